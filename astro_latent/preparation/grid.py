@@ -1,0 +1,239 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The wavelength grid that a model expects, with everything said that is assumed."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import UnknownNameError
+
+__all__ = ["GRIDS", "SpectralGrid", "get_grid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralGrid:
+    """Wavelengths of a model's input, in Ångström, and what they are measured in.
+
+    The grid has ``n_pixels`` pixels. Those outside ``segments`` are padding or gaps:
+    they exist for the network and hold zeros.
+
+    Parameters
+    ----------
+    name : str
+        Short name, such as ``"apogee_7214"``.
+    spacing : {"linear", "log10", "listed"}
+        Pixel ``i`` lies at ``start + step * i``, at ``10**(start + step * i)``, or at
+        ``values[i]``.
+    start, step : float
+        Of the spacing; unused for ``"listed"``.
+    n_pixels : int
+        Number of pixels, padding included.
+    medium : {"air", "vacuum"}
+        What the wavelengths are measured in.
+    frame : {"observed", "barycentric", "rest"}
+        Frame that the model expects.
+    segments : tuple of (int, int)
+        Half-open pixel ranges that carry data: detectors, chips.
+    resolving_power : float
+        Resolving power of the training spectra.
+    values : tuple of float
+        Wavelengths of a listed grid.
+
+    Examples
+    --------
+    >>> from astro_latent.preparation import get_grid
+    >>> grid = get_grid("harps_327680")
+    >>> grid.n_pixels, int(grid.valid.sum())
+    (327680, 309060)
+    >>> round(float(grid.wavelength[7589]), 6)
+    3785.0
+    """
+
+    name: str
+    spacing: str
+    n_pixels: int
+    medium: str
+    frame: str
+    segments: tuple[tuple[int, int], ...]
+    resolving_power: float
+    start: float = 0.0
+    step: float = 0.0
+    values: tuple[float, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.spacing not in ("linear", "log10", "listed"):
+            msg = f"spacing must be linear, log10 or listed, not {self.spacing!r}"
+            raise ValueError(msg)
+        if self.medium not in ("air", "vacuum"):
+            msg = f"medium must be air or vacuum, not {self.medium!r}"
+            raise ValueError(msg)
+        if self.frame not in ("observed", "barycentric", "rest"):
+            msg = f"frame must be observed, barycentric or rest, not {self.frame!r}"
+            raise ValueError(msg)
+        if self.spacing == "listed" and len(self.values) != self.n_pixels:
+            msg = f"{len(self.values)} listed wavelengths for {self.n_pixels} pixels"
+            raise ValueError(msg)
+        edges = [edge for segment in self.segments for edge in segment]
+        if edges != sorted(edges) or not edges or edges[-1] > self.n_pixels:
+            msg = f"segments must be ordered ranges in 0..{self.n_pixels}: {self.segments}"
+            raise ValueError(msg)
+
+    @cached_property
+    def wavelength(self) -> np.ndarray:
+        """Wavelength of every pixel, Ångström, float64, shape (n_pixels,)."""
+        if self.spacing == "listed":
+            wavelength = np.array(self.values, dtype=float)
+        else:
+            wavelength = self.start + self.step * np.arange(self.n_pixels)
+            if self.spacing == "log10":
+                wavelength = 10.0**wavelength
+        wavelength.flags.writeable = False
+        return wavelength
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """True for pixels that carry data, shape (n_pixels,)."""
+        valid = np.zeros(self.n_pixels, dtype=bool)
+        for first, last in self.segments:
+            valid[first:last] = True
+        valid.flags.writeable = False
+        return valid
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Argument of `from_dict`.
+        """
+        record = {
+            key: getattr(self, key)
+            for key in (
+                "name", "spacing", "start", "step", "n_pixels", "medium", "frame",
+                "resolving_power",
+            )
+        }  # fmt: skip
+        record["segments"] = [list(segment) for segment in self.segments]
+        if self.spacing == "listed":
+            record["values"] = list(self.values)
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "SpectralGrid":
+        """Build a grid from plain data.
+
+        Parameters
+        ----------
+        record : dict
+            As from `to_dict`.
+
+        Returns
+        -------
+        SpectralGrid
+            The grid.
+        """
+        record = dict(record)
+        record["segments"] = tuple(tuple(map(int, s)) for s in record["segments"])
+        record["values"] = tuple(record.get("values", ()))
+        return cls(**record)
+
+
+def _apogee_listed(name: str, chips: tuple[tuple[int, int], ...]) -> SpectralGrid:
+    """Cut the chips out of the 8,575-pixel apStar grid and join them."""
+    full = 10.0 ** (4.179 + 6e-6 * np.arange(8575))
+    lengths = [last - first for first, last in chips]
+    ends = np.cumsum(lengths).tolist()
+    return SpectralGrid(
+        name=name,
+        spacing="listed",
+        values=tuple(np.concatenate([full[a:b] for a, b in chips]).tolist()),
+        n_pixels=ends[-1],
+        medium="vacuum",
+        frame="rest",
+        segments=tuple(zip([0, *ends[:-1]], ends, strict=True)),
+        resolving_power=22500.0,
+    )
+
+
+#: Pixel ranges of the three APOGEE detectors on the 8,575-pixel apStar grid.
+APOGEE_CHIPS = {
+    "apogee_7214": ((322, 3242), (3648, 6048), (6412, 8306)),  # DR11, DR12: StarNet
+    "apogee_7514": ((246, 3274), (3585, 6080), (6344, 8335)),  # DR13 to DR17
+}
+
+
+def _harps_327680() -> SpectralGrid:
+    """Grid of Sedaghat et al. (2021): 0.01 Å steps, zero-padded to 20 * 2**14."""
+    return SpectralGrid(
+        name="harps_327680",
+        spacing="linear",
+        start=3785.0 - 0.01 * 7589,
+        step=0.01,
+        n_pixels=327_680,
+        medium="air",
+        frame="barycentric",
+        segments=((7589, 159_453), (162_894, 320_090)),  # the gap between two CCDs
+        resolving_power=115_000.0,
+    )
+
+
+def _apogee_8575() -> SpectralGrid:
+    """The grid of apStar and aspcapStar files."""
+    return SpectralGrid(
+        name="apogee_8575",
+        spacing="log10",
+        start=4.179,
+        step=6e-6,
+        n_pixels=8575,
+        medium="vacuum",
+        frame="rest",
+        segments=APOGEE_CHIPS["apogee_7514"],
+        resolving_power=22500.0,
+    )
+
+
+#: Grids known by name: name -> function that builds one.
+GRIDS = {
+    "harps_327680": _harps_327680,
+    "apogee_8575": _apogee_8575,
+    **{
+        name: lambda name=name, chips=chips: _apogee_listed(name, chips)
+        for name, chips in APOGEE_CHIPS.items()
+    },
+}
+
+_built: dict[str, SpectralGrid] = {}
+
+
+def get_grid(name: str) -> SpectralGrid:
+    """Return a grid by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of ``harps_327680``, ``apogee_8575``, ``apogee_7514``, ``apogee_7214``.
+
+    Returns
+    -------
+    SpectralGrid
+        The grid; the same object each time.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such grid.
+
+    Examples
+    --------
+    >>> from astro_latent.preparation import get_grid
+    >>> get_grid("apogee_7214").segments
+    ((0, 2920), (2920, 5320), (5320, 7214))
+    """
+    if name not in GRIDS:
+        raise UnknownNameError("grid", name, list(GRIDS))
+    if name not in _built:
+        _built[name] = GRIDS[name]()
+    return _built[name]

@@ -1,0 +1,71 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Lazy tables of named things: surveys, file formats, architectures."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..exceptions import UnknownNameError
+
+__all__ = ["LazyRegistry"]
+
+
+class LazyRegistry:
+    """A table of names whose objects are imported on first use.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, for error messages.
+    table : dict of str to str
+        Name to ``"module:attribute"``.
+    group : str, optional
+        Entry-point group through which other distributions add names.
+    """
+
+    def __init__(
+        self, kind: str, table: dict[str, str], group: str | None = None
+    ) -> None:
+        self.kind = kind
+        self._table = dict(table)
+        self._group = group
+        self._merged = group is None
+
+    def _targets(self) -> dict[str, str]:
+        if not self._merged:
+            self._merged = True
+            for point in entry_points(group=self._group):
+                self.register(point.name, point.value)
+        return self._table
+
+    def register(self, name: str, target: str) -> None:
+        """Add a name; a name that is taken raises instead of being replaced.
+
+        Parameters
+        ----------
+        name : str
+            The new name.
+        target : str
+            ``"module:attribute"``.
+        """
+        if name in self._table:
+            msg = f"the {self.kind} {name!r} is already registered as {self._table[name]}"
+            raise ValueError(msg)
+        self._table[name] = target
+
+    def __getitem__(self, name: str) -> Any:
+        targets = self._targets()
+        if name not in targets:
+            raise UnknownNameError(self.kind, name, list(targets))
+        module, _, attribute = targets[name].partition(":")
+        return getattr(import_module(module), attribute)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets())
+
+    def __len__(self) -> int:
+        return len(self._targets())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._targets()
