@@ -1,0 +1,79 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Addresses and patience of the archives, kept in Astropy's configuration system.
+
+Every address can be changed, so that a mirror or a test server needs no code.
+"""
+
+from astropy import config as _config
+
+__all__ = ["conf"]
+
+
+class Conf(_config.ConfigNamespace):
+    """Configuration parameters of `astro_latent.archives`."""
+
+    rootname = "astro_latent"
+
+    download_dir = _config.ConfigItem(
+        "", "Folder for downloads; empty: the cache folder of Astropy."
+    )
+    n_workers = _config.ConfigItem(8, "Files downloaded at the same time.")
+    connections_per_host = _config.ConfigItem(
+        4, "Files downloaded at the same time from one host."
+    )
+    connect_timeout = _config.ConfigItem(
+        10.0, "Seconds to wait for a connection before trying again."
+    )
+    file_timeout = _config.ConfigItem(
+        1800.0, "Seconds after which one file is given up, however it trickles in."
+    )
+    max_attempts = _config.ConfigItem(5, "How often one request is tried.")
+    backoff = _config.ConfigItem(
+        1.0, "Seconds before the second attempt; doubled before each further one."
+    )
+    max_wait = _config.ConfigItem(
+        120.0, "Longest wait in seconds that a server may ask for with Retry-After."
+    )
+    page_size = _config.ConfigItem(
+        10000, "Rows asked for at a time when all rows are wanted."
+    )
+    upload_size = _config.ConfigItem(
+        10000, "Rows of a target list uploaded at a time in one TAP query."
+    )
+    eso_tap_url = _config.ConfigItem(
+        "https://archive.eso.org/tap_obs", "TAP service of the ESO archive."
+    )
+    eso_file_url = _config.ConfigItem(
+        "https://dataportal.eso.org/dataPortal/file/{dp_id}",
+        "Address of one ESO file; empty: follow DataLink instead.",
+    )
+    sdss_skyserver_url = _config.ConfigItem(
+        "https://skyserver.sdss.org", "SkyServer (CAS) of SDSS."
+    )
+    sdss_sas_url = _config.ConfigItem(
+        "https://data.sdss.org/sas", "Science Archive Server of SDSS."
+    )
+    gaia_server_url = _config.ConfigItem(
+        "https://gea.esac.esa.int/", "Gaia archive (TAP and DataLink)."
+    )
+    gaia_release = _config.ConfigItem(
+        ["DR3", "DR4"], "Gaia data release, which decides the words below."
+    )
+    gaia_data_structure = _config.ConfigItem(
+        "", "DATA_STRUCTURE word; empty: the one of the release."
+    )
+    galah_ssa_url = _config.ConfigItem(
+        "https://datacentral.org.au/vo/ssa/query", "SSA service with GALAH spectra."
+    )
+    lamost_url = _config.ConfigItem(
+        "https://www.lamost.org/openapi/dr11/v2.0", "LAMOST interface, with release."
+    )
+    xmatch_url = _config.ConfigItem(
+        "http://cdsxmatch.u-strasbg.fr/xmatch/api/v1/sync", "CDS cross-match service."
+    )
+    name_resolver_url = _config.ConfigItem(
+        "https://cds.unistra.fr/cgi-bin/", "Sesame service that resolves names."
+    )
+
+
+conf = Conf()

@@ -1,0 +1,351 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a survey is: facts about its spectra, and the questions it answers.
+
+Each survey is one file with one subclass of `Survey`. The facts say what would
+otherwise be convention in someone's head; the methods all return one shape of table.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from astropy.time import Time
+
+from .._config import conf as package_conf
+from ..exceptions import NoResultsWarning
+from ._obscore import to_obscore
+
+__all__ = ["FileRequest", "QueryFilter", "Survey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryFilter:
+    """Conditions of a query, in the units of ObsCore.
+
+    Parameters
+    ----------
+    snr : float or None
+        Smallest signal-to-noise ratio.
+    time : tuple of float or None
+        First and last MJD; observations that overlap are wanted.
+    band : tuple of float or None
+        Shortest and longest wavelength in metres; spectra that overlap are wanted.
+    row_limit : int or None
+        Largest number of rows; None for all of them.
+    """
+
+    snr: float | None = None
+    time: tuple[float, float] | None = None
+    band: tuple[float, float] | None = None
+    row_limit: int | None = None
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = None,
+    ) -> "QueryFilter":
+        """Check what a person gave and bring it to plain numbers.
+
+        Parameters
+        ----------
+        snr : float, optional
+            Smallest signal-to-noise ratio.
+        time : `~astropy.time.Time` of two elements, or pair of MJD, optional
+            First and last moment.
+        band : `~astropy.units.Quantity` of two elements, optional
+            Ends of a spectral range: wavelength, frequency or energy.
+        row_limit : int, optional
+            Largest number of rows; -1 for all; by default ``conf.row_limit``.
+
+        Returns
+        -------
+        QueryFilter
+            The same, as numbers.
+        """
+        limit = package_conf.row_limit if row_limit is None else int(row_limit)
+        if limit < -1 or limit == 0:
+            msg = f"row_limit must be positive, or -1 for all rows, not {row_limit}"
+            raise ValueError(msg)
+        return cls(
+            snr=None if snr is None else _finite(snr, "snr"),
+            time=None if time is None else _interval(_mjd(time), "time"),
+            band=None if band is None else _interval(_metres(band), "band"),
+            row_limit=None if limit == -1 else limit,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRequest:
+    """One file to fetch.
+
+    Parameters
+    ----------
+    identifier : str
+        Name under which the file is kept; a second request for it costs nothing.
+    url : str
+        Where it is; http or https.
+    size : int or None
+        Size in bytes where the archive states it exactly.
+    checksum : str
+        ``"md5:..."`` or ``"sha256:..."``; "" where none is given.
+    datalink : bool
+        The address leads to a DataLink document that lists the file.
+    """
+
+    identifier: str
+    url: str
+    size: int | None = None
+    checksum: str = ""
+    datalink: bool = False
+
+
+class Survey(ABC):
+    """A source of spectra: facts, queries and files.
+
+    A subclass sets the facts below as class attributes and writes `query_region`,
+    and `file_requests` where its files lie behind addresses.
+    """
+
+    #: Name under which the survey is registered.
+    name: ClassVar[str]
+    #: One line for people.
+    title: ClassVar[str] = ""
+    #: Ends of the wavelength range, in ångström; NaN if it varies.
+    wavelength_range: ClassVar[tuple[float, float]] = (np.nan, np.nan)
+    #: "air", "vacuum" or "unknown".
+    medium: ClassVar[str] = "unknown"
+    #: "observed", "barycentric", "rest" or "unknown".
+    frame: ClassVar[str] = "unknown"
+    #: Wavelength over full width at half maximum; NaN if it varies.
+    resolving_power: ClassVar[float] = np.nan
+    #: "none", "continuum" or "unknown".
+    normalisation: ClassVar[str] = "unknown"
+    #: Terms under which the data may be used.
+    licence: ClassVar[str] = "see the archive"
+    #: Paper, or acknowledgement, to cite.
+    citation: ClassVar[str] = ""
+    #: Radius around a named star's catalogue position.
+    object_radius: ClassVar[u.Quantity] = 10 * u.arcsec
+
+    @property
+    def url(self) -> str:
+        """Address that is asked; "" where nothing is asked over the network."""
+        return ""
+
+    @abstractmethod
+    def query_region(
+        self,
+        coordinates: SkyCoord,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = None,
+    ) -> Table:
+        """List the spectra within a circle on the sky.
+
+        Parameters
+        ----------
+        coordinates : `~astropy.coordinates.SkyCoord`
+            Centre, one position.
+        radius : `~astropy.units.Quantity` ['angle']
+            Radius.
+        snr : float, optional
+            Smallest signal-to-noise ratio.
+        time : `~astropy.time.Time` of two elements, or pair of MJD, optional
+            Observations that overlap this interval.
+        band : `~astropy.units.Quantity` of two elements, optional
+            Spectra that overlap this range.
+        row_limit : int, optional
+            Largest number of rows; -1 for all; by default ``conf.row_limit``.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            One row per spectrum, ObsCore names, units and UCDs.
+        """
+
+    def query_object(
+        self, name: str, *, radius: u.Quantity | None = None, **filters: Any
+    ) -> Table:
+        """List the spectra of a star, found at its catalogue position.
+
+        Parameters
+        ----------
+        name : str
+            Name that the Sesame service knows.
+        radius : `~astropy.units.Quantity` ['angle'], optional
+            Radius around the position (J2000: a fast star has moved since).
+        **filters
+            As for `query_region`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`.
+        """
+        from ._names import resolve_name
+
+        radius = self.object_radius if radius is None else radius
+        return self.query_region(resolve_name(name), radius, **filters)
+
+    def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
+        """Run a query in the archive's own language.
+
+        Parameters
+        ----------
+        adql : str
+            The query. It is sent as it is.
+        row_limit : int, optional
+            Largest number of rows; -1 for all; by default ``conf.row_limit``.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`.
+        """
+        msg = f"the survey {self.name!r} answers no query language; use query_region"
+        raise NotImplementedError(msg)
+
+    def query_targets(
+        self, targets: Table, radius: u.Quantity, **filters: Any
+    ) -> Table:
+        """List the spectra of many targets at once.
+
+        Parameters
+        ----------
+        targets : `~astropy.table.Table`
+            With ``ra`` and ``dec`` (or ``s_ra`` and ``s_dec``) in degrees, and
+            ``target_id`` if the answer shall name the target of each row.
+        radius : `~astropy.units.Quantity` ['angle']
+            Radius around each.
+        **filters
+            As for `query_region`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`, with the column ``target_id`` in addition.
+        """
+        msg = f"the survey {self.name!r} takes no target list; loop over query_region"
+        raise NotImplementedError(msg)
+
+    def file_requests(self, table: Table) -> list[FileRequest]:
+        """Say what to fetch for each row.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Rows that a query returned.
+
+        Returns
+        -------
+        list of FileRequest
+            One per row.
+        """
+        return [
+            FileRequest(
+                identifier=str(row["obs_id"]),
+                url=str(row["access_url"]),
+                datalink="content=datalink" in str(row["access_format"]),
+            )
+            for row in table
+        ]
+
+    def fetch(
+        self,
+        table: Table,
+        directory: str | Path | None = None,
+        *,
+        progress: bool | Callable[..., None] | None = None,
+        **options: Any,
+    ) -> Table:
+        """Bring the files of a table here.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            Rows that a query returned.
+        directory : path-like, optional
+            Where to; by default a folder in Astropy's cache.
+        progress : bool, optional
+            Show a progress bar; by default ``conf.show_progress``.
+        **options
+            As for `~astro_latent.archives.download_files`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            The same rows in the same order, with columns ``local_path`` ("" where the
+            file could not be had), ``flags`` and ``message``.
+        """
+        from ._download import download_files
+        from ._fetch import default_directory, with_results
+
+        results = download_files(
+            self.file_requests(table),
+            directory or default_directory(self.name),
+            progress=progress,
+            **options,
+        )
+        return with_results(table, results)
+
+    def _answer(
+        self, table: Table, *, rename: dict[str, str] | None = None, **meta: Any
+    ) -> Table:
+        """Bring an archive's rows to the common shape; say so if there are none."""
+        out = to_obscore(table, survey=self.name, rename=rename)
+        out.meta["survey"] = self.name
+        out.meta.update({key: value for key, value in meta.items() if value})
+        if len(out) == 0:
+            warnings.warn(
+                f"{self.name}: the query found nothing", NoResultsWarning, stacklevel=3
+            )
+        return out
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {self.title}>"
+
+
+def _finite(value: Any, name: str) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        msg = f"{name} must be finite, not {value}"
+        raise ValueError(msg)
+    return number
+
+
+def _mjd(time: Any) -> Any:
+    return (
+        time.utc.mjd if isinstance(time, Time) else [_as_mjd(moment) for moment in time]
+    )
+
+
+def _as_mjd(moment: Any) -> float:
+    return moment.utc.mjd if isinstance(moment, Time) else float(moment)
+
+
+def _metres(band: Any) -> Any:
+    if not isinstance(band, u.Quantity):
+        band = u.Quantity(band)  # a pair of quantities; plain numbers have no unit
+    return band.to_value(u.m, equivalencies=u.spectral())
+
+
+def _interval(ends: Any, name: str) -> tuple[float, float]:
+    values = np.atleast_1d(np.asarray(ends, dtype=float))
+    if values.shape != (2,) or not np.all(np.isfinite(values)):
+        msg = f"{name} must be two finite values, first and last, not {ends}"
+        raise ValueError(msg)
+    return float(values.min()), float(values.max())
