@@ -1,7 +1,29 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Room 3: any spectrum becomes the array that a model expects."""
 
+from .frame import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
+from .medium import air_to_vacuum, vacuum_to_air
+from .prepare import iter_prepared, prepare_spectra
+from .prepared import PreparedSpectra
 from .recipe import Recipe, Step
+from .recipes import APOGEE_CHEBYSHEV_RECIPE, APOGEE_RECIPE, HARPS_RECIPE
+from .resample import Resampler
 
-__all__ = ["GRIDS", "Recipe", "SpectralGrid", "Step", "get_grid"]
+__all__ = [
+    "APOGEE_CHEBYSHEV_RECIPE",
+    "APOGEE_RECIPE",
+    "GRIDS",
+    "HARPS_RECIPE",
+    "PreparedSpectra",
+    "Recipe",
+    "Resampler",
+    "SpectralGrid",
+    "Step",
+    "air_to_vacuum",
+    "doppler_factor",
+    "get_grid",
+    "iter_prepared",
+    "prepare_spectra",
+    "vacuum_to_air",
+]

@@ -1,0 +1,284 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""prepare_spectra: anything that can be read becomes one batch on a model's grid."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from .._config import conf
+from ..spectra.observation import SpectrumArrays
+from ..spectra.quality import QualityFlag
+from ._row import Batch, Row
+from .grid import SpectralGrid, get_grid
+from .prepared import PreparedSpectra
+from .recipe import Recipe
+from .resample import Resampler
+from .steps import get_step
+
+__all__ = ["iter_prepared", "prepare_spectra"]
+
+_BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
+
+
+def prepare_spectra(
+    spectra: Any,
+    grid: SpectralGrid | str,
+    recipe: Recipe | dict,
+    *,
+    radial_velocity: "float | np.ndarray | u.Quantity | None" = None,
+    progress: bool | None = None,
+) -> PreparedSpectra:
+    """Turn spectra into the array that a model expects.
+
+    Parameters
+    ----------
+    spectra : object
+        Anything that `~astro_latent.spectra.iter_arrays` takes: specutils objects,
+        paths, a folder, a table with a column of paths.
+    grid : SpectralGrid or str
+        Where the spectra go; a name is looked up with `get_grid`.
+    recipe : Recipe or dict
+        How they get there.
+    radial_velocity : float, array_like or Quantity, optional
+        Barycentric velocities of the stars, km/s, one for all or one each; NaN where
+        not known. They win over what the files say.
+    progress : bool, optional
+        Show a progress bar; by default as configured.
+
+    Returns
+    -------
+    PreparedSpectra
+        One row for each spectrum, unusable ones included and flagged.
+
+    Raises
+    ------
+    UnknownNameError
+        If the grid or a step of the recipe does not exist.
+    ValueError
+        If the velocities do not match the spectra in number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.preparation import get_grid, prepare_spectra, HARPS_RECIPE
+    >>> from astro_latent.spectra.observation import Observation, SpectrumArrays
+    >>> wavelength = np.arange(3790.0, 6900.0, 0.01)
+    >>> spectrum = SpectrumArrays(
+    ...     wavelength=wavelength,
+    ...     flux=np.full(len(wavelength), 1000.0),
+    ...     mask=np.zeros(len(wavelength), dtype=bool),
+    ...     observation=Observation(medium="air", frame="barycentric"),
+    ... )
+    >>> prepared = prepare_spectra([spectrum], "harps_327680", HARPS_RECIPE)
+    >>> prepared.flux.shape, float(prepared.scale[0, 0])
+    ((1, 327680), 1000.0)
+    """
+    parts = list(
+        iter_prepared(
+            spectra,
+            grid,
+            recipe,
+            chunk_size=256,
+            radial_velocity=radial_velocity,
+            progress=progress,
+        )
+    )
+    if not parts:
+        return _prepare_chunk([], _as_grid(grid), _as_recipe(recipe), np.zeros(0), [])
+    return parts[0] if len(parts) == 1 else _join(parts)
+
+
+def iter_prepared(
+    source: Any,
+    grid: SpectralGrid | str,
+    recipe: Recipe | dict,
+    *,
+    chunk_size: int,
+    radial_velocity: "float | np.ndarray | u.Quantity | None" = None,
+    on_error: str = "flag",
+    progress: bool | None = None,
+) -> Iterator[PreparedSpectra]:
+    """Prepare spectra chunk by chunk, in bounded memory.
+
+    Parameters
+    ----------
+    source, grid, recipe, radial_velocity, progress
+        As for `prepare_spectra`.
+    chunk_size : int
+        Number of spectra in each batch.
+    on_error : {"flag", "raise"}, optional
+        What to do with files that cannot be read.
+
+    Yields
+    ------
+    PreparedSpectra
+        Up to ``chunk_size`` rows, in order.
+    """
+    if chunk_size < 1:
+        msg = f"chunk_size must be 1 or more, not {chunk_size}"
+        raise ValueError(msg)
+    grid, recipe = _as_grid(grid), _as_recipe(recipe)
+    velocities = _Velocities(radial_velocity)
+    stream = iter(_progress(_arrays(source, on_error), progress))
+    known: list[Resampler] = []
+    count = 0
+    while chunk := list(islice(stream, chunk_size)):
+        wanted = velocities.take(count, len(chunk))
+        count += len(chunk)
+        yield _prepare_chunk(chunk, grid, recipe, wanted, known)
+    velocities.finish(count)
+
+
+def _as_grid(grid: SpectralGrid | str) -> SpectralGrid:
+    return get_grid(grid) if isinstance(grid, str) else grid
+
+
+def _as_recipe(recipe: Recipe | dict) -> Recipe:
+    return recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
+
+
+def _arrays(source: Any, on_error: str) -> Iterable[SpectrumArrays]:
+    """Arrays as they are, everything else through the reader."""
+    if isinstance(source, SpectrumArrays):
+        return [source]
+    if isinstance(source, list | tuple) and all(
+        isinstance(item, SpectrumArrays) for item in source
+    ):
+        return source
+    from ..spectra import iter_arrays
+
+    return iter_arrays(source, on_error=on_error)
+
+
+def _progress(stream: Iterable[Any], progress: bool | None) -> Iterable[Any]:
+    if conf.show_progress if progress is None else progress:
+        from tqdm import tqdm
+
+        return tqdm(stream, desc="prepare", unit="spectrum")
+    return stream
+
+
+class _Velocities:
+    """Velocities of the caller, dealt out in the order of the spectra."""
+
+    def __init__(self, given: "float | np.ndarray | u.Quantity | None") -> None:
+        if isinstance(given, u.Quantity):
+            given = given.to_value(u.km / u.s)
+        values = np.nan if given is None else np.ma.filled(given, np.nan)
+        self._values = np.asarray(values, dtype=float)
+        if self._values.ndim > 1:
+            msg = f"radial_velocity has shape {self._values.shape}; one each is needed"
+            raise ValueError(msg)
+
+    def take(self, first: int, count: int) -> np.ndarray:
+        if self._values.ndim == 0:
+            return np.full(count, float(self._values))
+        if first + count > len(self._values):
+            msg = f"{len(self._values)} radial velocities for more spectra than that"
+            raise ValueError(msg)
+        return self._values[first : first + count]
+
+    def finish(self, count: int) -> None:
+        if self._values.ndim == 1 and len(self._values) != count:
+            msg = f"{len(self._values)} radial velocities for {count} spectra"
+            raise ValueError(msg)
+
+
+def _prepare_chunk(
+    chunk: list[SpectrumArrays],
+    grid: SpectralGrid,
+    recipe: Recipe,
+    velocities: np.ndarray,
+    known: list[Resampler],
+) -> PreparedSpectra:
+    """Prepare one chunk, a few rows in double precision at a time."""
+    n, shape = len(chunk), (len(chunk), grid.n_pixels)
+    flux, valid = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
+    variance = np.full(shape, np.nan, np.float32)
+    scale = np.ones((n, len(grid.segments)))
+    rows: list[Row] = []
+    size = max(1, _BLOCK // grid.n_pixels)
+    for first in range(0, n, size):
+        part = slice(first, first + size)
+        batch = run_recipe(chunk[part], grid, recipe, velocities[part], known)
+        with np.errstate(over="ignore"):
+            flux[part], variance[part] = batch.flux, batch.variance
+        valid[part], scale[part] = batch.valid, batch.scale
+        rows += batch.rows
+    return PreparedSpectra(
+        flux=flux,
+        variance=variance,
+        valid=valid,
+        scale=scale,
+        radial_velocity=np.array([row.velocity for row in rows], dtype=float),
+        radial_velocity_source=[row.velocity_source for row in rows],
+        flags=np.array([row.flags for row in rows], dtype=np.int32),
+        observations=[row.observation for row in rows],
+        grid=grid,
+        recipe=recipe,
+    )
+
+
+def run_recipe(
+    chunk: list[SpectrumArrays],
+    grid: SpectralGrid,
+    recipe: Recipe,
+    velocities: np.ndarray,
+    known: list[Resampler],
+) -> Batch:
+    """Carry out the recipe on some spectra, in double precision."""
+    rows = []
+    for arrays, velocity in zip(chunk, velocities, strict=True):
+        row = Row.from_arrays(arrays, velocity=velocity)
+        if row.usable:
+            _own_pixels(row, grid, recipe)
+        rows.append(row)
+    step = recipe.stage("resample")[0]
+    batch = get_step("resample").function(rows, step, grid, known=known)
+    batch.check_coverage(recipe)
+    for step in recipe.stage("batch"):
+        get_step(step.name).function(batch, step)
+    _finish(batch)
+    return batch
+
+
+def _own_pixels(row: Row, grid: SpectralGrid, recipe: Recipe) -> None:
+    """Run the steps that come before resampling on one spectrum."""
+    expected = recipe.requirement("normalisation")
+    if expected == "none" and row.observation.normalisation == "continuum":
+        row.flag(QualityFlag.WRONG_NORMALISATION)
+    for step in recipe.stage("wavelength") + recipe.stage("native"):
+        get_step(step.name).function(row, step, grid)
+    # A recipe may leave out a step only where there is nothing to do.
+    if row.medium != grid.medium:
+        text = f"medium {row.medium}, the model expects {grid.medium}, no conversion"
+        row.flag(QualityFlag.MEDIUM_UNKNOWN, text)
+    if row.frame != grid.frame:
+        text = f"frame {row.frame}, the model expects {grid.frame}, no shift"
+        row.flag(QualityFlag.FRAME_UNKNOWN, text)
+
+
+def _finish(batch: Batch) -> None:
+    """Leave nothing in pixels that do not count."""
+    for i, row in enumerate(batch.rows):
+        if not row.usable:
+            batch.valid[i] = False
+    with np.errstate(invalid="ignore"):
+        batch.valid &= np.isfinite(batch.flux) & ~(batch.variance <= 0)
+    batch.flux[~batch.valid] = 0.0
+    batch.variance[~batch.valid] = np.nan
+
+
+def _join(parts: list[PreparedSpectra]) -> PreparedSpectra:
+    """Put chunks one below the other."""
+    arrays = ("flux", "variance", "valid", "scale", "radial_velocity", "flags")
+    lists = ("radial_velocity_source", "observations")
+    return replace(
+        parts[0],
+        **{name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays},
+        **{name: [v for p in parts for v in getattr(p, name)] for name in lists},
+    )

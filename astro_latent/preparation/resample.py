@@ -1,0 +1,299 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""From one wavelength grid to another: exact where they agree, else by weights.
+
+Linear and flux-conserving resampling are both a sparse matrix of weights, built once
+for each pair of grids and used for flux, variance and mask alike. Masked pixels weigh
+nothing. Where the grids agree to a millionth of a pixel, values are copied.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ._row import Batch, Row
+from .grid import SpectralGrid
+from .recipe import Step
+
+__all__ = ["Resampler", "pixel_edges", "resample"]
+
+_ALIGNED = 1e-6  # pixels
+_GAP = 1.5  # a step this much longer than its neighbour is a gap, not a pixel
+
+
+def pixel_edges(wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper edges of pixels from their centres.
+
+    Edges lie midway between centres. At the ends, and at gaps (steps more than 1.5
+    times the step on the other side), a pixel is symmetric.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape (n_pixels,)
+        Increasing centres; two or more.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (n_pixels,)
+        Edges in the unit of the centres.
+
+    Examples
+    --------
+    >>> from astro_latent.preparation.resample import pixel_edges
+    >>> pixel_edges([1.0, 2.0, 3.0, 9.0, 10.0])
+    (array([0.5, 1.5, 2.5, 8.5, 9.5]), array([ 1.5,  2.5,  3.5,  9.5, 10.5]))
+    """
+    wavelength = np.asarray(wavelength, dtype=float)
+    if wavelength.ndim != 1 or len(wavelength) < 2:
+        msg = f"two or more wavelengths are needed, got shape {wavelength.shape}"
+        raise ValueError(msg)
+    steps = np.diff(wavelength)
+    left = np.concatenate([steps[:1], steps])
+    right = np.concatenate([steps, steps[-1:]])
+    lower = wavelength - 0.5 * np.where(left > _GAP * right, right, left)
+    upper = wavelength + 0.5 * np.where(right > _GAP * left, left, right)
+    # Rounding must not open slits or overlaps between neighbours.
+    joined = lower[1:] < upper[:-1] + 1e-9 * steps
+    lower[1:] = np.where(joined, upper[:-1], lower[1:])
+    return lower, upper
+
+
+@dataclass(frozen=True, eq=False)
+class Resampler:
+    """The way from one wavelength grid to another.
+
+    Build one with `Resampler.between` and call it for each spectrum on that grid.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of output pixels.
+    copies : tuple of (slice, slice)
+        Output and input pixels that agree, where the grids are aligned.
+    weights, squared : csr_matrix or None
+        Weight of each input pixel in each output pixel, and its square.
+    source : ndarray
+        The input wavelengths.
+    """
+
+    n_out: int
+    copies: tuple[tuple[slice, slice], ...]
+    weights: csr_matrix | None
+    squared: csr_matrix | None
+    source: np.ndarray
+
+    @classmethod
+    def between(
+        cls,
+        source: np.ndarray,
+        target: np.ndarray,
+        *,
+        method: str = "flux_conserving",
+        segments: tuple[tuple[int, int], ...] | None = None,
+    ) -> "Resampler":
+        """Work out the weights from one grid to another.
+
+        Parameters
+        ----------
+        source, target : ndarray
+            Increasing wavelengths, same unit.
+        method : {"linear", "flux_conserving"}
+            Interpolate between centres, or average over the output pixel.
+        segments : tuple of (int, int), optional
+            Pixel ranges of the target that are wanted; by default all.
+
+        Returns
+        -------
+        Resampler
+            To be called with flux, variance and mask.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astro_latent.preparation import Resampler
+        >>> halve = Resampler.between(np.arange(6.0), np.array([0.5, 2.5, 4.5]))
+        >>> flux, variance, good = halve(np.array([1.0, 3, 5, 7, 9, 11]), np.ones(6))
+        >>> flux, variance, good
+        (array([ 2.,  6., 10.]), array([0.5, 0.5, 0.5]), array([1., 1., 1.]))
+        """
+        if method not in ("linear", "flux_conserving"):
+            msg = f"method must be linear or flux_conserving, not {method!r}"
+            raise ValueError(msg)
+        segments = ((0, len(target)),) if segments is None else segments
+        copies = _aligned(source, target, segments)
+        if copies is not None:
+            return cls(len(target), copies, None, None, source)
+        build = _linear if method == "linear" else _flux_conserving
+        weights = build(source, target, segments)
+        squared = csr_matrix(
+            (weights.data**2, weights.indices, weights.indptr), shape=weights.shape
+        )
+        return cls(len(target), (), weights, squared, source)
+
+    def __call__(
+        self,
+        flux: np.ndarray,
+        variance: np.ndarray | None = None,
+        good: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Resample one spectrum.
+
+        Parameters
+        ----------
+        flux : ndarray, shape (n_in,)
+            Flux density.
+        variance : ndarray, shape (n_in,), optional
+            Its variance, of independent pixels.
+        good : ndarray of bool, shape (n_in,), optional
+            True for pixels to use.
+
+        Returns
+        -------
+        flux : ndarray, shape (n_out,)
+            Resampled flux; 0 where no good pixel contributes.
+        variance : ndarray, shape (n_out,)
+            Its variance (the diagonal: neighbours are correlated after resampling);
+            NaN where unknown.
+        good : ndarray, shape (n_out,)
+            Fraction of each pixel that comes from good input pixels.
+        """
+        good = np.ones(len(flux), dtype=bool) if good is None else good
+        flux = np.where(good, flux, 0.0)
+        if variance is not None:
+            variance = np.where(good, variance, 0.0)
+        if self.weights is None:
+            return self._copy(flux, variance, good)
+        fraction = self.weights @ good.astype(float)
+        safe = np.where(fraction > 0, fraction, 1.0)
+        out = (self.weights @ flux) / safe
+        if variance is None:
+            return out, np.full(self.n_out, np.nan), fraction
+        spread = (self.squared @ variance) / safe**2
+        spread[fraction <= 0] = np.nan
+        return out, spread, fraction
+
+    @cached_property
+    def coverage(self) -> np.ndarray:
+        """Fraction of each output pixel that the input covers, shape (n_out,)."""
+        return self(np.ones(len(self.source)))[2]
+
+    def _copy(
+        self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
+        spread = np.full(self.n_out, np.nan)
+        for there, here in self.copies:
+            out[there] = flux[here]
+            fraction[there] = good[here]
+            if variance is not None:
+                spread[there] = np.where(good[here], variance[here], np.nan)
+        return out, spread, fraction
+
+
+def _aligned(
+    source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
+) -> tuple[tuple[slice, slice], ...] | None:
+    """Find the runs of pixels that agree; None unless all overlapping ones do."""
+    copies = []
+    for first, last in segments:
+        part = target[first:last]
+        if len(part) < 2:
+            return None
+        step = part[1] - part[0]
+        if source[-1] < part[0] - step or source[0] > part[-1] + step:
+            continue
+        start = int(np.searchsorted(source, part[0] - 0.5 * step))
+        skip = 0
+        if start == 0:
+            skip = int(np.searchsorted(part, source[0] - 0.5 * step))
+        count = min(len(part) - skip, len(source) - start)
+        here, there = source[start : start + count], part[skip : skip + count]
+        if count < 2 or np.any(np.abs(here - there) > _ALIGNED * step):
+            return None
+        into = slice(first + skip, first + skip + count)
+        copies.append((into, slice(start, start + count)))
+    return tuple(copies)
+
+
+def _matrix(
+    first: np.ndarray, counts: np.ndarray, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row pointers, columns and rows of a matrix with a run of columns in each row."""
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    rows = np.repeat(np.arange(shape[0]), counts)
+    columns = np.arange(pointers[-1]) + np.repeat(first - pointers[:-1], counts)
+    return pointers, columns, rows
+
+
+def _flux_conserving(
+    source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
+) -> csr_matrix:
+    """Weights by overlap of pixels, as a fraction of the output pixel."""
+    lower_in, upper_in = pixel_edges(source)
+    shape = (len(target), len(source))
+    first, counts = np.zeros(shape[0], dtype=int), np.zeros(shape[0], dtype=int)
+    lower, upper = np.zeros(shape[0]), np.ones(shape[0])
+    for a, b in segments:
+        lower[a:b], upper[a:b] = pixel_edges(target[a:b])
+        first[a:b] = np.searchsorted(upper_in, lower[a:b], side="right")
+        ends = np.searchsorted(lower_in, upper[a:b], side="left")
+        counts[a:b] = np.maximum(ends - first[a:b], 0)
+    pointers, columns, rows = _matrix(first, counts, shape)
+    overlap = np.minimum(upper_in[columns], upper[rows])
+    overlap -= np.maximum(lower_in[columns], lower[rows])
+    overlap /= (upper - lower)[rows]
+    return csr_matrix((np.maximum(overlap, 0.0), columns, pointers), shape=shape)
+
+
+def _linear(
+    source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
+) -> csr_matrix:
+    """Weights of the two neighbours; nothing is interpolated across a gap."""
+    shape = (len(target), len(source))
+    lower_in, upper_in = pixel_edges(source)
+    left = np.clip(np.searchsorted(source, target) - 1, 0, len(source) - 2)
+    step = source[left + 1] - source[left]
+    right_weight = (target - source[left]) / step
+    wanted = np.zeros(shape[0], dtype=bool)
+    for a, b in segments:
+        wanted[a:b] = True
+    wanted &= (right_weight > -_ALIGNED) & (right_weight < 1 + _ALIGNED)
+    right_weight = np.clip(right_weight, 0.0, 1.0)
+    gap = lower_in[left + 1] > upper_in[left]
+    near_left, near_right = target <= upper_in[left], target >= lower_in[left + 1]
+    right_weight = np.where(gap, near_right.astype(float), right_weight)
+    wanted &= ~gap | near_left | near_right
+    pointers, columns, rows = _matrix(left, np.where(wanted, 2, 0), shape)
+    values = np.where(columns == left[rows], 1 - right_weight[rows], right_weight[rows])
+    return csr_matrix((values, columns, pointers), shape=shape)
+
+
+def resample(
+    rows: list[Row], step: Step, grid: SpectralGrid, *, known: list[Resampler]
+) -> Batch:
+    """Put spectra on the grid; recipe step ``resample``.
+
+    A pixel is valid if at least ``min_good`` of it comes from good pixels. ``known``
+    keeps the last way found, since neighbours often share their grid.
+    """
+    batch = Batch.empty(rows, grid)
+    for i, row in enumerate(rows):
+        if not row.usable:
+            continue
+        if not (known and np.array_equal(known[-1].source, row.wavelength)):
+            known[:] = [
+                Resampler.between(
+                    row.wavelength,
+                    grid.wavelength,
+                    method=step["method"],
+                    segments=grid.segments,
+                )
+            ]
+        least = step["min_good"] - _ALIGNED
+        flux, variance, good = known[-1](row.flux, row.variance, row.good)
+        batch.flux[i], batch.variance[i] = flux, variance
+        batch.valid[i] = (good >= least) & (good > 0) & grid.valid
+        batch.covered[i] = known[-1].coverage >= max(least, _ALIGNED)
+    batch.covered &= grid.valid
+    return batch
