@@ -1,0 +1,263 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Columns as plain arrays with a description, the common ground of all file formats."""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, MaskedColumn, QTable, Table
+from astropy.time import Time
+from astropy.utils.masked import Masked
+
+__all__ = ["Field", "assemble", "flatten", "unit_from_text", "unit_to_text"]
+
+#: Metadata of a column that files carry, next to unit and description.
+KEPT = ("ucd", "utype", "xtype", "bits", "coosys", "timesys")
+
+#: What "dex" turns into when a reader takes it for a tenth of an "ex".
+_DEX = ("dex", "'dex'", "0.1ex", "dex()", "dex(1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Description of one column.
+
+    Parameters
+    ----------
+    name : str
+        Column name.
+    kind : str
+        Numpy type without byte order and length: ``"f4"``, ``"i8"``, ``"b1"``, ``"U"``.
+    shape : tuple of int
+        Shape of one cell; ``()`` for scalars.
+    unit : `~astropy.units.UnitBase` or None
+        Unit.
+    ucd : str
+        UCD1+ word; "" for none.
+    description : str
+        One sentence; "" for none.
+    meta : dict
+        Further metadata: ``utype``, ``xtype``, ``bits`` (name to value and meaning),
+        ``coosys`` and ``timesys`` (attributes of the VOTable elements).
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...] = ()
+    unit: Any = None
+    ucd: str = ""
+    description: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def unit_to_text(unit: Any) -> str:
+    """Spell a unit for a file: VOUnit where it can be, else Astropy's own words.
+
+    Parameters
+    ----------
+    unit : `~astropy.units.UnitBase` or None
+        The unit; None gives "".
+
+    Returns
+    -------
+    str
+        For example ``"km.s**-1"``. ``dex``, which VOUnits do not know, stays ``"dex"``.
+    """
+    if unit is None or unit == u.dimensionless_unscaled:
+        return ""
+    if unit == u.dex:
+        return "dex"
+    if isinstance(unit, u.UnrecognizedUnit):
+        return unit.to_string()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)  # Angstrom is deprecated
+            return unit.to_string("vounit")
+    except ValueError:
+        return unit.to_string()
+
+
+def unit_from_text(unit: Any) -> Any:
+    """Understand a unit of a file, undoing what readers make of ``dex``.
+
+    Parameters
+    ----------
+    unit : str, `~astropy.units.UnitBase` or None
+        What the file, or Astropy's reader of it, says.
+
+    Returns
+    -------
+    `~astropy.units.UnitBase` or None
+        The unit; an unrecognised one keeps its spelling.
+    """
+    if unit is None:
+        return None
+    text = unit if isinstance(unit, str) else unit.to_string()
+    if text.strip() in _DEX:
+        return u.dex
+    if not text.strip():
+        return None
+    if not isinstance(unit, str) and not isinstance(unit, u.UnrecognizedUnit):
+        return unit
+    for form in ("vounit", None):
+        parsed = u.Unit(text.strip("'"), format=form, parse_strict="silent")
+        if not isinstance(parsed, u.UnrecognizedUnit):
+            return parsed
+    return parsed
+
+
+def _kept(info: Any) -> dict[str, Any]:
+    meta = info.meta or {}
+    return {key: meta[key] for key in KEPT if meta.get(key)}
+
+
+def _described(name: str, values: np.ndarray, info: Any, unit: Any) -> Field:
+    meta = _kept(info)
+    return Field(
+        name=name,
+        kind="U" if values.dtype.kind in "US" else values.dtype.str[1:],
+        shape=values.shape[1:],
+        unit=None if unit == u.dimensionless_unscaled else unit,
+        ucd=meta.pop("ucd", ""),
+        description=info.description or "",
+        meta=meta,
+    )
+
+
+def _plain(name: str, column: Any) -> np.ndarray:
+    """Values of a column, masked only where a null cannot be said otherwise."""
+    values = getattr(column, "value", column)
+    if isinstance(column, Masked):
+        values = np.ma.array(values.unmasked, mask=values.mask)
+    values = np.ma.asarray(values) if np.ma.isMA(values) else np.asarray(values)
+    if values.dtype.kind == "O":
+        values = _strings(name, values)
+    if values.dtype.kind == "S":
+        values = values.astype("U")
+    if values.dtype.kind not in "iufbU" or values.dtype == np.float16:
+        msg = f"column {name!r} has dtype {values.dtype}, which no file format holds"
+        raise TypeError(msg)
+    return _unmasked(values)
+
+
+def _unmasked(values: np.ndarray) -> np.ndarray:
+    """Say null as NaN or "" where the type can, and keep a mask only where not."""
+    if not np.ma.isMA(values):
+        return values
+    if values.dtype.kind in "fU":
+        return values.filled(np.nan if values.dtype.kind == "f" else "")
+    return values if np.ma.is_masked(values) else values.data
+
+
+def _strings(name: str, values: np.ndarray) -> np.ndarray:
+    filled = np.where(np.ma.getmaskarray(values), "", np.ma.getdata(values))
+    if not all(isinstance(value, str | bytes) for value in filled.ravel()):
+        msg = f"column {name!r} holds Python objects; make its cells numbers or strings"
+        raise TypeError(msg)
+    text = [v.decode() if isinstance(v, bytes) else v for v in filled.ravel()]
+    return np.array(text, dtype="U").reshape(values.shape)
+
+
+def _split(name: str, column: Any) -> "list[tuple[str, Any]]":
+    """Turn a coordinate or time column into plain ones that say what they mean."""
+    if isinstance(column, SkyCoord):
+        icrs = column.icrs
+        parts = [(f"{name}_ra", icrs.ra), (f"{name}_dec", icrs.dec)]
+        columns = []
+        for (part, angle), ucd in zip(parts, ("pos.eq.ra", "pos.eq.dec"), strict=True):
+            plain = Column(angle.deg, name=part, unit=u.deg)
+            plain.info.meta = {"ucd": ucd, "coosys": {"system": "ICRS"}}
+            columns.append((part, plain))
+        return columns
+    if isinstance(column, Time):
+        plain = Column(column.mjd, name=name, unit=u.day)
+        plain.info.description = column.info.description
+        plain.info.meta = {
+            "ucd": "time.epoch",
+            "timesys": {
+                "timescale": column.scale.upper(),
+                "refposition": "UNKNOWN",
+                "timeorigin": 2400000.5,
+            },
+            **_kept(column.info),
+        }
+        return [(name, plain)]
+    return [(name, column)]
+
+
+def flatten(table: Table) -> "tuple[list[Field], list[np.ndarray]]":
+    """Describe the columns of a table and give their values as plain arrays.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table. ``SkyCoord`` columns become two angles (ICRS), ``Time`` columns
+        modified Julian dates. Masked numbers become NaN, masked text "".
+
+    Returns
+    -------
+    fields : list of Field
+        One per array.
+    arrays : list of ndarray
+        Of shape (n_rows,) or (n_rows, ...).
+
+    Raises
+    ------
+    TypeError
+        If a column holds Python objects.
+    """
+    fields, arrays = [], []
+    for name in table.colnames:
+        for part, column in _split(name, table[name]):
+            values = _plain(part, column)
+            fields.append(_described(part, values, column.info, column.info.unit))
+            arrays.append(values)
+    return fields, arrays
+
+
+def _column(spec: Field, values: np.ndarray) -> Any:
+    values = _unmasked(values if np.ma.isMA(values) else np.asarray(values))
+    if spec.unit is not None and values.dtype.kind in "fiu":
+        if isinstance(spec.unit, u.UnrecognizedUnit) or np.ma.isMA(values):
+            kind = MaskedColumn if np.ma.isMA(values) else Column
+            return kind(values, unit=spec.unit)
+        return u.Quantity(values, spec.unit, dtype=values.dtype, copy=False)
+    return MaskedColumn(values) if np.ma.isMA(values) else Column(values)
+
+
+def assemble(
+    fields: "list[Field]",
+    arrays: "list[np.ndarray]",
+    meta: "dict[str, Any] | None" = None,
+    *,
+    kind: type = QTable,
+) -> QTable:
+    """Build a table from described arrays: the inverse of `flatten`.
+
+    Parameters
+    ----------
+    fields : list of Field
+        One per array.
+    arrays : list of ndarray
+        Values, masked where null.
+    meta : dict, optional
+        Metadata of the table.
+    kind : type, optional
+        Class of the result.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The table, with UCDs in ``column.info.meta["ucd"]``.
+    """
+    table = kind()
+    for spec, values in zip(fields, arrays, strict=True):
+        table[spec.name] = _column(spec, values)
+        info = table[spec.name].info
+        info.description = spec.description or None
+        info.meta = {**({"ucd": spec.ucd} if spec.ucd else {}), **spec.meta}
+    table.meta.update(meta or {})
+    return table

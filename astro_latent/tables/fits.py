@@ -1,0 +1,157 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables to FITS files and back, with units, UCDs and provenance.
+
+The primary HDU holds the VOTable document that describes the table ("fits-plus", the
+convention of STILTS and TOPCAT); TUNITn, TUCDn and TCOMMn say the same for programs
+that look at the binary table alone.
+"""
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import QTable, Table
+
+from ._document import (
+    build_document,
+    describe_document,
+    document_text,
+    parse_document,
+    stored_kind,
+)
+from ._fields import Field, assemble, flatten, unit_from_text, unit_to_text
+from ._files import as_stream, free_path
+
+__all__ = ["read_fits", "write_fits"]
+
+_FORMATS = {"b1": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
+#: FITS spells unsigned types as shifted signed ones.
+_SHIFTED = {"u2": ("I", 2**15), "u4": ("J", 2**31), "u8": ("K", 2**63)}
+
+
+def _null(values: np.ndarray) -> int | None:
+    """Value that stands for null in a masked integer column."""
+    if values.dtype.kind in "iu" and np.ma.is_masked(values):
+        limits = np.iinfo(values.dtype)
+        return int(limits.min if values.dtype.kind == "i" else limits.max)
+    return None
+
+
+def _hdu_column(spec: Field, values: np.ndarray) -> fits.Column:
+    size = int(np.prod(spec.shape, dtype=int))
+    null = _null(values)
+    shift = None
+    if spec.kind == "U":
+        values = np.char.encode(values, "utf-8")
+        form = f"{size * max(values.dtype.itemsize, 1)}A"
+    elif spec.kind in _SHIFTED:
+        letter, shift = _SHIFTED[spec.kind]
+        form = f"{size}{letter}"
+    else:
+        form = f"{size}{_FORMATS[stored_kind(spec.kind)]}"
+    return fits.Column(
+        name=spec.name,
+        format=form,
+        array=np.ma.filled(values, null) if null is not None else np.ma.getdata(values),
+        null=null,
+        bzero=shift,
+        dim=str(spec.shape[::-1]) if len(spec.shape) > 1 else None,
+    )
+
+
+def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
+    """Write a table as FITS.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    path : path-like
+        File to write.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Raises
+    ------
+    OSError
+        If the file exists.
+    """
+    path = free_path(path, overwrite)
+    fields, arrays = flatten(table)
+    text = document_text(build_document(fields, dict(table.meta))).encode()
+    primary = fits.PrimaryHDU(np.frombuffer(text, dtype=np.uint8))
+    primary.header["VOTMETA"] = (True, "table metadata in VOTable format")
+    columns = [_hdu_column(s, v) for s, v in zip(fields, arrays, strict=True)]
+    hdu = fits.BinTableHDU.from_columns(columns, name=table.meta.get("name", "RESULTS"))
+    for i, spec in enumerate(fields, 1):
+        for key, value in (
+            ("TUNIT", unit_to_text(spec.unit)),
+            ("TUCD", spec.ucd),
+            ("TCOMM", spec.description),
+        ):
+            if value:
+                hdu.header[f"{key}{i}"] = value
+    fits.HDUList([primary, hdu]).writeto(path, overwrite=overwrite)
+
+
+def _header_fields(hdu: fits.BinTableHDU, arrays: dict[str, np.ndarray]) -> list[Field]:
+    """Describe the columns of a FITS table that carries no VOTable document."""
+    header = hdu.header
+    return [
+        Field(
+            name=name,
+            kind="U" if values.dtype.kind == "U" else values.dtype.str[1:],
+            shape=values.shape[1:],
+            unit=unit_from_text(header.get(f"TUNIT{i}")),
+            ucd=header.get(f"TUCD{i}", ""),
+            description=header.get(f"TCOMM{i}", ""),
+        )
+        for i, (name, values) in enumerate(arrays.items(), 1)
+    ]
+
+
+def _values(hdu: fits.BinTableHDU, name: str) -> np.ndarray:
+    values = np.asarray(hdu.data[name])
+    null = hdu.columns[name].null
+    if values.dtype.kind in "SU":
+        raw = np.char.encode(values, "latin-1") if values.dtype.kind == "U" else values
+        return np.char.decode(raw, "utf-8")
+    values = values.astype(values.dtype.newbyteorder("="))
+    return values if null is None else np.ma.masked_equal(values, null)
+
+
+def read_fits(path: Any, *, kind: type = QTable) -> QTable:
+    """Read the first binary table of a FITS file.
+
+    Parameters
+    ----------
+    path : path-like or file-like
+        The file.
+    kind : type, optional
+        Class of the result.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The table.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no table.
+    """
+    with fits.open(path, memmap=False, character_as_bytes=True) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
+        if not tables:
+            msg = f"{path} holds no binary table"
+            raise ValueError(msg)
+        hdu = tables[0]
+        arrays = {name: _values(hdu, name) for name in hdu.columns.names}
+        meta: dict[str, Any] = {}
+        fields = None
+        if hdus[0].header.get("VOTMETA"):
+            document = parse_document(as_stream(hdus[0].data.tobytes()))
+            fields, meta = describe_document(document)
+        if not fields or [spec.name for spec in fields] != list(arrays):
+            fields = _header_fields(hdu, arrays)
+    return assemble(fields, list(arrays.values()), meta, kind=kind)

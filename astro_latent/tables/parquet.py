@@ -1,0 +1,185 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables to Parquet files and back, with VOParquet metadata.
+
+The footer holds the VOTable document that describes the table, under the keys of the
+IVOA note "VOParquet"; array columns are fixed-size lists. Needs ``pyarrow``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable, Table
+
+from ._document import build_document, describe_document, document_text, parse_document
+from ._fields import Field, assemble, flatten
+from ._files import as_stream, free_path
+
+__all__ = ["ParquetWriter", "read_parquet", "write_parquet"]
+
+_VERSION = b"IVOA.VOTable-Parquet.version"
+_CONTENT = b"IVOA.VOTable-Parquet.content"
+_ARROW = {
+    "b1": "bool_", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
+    "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64",
+    "f4": "float32", "f8": "float64", "U": "string",
+}  # fmt: skip
+
+
+def _arrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        msg = "Parquet files need pyarrow: python -m pip install 'astro_latent[scale]'"
+        raise ImportError(msg) from error
+    return pyarrow
+
+
+def _schema(fields: list[Field], meta: dict[str, Any]) -> Any:
+    pa = _arrow()
+    types = []
+    for spec in fields:
+        kind = getattr(pa, _ARROW[spec.kind])()
+        if spec.shape:
+            kind = pa.list_(kind, int(np.prod(spec.shape)))
+        types.append(pa.field(spec.name, kind))
+    text = document_text(build_document(fields, meta))
+    return pa.schema(types, metadata={_VERSION: b"1.0", _CONTENT: text.encode()})
+
+
+class ParquetWriter:
+    """Write a Parquet file chunk by chunk, one row group each.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    fields : list of Field
+        The columns.
+    meta : dict
+        Metadata of the table.
+    """
+
+    def __init__(self, path: Path, fields: list[Field], meta: dict[str, Any]) -> None:
+        self._schema = _schema(fields, meta)
+        self._fields = fields
+        self._file = _arrow().parquet.ParquetWriter(path, self._schema)
+
+    def write(self, arrays: list[np.ndarray]) -> None:
+        """Append rows.
+
+        Parameters
+        ----------
+        arrays : list of ndarray
+            One per field.
+        """
+        pa = _arrow()
+        columns = []
+        for spec, kind, values in zip(
+            self._fields, self._schema.types, arrays, strict=True
+        ):
+            data = np.ma.getdata(values)
+            mask = np.ma.getmaskarray(values) if np.ma.is_masked(values) else None
+            if spec.shape:
+                flat = np.ascontiguousarray(data).reshape(-1)
+                item = pa.array(flat, type=kind.value_type)
+                columns.append(pa.FixedSizeListArray.from_arrays(item, type=kind))
+            else:
+                data = data.astype(object) if spec.kind == "U" else data
+                columns.append(pa.array(data, type=kind, mask=mask))
+        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
+
+
+def write_parquet(table: Table, path: Any, *, overwrite: bool = False) -> None:
+    """Write a table as Parquet.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    path : path-like
+        File to write.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Raises
+    ------
+    OSError
+        If the file exists.
+    ImportError
+        If ``pyarrow`` is not installed.
+    """
+    path = free_path(path, overwrite)
+    fields, arrays = flatten(table)
+    writer = ParquetWriter(path, fields, dict(table.meta))
+    writer.write(arrays)
+    writer.close()
+
+
+def _values(column: Any, spec: Field) -> np.ndarray:
+    chunk = column.combine_chunks()
+    if spec.shape:
+        return chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, *spec.shape)
+    if spec.kind == "U":
+        return np.array(chunk.fill_null("").to_pylist(), dtype="U")
+    if chunk.null_count and spec.kind[0] != "f":
+        mask = chunk.is_null().to_numpy(zero_copy_only=False)
+        filled = chunk.fill_null(0).to_numpy(zero_copy_only=False)
+        return np.ma.array(filled.astype(spec.kind), mask=mask)
+    return chunk.to_numpy(zero_copy_only=False)
+
+
+def _arrow_fields(schema: Any) -> list[Field]:
+    """Describe the columns of a Parquet file that carries no VOTable document."""
+    pa = _arrow()
+    fields = []
+    for column in schema:
+        kind, shape = column.type, ()
+        if pa.types.is_fixed_size_list(kind):
+            kind, shape = kind.value_type, (kind.list_size,)
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        fields.append(
+            Field(
+                name=column.name,
+                kind="U" if text else np.dtype(kind.to_pandas_dtype()).str[1:],
+                shape=shape,
+            )
+        )
+    return fields
+
+
+def read_parquet(path: Any, *, kind: type = QTable) -> QTable:
+    """Read a Parquet file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    kind : type, optional
+        Class of the result.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The table.
+
+    Raises
+    ------
+    ImportError
+        If ``pyarrow`` is not installed.
+    """
+    content = _arrow().parquet.read_table(path)
+    metadata = content.schema.metadata or {}
+    meta: dict[str, Any] = {}
+    if _CONTENT in metadata:
+        document = parse_document(as_stream(metadata[_CONTENT]))
+        fields, meta = describe_document(document)
+    else:
+        fields = _arrow_fields(content.schema)
+    arrays = [_values(content[spec.name], spec) for spec in fields]
+    return assemble(fields, arrays, meta, kind=kind)
