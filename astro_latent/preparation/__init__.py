@@ -3,12 +3,14 @@
 
 from .frame import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
+from .inverse import restore_spectrum
 from .medium import air_to_vacuum, vacuum_to_air
 from .prepare import iter_prepared, prepare_spectra
 from .prepared import PreparedSpectra
 from .recipe import Recipe, Step
 from .recipes import APOGEE_CHEBYSHEV_RECIPE, APOGEE_RECIPE, HARPS_RECIPE
 from .resample import Resampler
+from .velocity import Velocity, measure_velocity
 
 __all__ = [
     "APOGEE_CHEBYSHEV_RECIPE",
@@ -20,10 +22,13 @@ __all__ = [
     "Resampler",
     "SpectralGrid",
     "Step",
+    "Velocity",
     "air_to_vacuum",
     "doppler_factor",
     "get_grid",
     "iter_prepared",
+    "measure_velocity",
     "prepare_spectra",
+    "restore_spectrum",
     "vacuum_to_air",
 ]

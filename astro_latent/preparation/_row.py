@@ -5,7 +5,7 @@ Both are private and mutable; steps change them in place and never touch the arr
 that the caller handed over.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -101,7 +101,7 @@ class Batch:
     scale: np.ndarray
     rows: list[Row]
     grid: SpectralGrid
-    continuum: np.ndarray | None = field(default=None)
+    divisor: np.ndarray | None = None  # what each pixel was divided by, if kept
 
     @classmethod
     def empty(cls, rows: list[Row], grid: SpectralGrid) -> "Batch":
@@ -143,6 +143,8 @@ class Batch:
         """Divide a part of a row, errors included."""
         self.flux[i, pixels] /= divisor
         self.variance[i, pixels] /= np.square(divisor)
+        if self.divisor is not None:
+            self.divisor[i, pixels] *= divisor
 
     def drop(self, i: int, pixels: slice, message: str) -> None:
         """Give up a segment of a row, and the row if nothing is left."""

@@ -77,7 +77,8 @@ class SpectralGrid:
             raise ValueError(msg)
         edges = [edge for segment in self.segments for edge in segment]
         if edges != sorted(edges) or not edges or edges[-1] > self.n_pixels:
-            msg = f"segments must be ordered ranges in 0..{self.n_pixels}: {self.segments}"
+            ranges = f"ordered ranges in 0..{self.n_pixels}"
+            msg = f"segments must be {ranges}: {self.segments}"
             raise ValueError(msg)
 
     @cached_property
@@ -181,7 +182,7 @@ def _harps_327680() -> SpectralGrid:
 
 
 def _apogee_8575() -> SpectralGrid:
-    """The grid of apStar and aspcapStar files."""
+    """Grid of apStar and aspcapStar files."""
     return SpectralGrid(
         name="apogee_8575",
         spacing="log10",

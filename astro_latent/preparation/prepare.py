@@ -19,7 +19,7 @@ from .recipe import Recipe
 from .resample import Resampler
 from .steps import get_step
 
-__all__ = ["iter_prepared", "prepare_spectra"]
+__all__ = ["iter_prepared", "prepare_spectra", "run_recipe"]
 
 _BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
 
@@ -229,6 +229,8 @@ def run_recipe(
     recipe: Recipe,
     velocities: np.ndarray,
     known: list[Resampler],
+    *,
+    keep_divisor: bool = False,
 ) -> Batch:
     """Carry out the recipe on some spectra, in double precision."""
     rows = []
@@ -240,6 +242,8 @@ def run_recipe(
     step = recipe.stage("resample")[0]
     batch = get_step("resample").function(rows, step, grid, known=known)
     batch.check_coverage(recipe)
+    if keep_divisor:
+        batch.divisor = np.ones_like(batch.flux)
     for step in recipe.stage("batch"):
         get_step(step.name).function(batch, step)
     _finish(batch)
