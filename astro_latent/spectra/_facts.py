@@ -1,0 +1,222 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a header says about a spectrum: who, where, when, how long."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "facts_from_header",
+    "identifier_from_path",
+    "mjd_from_text",
+    "number",
+    "stated_frame",
+    "stated_medium",
+]
+
+# Frames of the FITS standard (paper III, table 12), cut to 8 characters.
+_FRAME_OF_SPECSYS = {
+    "BARYCENT": "barycentric",
+    "HELIOCEN": "barycentric",
+    "TOPOCENT": "observed",
+    "SOURCE": "rest",
+}
+
+_MJD_EPOCH = np.datetime64("1858-11-17T00:00:00", "us")
+_SUFFIXES = (".gz", ".fz", ".bz2", ".fits", ".fit", ".fts", ".vot", ".xml", ".ecsv")
+_SECONDS = 86400.0
+
+
+def number(header: Mapping[str, Any], *keys: str) -> float:
+    """Return the first of these keywords that holds a finite number, or NaN.
+
+    Parameters
+    ----------
+    header : mapping
+        The header.
+    *keys : str
+        Keywords in order of preference.
+
+    Returns
+    -------
+    float
+        The value; NaN if none has one.
+    """
+    for key in keys:
+        value = header.get(key)
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            value = float(value)
+            if np.isfinite(value) and value > -9990.0:  # SDSS writes -9999 for unknown
+                return value
+    return np.nan
+
+
+def identifier_from_path(path: "Path | str") -> str:
+    """Return a file's name without the endings that say what it is.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    str
+        Identifier for `Observation.obs_id`.
+    """
+    name = Path(path).name
+    stripped = True
+    while stripped:
+        stripped = False
+        for suffix in _SUFFIXES:
+            if name.lower().endswith(suffix) and len(name) > len(suffix):
+                name, stripped = name[: -len(suffix)], True
+    return name
+
+
+def _sexagesimal(text: object) -> float:
+    parts = str(text).strip().split(":")
+    if len(parts) != 3:
+        return np.nan
+    try:
+        whole, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return np.nan
+    sign = -1.0 if parts[0].strip().startswith("-") else 1.0
+    return sign * (abs(whole) + minutes / 60 + seconds / 3600)
+
+
+def _position(header: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the ICRS position; (NaN, NaN) if none is stated.
+
+    FK5 at J2000 is taken as ICRS: they differ by less than 0.03 arcsec.
+    """
+    ra, dec = number(header, "RA", "RA_TARG"), number(header, "DEC", "DEC_TARG")
+    if np.isnan(ra) and np.isnan(dec):
+        ra = _sexagesimal(header.get("RA")) * 15
+        dec = _sexagesimal(header.get("DEC"))
+    if not (0 <= ra <= 360 and -90 <= dec <= 90):
+        return np.nan, np.nan
+    equinox = number(header, "EQUINOX")
+    frame = str(header.get("RADECSYS") or header.get("RADESYS") or "").upper()
+    if frame.startswith("FK4") or (np.isfinite(equinox) and equinox != 2000.0):
+        return _to_icrs(ra, dec, equinox, old=frame.startswith("FK4") or equinox < 1984)
+    return ra, dec
+
+
+def _to_icrs(
+    ra: float, dec: float, equinox: float, *, old: bool
+) -> tuple[float, float]:
+    from astropy.coordinates import FK4, FK5, SkyCoord
+    from astropy.time import Time
+
+    year = equinox if np.isfinite(equinox) else 1950.0
+    scale = "byear" if old else "jyear"
+    frame = (FK4 if old else FK5)(equinox=Time(year, format=scale))
+    position = SkyCoord(ra, dec, unit="deg", frame=frame).icrs
+    return float(position.ra.deg), float(position.dec.deg)
+
+
+def mjd_from_text(text: object) -> float:
+    """Return the MJD of an ISO 8601 date and time, or NaN.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"2012-04-14T09:01:09.658"``.
+
+    Returns
+    -------
+    float
+        Days.
+    """
+    if not isinstance(text, str) or "T" not in text:
+        return np.nan
+    try:
+        moment = np.datetime64(text.strip().rstrip("Z"), "us")
+    except ValueError:
+        return np.nan
+    return float((moment - _MJD_EPOCH) / np.timedelta64(1, "us")) / 1e6 / _SECONDS
+
+
+def _mid_exposure(header: Mapping[str, Any], exposure: float) -> float:
+    middle = number(header, "TMID", "JD-MID")
+    if np.isfinite(middle):
+        return middle - 2400000.5 if middle > 2400000.5 else middle
+    start, end = number(header, "MJD-OBS"), number(header, "MJD-END")
+    if np.isfinite(start) and end >= start:
+        return (start + end) / 2
+    if np.isnan(start):
+        start = mjd_from_text(header.get("DATE-OBS"))
+    return start + exposure / 2 / _SECONDS  # NaN if no exposure time is stated
+
+
+def facts_from_header(header: Mapping[str, Any], path: "Path | str") -> dict[str, Any]:
+    """Collect what common keywords say, as arguments of `Observation`.
+
+    Parameters
+    ----------
+    header : mapping
+        The primary header.
+    path : path-like
+        The file, for ``obs_id`` and ``source``.
+
+    Returns
+    -------
+    dict
+        obs_id, source, target_name, ra, dec, exposure_time, time.
+    """
+    ra, dec = _position(header)
+    exposure = number(header, "EXPTIME", "TEXPTIME")
+    names = (header.get(key) for key in ("OBJECT", "OBJID", "OBJNAME", "OBJ"))
+    target = next((str(name).strip() for name in names if name), "")
+    return {
+        "obs_id": identifier_from_path(path) if str(path) else "",
+        "source": str(path),
+        "target_name": target,
+        "ra": ra,
+        "dec": dec,
+        "exposure_time": exposure,
+        "time": _mid_exposure(header, exposure),
+    }
+
+
+def stated_frame(header: Mapping[str, Any]) -> str:
+    """Return the frame that SPECSYS states, or ``"unknown"``.
+
+    Parameters
+    ----------
+    header : mapping
+        The header.
+
+    Returns
+    -------
+    str
+        One of `~astro_latent.spectra.FRAMES`.
+    """
+    word = str(header.get("SPECSYS") or "").strip().upper()[:8]
+    return _FRAME_OF_SPECSYS.get(word, "unknown")
+
+
+def stated_medium(header: Mapping[str, Any]) -> str:
+    """Return the medium that CTYPE1, AIRORVAC or VACUUM state, or ``"unknown"``.
+
+    Parameters
+    ----------
+    header : mapping
+        The header.
+
+    Returns
+    -------
+    str
+        One of `~astro_latent.spectra.MEDIA`.
+    """
+    kind = str(header.get("CTYPE1") or "").strip().upper()[:4]
+    if kind in ("AWAV", "WAVE"):
+        return "air" if kind == "AWAV" else "vacuum"
+    word = str(header.get("AIRORVAC") or "").strip().lower()[:3]
+    if word in ("air", "vac"):
+        return "air" if word == "air" else "vacuum"
+    return {True: "vacuum", False: "air"}.get(header.get("VACUUM"), "unknown")

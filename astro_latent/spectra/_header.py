@@ -1,0 +1,130 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""FITS headers read card by card, on demand, from the raw bytes.
+
+A HARPS header has 3,000 cards of which a reader needs twenty: the keywords are
+indexed once and values parsed when asked for.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+
+__all__ = ["Header"]
+
+_CARD = 80
+_STRING = re.compile(r"'((?:[^']|'')*)'")
+_COMMENTARY = ("COMMENT", "HISTORY", "CONTINUE", "END", "")
+
+
+class Header(Mapping):
+    """A FITS header as a read-only mapping of keyword to value.
+
+    ``HIERARCH`` keywords go without that word, as in Astropy. Of a repeated keyword
+    the first counts. Commentary cards are left out, `history` has those of one kind.
+
+    Parameters
+    ----------
+    raw : bytes
+        The cards, 80 bytes each, with or without ``END`` and padding.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self._text = raw.decode("latin-1")
+        self._index: dict[str, int] | None = None
+
+    def _positions(self) -> dict[str, int]:
+        if self._index is None:
+            index: dict[str, int] = {}
+            text = self._text
+            for start in range(0, len(text), _CARD):
+                key = text[start : start + 8].rstrip()
+                if key == "HIERARCH":
+                    equals = text.find("=", start, start + _CARD)
+                    if equals > 0:
+                        name = text[start + 9 : equals].strip().upper()
+                        index.setdefault(name, start)
+                elif text[start + 8 : start + 9] == "=" and key not in _COMMENTARY:
+                    index.setdefault(key, start)
+            self._index = index
+        return self._index
+
+    def __getitem__(self, key: str) -> Any:
+        start = self._positions()[key]
+        equals = self._text.find("=", start, start + _CARD)
+        return self._value(self._text[equals + 1 : start + _CARD], start)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._positions())
+
+    def __len__(self) -> int:
+        return len(self._positions())
+
+    def _value(self, text: str, start: int) -> Any:
+        """Parse the value of one card; an undefined one is None."""
+        text = text.lstrip()
+        if text.startswith("'"):
+            return self._string(text, start)
+        token = text.split("/", 1)[0].strip()
+        if token in ("T", "F", ""):
+            return {"T": True, "F": False, "": None}[token]
+        for convert in (int, float):
+            try:
+                return convert(token)
+            except ValueError:
+                continue
+        try:
+            return float(token.upper().replace("D", "E"))
+        except ValueError:
+            return token
+
+    def _string(self, text: str, start: int) -> str:
+        found = _STRING.match(text)
+        value = found[1].replace("''", "'").rstrip() if found else text[1:].rstrip()
+        following = start + _CARD
+        while value.endswith("&") and self._text.startswith("CONTINUE", following):
+            more = _STRING.match(self._text[following + 8 : following + _CARD].lstrip())
+            if more is None:
+                break
+            value = value[:-1] + more[1].replace("''", "'").rstrip()
+            following += _CARD
+        return value
+
+    def commentary(self, keyword: str = "HISTORY") -> str:
+        """Return the text of all commentary cards of one kind, one per line.
+
+        Parameters
+        ----------
+        keyword : str, optional
+            ``"HISTORY"`` or ``"COMMENT"``.
+
+        Returns
+        -------
+        str
+            The text.
+        """
+        word = keyword.ljust(8)
+        starts = range(0, len(self._text), _CARD)
+        cards = (self._text[i : i + _CARD] for i in starts)
+        return "\n".join(card[8:].rstrip() for card in cards if card.startswith(word))
+
+    def to_astropy(self) -> "fits.Header":
+        """Return the same header as an Astropy one.
+
+        Returns
+        -------
+        `~astropy.io.fits.Header`
+            All cards.
+        """
+        from astropy.io import fits
+
+        return fits.Header.fromstring(self._text)
+
+    def copy(self) -> "Header":
+        """Return itself: a header cannot be changed."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Header with {len(self)} keywords>"

@@ -1,0 +1,77 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The table of file formats, and finding out which one a file has.
+
+A format is one file of this folder and one line here. Other distributions add
+theirs through the entry-point group ``astro_latent.formats``, each pointing to a
+`Format`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..utils._registry import LazyRegistry
+from ._fits import FitsFile
+from .observation import SpectrumArrays
+
+__all__ = ["FORMATS", "Format", "identify_format"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How files of one kind are told from others, and read.
+
+    Parameters
+    ----------
+    name : str
+        Name for ``format=``.
+    title : str
+        What it is, for people.
+    identify : callable
+        ``identify(file: FitsFile) -> bool``; looks at headers only.
+    read : callable
+        ``read(file, **options) -> list of SpectrumArrays``.
+    options : tuple of str, optional
+        Keyword arguments that ``read`` takes.
+    priority : int, optional
+        Among specutils' loaders: theirs have at most 20.
+    """
+
+    name: str
+    title: str
+    identify: Callable[[FitsFile], bool]
+    read: Callable[..., list[SpectrumArrays]]
+    options: tuple[str, ...] = ()
+    priority: int = 30
+
+
+#: Formats in the order in which they are tried; the general one comes last.
+FORMATS = LazyRegistry(
+    "spectrum format",
+    {
+        "aspcapstar": "astro_latent.spectra.aspcap_star:ASPCAP_STAR",
+        "apstar": "astro_latent.spectra.apogee_star:APOGEE_STAR",
+        "apvisit": "astro_latent.spectra.apogee_visit:APOGEE_VISIT",
+        "eso_phase3": "astro_latent.spectra.phase3:PHASE3",
+        "harps_s1d": "astro_latent.spectra.harps_s1d:HARPS_S1D",
+        "lamost_lrs": "astro_latent.spectra.lamost:LAMOST_LRS",
+        "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
+    },
+    group="astro_latent.formats",
+)
+
+
+def identify_format(file: FitsFile) -> str | None:
+    """Find out the format of a FITS file.
+
+    Parameters
+    ----------
+    file : FitsFile
+        The open file.
+
+    Returns
+    -------
+    str or None
+        Name of the format; None if it is none of `FORMATS`.
+    """
+    names = sorted(FORMATS, key="wcs1d".__eq__)  # also after those of others
+    return next((name for name in names if FORMATS[name].identify(file)), None)

@@ -1,0 +1,75 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Register the formats with specutils, for ``Spectrum.read(file)``.
+
+Import this module once (`astro_latent.spectra.read_spectra` does not need it); from
+then on `specutils.Spectrum.read` and `specutils.SpectrumList.read` recognise the
+formats of `~astro_latent.spectra.FORMATS` by themselves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from specutils import Spectrum, SpectrumList
+from specutils.io.registers import data_loader
+
+from ..exceptions import SpectrumReadError
+from ._fits import FitsFile
+from .convert import to_spectrum
+from .formats import FORMATS, identify_format
+from .reading import read_arrays
+
+__all__ = ["register_loaders"]
+
+
+def _identifier(name: str) -> Callable[..., bool]:
+    def identify(
+        origin: str, path: Any, fileobj: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        path = path if isinstance(path, str) else getattr(fileobj, "name", None)
+        if origin != "read" or not isinstance(path, str):
+            return False
+        try:
+            return identify_format(FitsFile(path)) == name
+        except SpectrumReadError:
+            return False
+
+    return identify
+
+
+def _path(source: Any) -> Any:
+    return getattr(source, "name", source)
+
+
+def _register(name: str) -> None:
+    def load_one(source: Any, **options: Any) -> Spectrum:
+        return to_spectrum(read_arrays(_path(source), format=name, **options)[0])
+
+    def load_list(source: Any, **options: Any) -> SpectrumList:
+        found = read_arrays(_path(source), format=name, **options)
+        return SpectrumList([to_spectrum(arrays) for arrays in found])
+
+    common = {
+        "identifier": _identifier(name),
+        "extensions": ["fits", "fits.gz"],
+        "priority": FORMATS[name].priority,
+        "force": True,
+    }
+    data_loader(name, dtype=Spectrum, autogenerate_spectrumlist=False, **common)(
+        load_one
+    )
+    data_loader(name, dtype=SpectrumList, **common)(load_list)
+
+
+def register_loaders() -> None:
+    """Register each format under its own name; again does no harm.
+
+    Examples
+    --------
+    >>> from astro_latent.spectra.loaders import register_loaders
+    >>> register_loaders()
+    """
+    for name in FORMATS:
+        _register(name)
+
+
+register_loaders()
