@@ -6,9 +6,9 @@ in `SURVEYS`.
 """
 
 from ._config import conf
-from ._download import FileResult
+from ._files import FileRequest, FileResult
 from ._obscore import OBSCORE_COLUMNS, to_obscore
-from .base import FileRequest, Survey
+from .base import Survey
 from .verbs import (
     SURVEYS,
     fetch,
@@ -21,6 +21,17 @@ from .verbs import (
     query_targets,
 )
 
+
+def __getattr__(name: str) -> object:
+    """Load the downloader, and with it requests, on first use."""
+    if name == "download_files":
+        from ._download import download_files
+
+        return download_files
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
 __all__ = [
     "OBSCORE_COLUMNS",
     "SURVEYS",
@@ -28,6 +39,7 @@ __all__ = [
     "FileResult",
     "Survey",
     "conf",
+    "download_files",
     "fetch",
     "fetch_spectra",
     "get_survey",

@@ -14,7 +14,7 @@ from astropy.config import get_cache_dir_path
 from astropy.table import Column, Table
 
 from ._config import conf
-from ._download import FileResult
+from ._files import FileResult
 from ._naming import safe_name
 
 if TYPE_CHECKING:

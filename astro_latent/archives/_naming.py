@@ -38,7 +38,6 @@ def safe_name(identifier: str) -> str:
         msg = "a file needs an identifier, this one is empty"
         raise ValueError(msg)
     plain = _UNSAFE.sub("_", text).lstrip("._-").rstrip(".")[:_LONGEST]
-    # Files that differ only in capital letters are one file on some systems.
     if plain == text and plain.lower() not in ("con", "nul", "aux", "prn"):
         return plain
     digest = hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()

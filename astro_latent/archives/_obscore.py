@@ -112,8 +112,10 @@ def to_obscore(
     >>> rows = Table({"RA": [10.0], "DEC": [-5.0]})
     >>> names = {"RA": "s_ra", "DEC": "s_dec"}
     >>> table = to_obscore(rows, survey="mine", rename=names)
-    >>> table["s_ra"].unit, table["s_ra"].meta["ucd"], table["survey"][0]
-    (Unit("deg"), 'pos.eq.ra;meta.main', 'mine')
+    >>> table["s_ra"].unit, table["s_ra"].meta["ucd"]
+    (Unit("deg"), 'pos.eq.ra;meta.main')
+    >>> table["survey"].tolist()
+    ['mine']
     """
     source = _renamed(table, rename or {})
     out = Table(meta=dict(table.meta))

@@ -7,7 +7,6 @@ otherwise be convention in someone's head; the methods all return one shape of t
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,9 +19,10 @@ from astropy.time import Time
 
 from .._config import conf as package_conf
 from ..exceptions import NoResultsWarning
+from ._files import FileRequest
 from ._obscore import to_obscore
 
-__all__ = ["FileRequest", "QueryFilter", "Survey"]
+__all__ = ["QueryFilter", "Survey"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,31 +83,6 @@ class QueryFilter:
             band=None if band is None else _interval(_metres(band), "band"),
             row_limit=None if limit == -1 else limit,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileRequest:
-    """One file to fetch.
-
-    Parameters
-    ----------
-    identifier : str
-        Name under which the file is kept; a second request for it costs nothing.
-    url : str
-        Where it is; http or https.
-    size : int or None
-        Size in bytes where the archive states it exactly.
-    checksum : str
-        ``"md5:..."`` or ``"sha256:..."``; "" where none is given.
-    datalink : bool
-        The address leads to a DataLink document that lists the file.
-    """
-
-    identifier: str
-    url: str
-    size: int | None = None
-    checksum: str = ""
-    datalink: bool = False
 
 
 class Survey(ABC):
@@ -269,7 +244,7 @@ class Survey(ABC):
         table: Table,
         directory: str | Path | None = None,
         *,
-        progress: bool | Callable[..., None] | None = None,
+        progress: bool | None = None,
         **options: Any,
     ) -> Table:
         """Bring the files of a table here.

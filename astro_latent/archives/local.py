@@ -4,7 +4,6 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from ..exceptions import ArchiveFormatError
-from ._download import FileResult
 from ._fetch import with_results
+from ._files import FileResult
 from ._naming import safe_name
 from ._obscore import to_obscore
 from .base import QueryFilter, Survey
@@ -43,7 +42,7 @@ class LocalSurvey(Survey):
     >>> from astro_latent.archives import get_survey
     >>> files = Table({"path": ["a.fits", "b.fits"], "target_name": ["A", "B"]})
     >>> mine = get_survey("local", path=files)
-    >>> list(mine.query_object("B")["obs_id"])
+    >>> mine.query_object("B")["obs_id"].tolist()
     ['b']
     """
 
@@ -158,7 +157,7 @@ class LocalSurvey(Survey):
         table: Table,
         directory: str | Path | None = None,
         *,
-        progress: bool | Callable[..., None] | None = None,
+        progress: bool | None = None,
         **options: Any,
     ) -> Table:
         """Say where the files are, or copy them; see `Survey.fetch`."""

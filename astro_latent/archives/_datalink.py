@@ -1,0 +1,63 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""DataLink documents: from the address of a list of files to that of the file."""
+
+import requests
+from pyvo.dal.adhoc import DatalinkResults
+from pyvo.dal.exceptions import DALAccessError
+
+from ..exceptions import ArchiveError
+from ._http import RETRY_STATUS, TransientError, check_scheme, retry_after
+
+__all__ = ["follow_datalink"]
+
+
+def follow_datalink(url: str, session: requests.Session) -> str:
+    """Find the address of the data set itself (``#this``).
+
+    Parameters
+    ----------
+    url : str
+        Address of the DataLink document.
+    session : `requests.Session`
+        Session with time-outs.
+
+    Returns
+    -------
+    str
+        Address of the file.
+
+    Raises
+    ------
+    TransientError
+        If trying again may help.
+    ArchiveError
+        If the document lists no data set, or an error in its place.
+    """
+    check_scheme(url)
+    try:
+        links = DatalinkResults.from_result_url(url, session=session)
+        # With narrower terms pyvo would fetch the vocabulary from ivoa.net.
+        records = list(links.bysemantics("#this", include_narrower=False))
+    except DALAccessError as error:
+        raise _translated(error, url) from error
+    except (requests.RequestException, ConnectionError) as error:
+        msg = f"the connection broke: {error}"
+        raise TransientError(msg, url=url, cause=error) from error
+    faults = [str(link["error_message"]) for link in links if link["error_message"]]
+    for record in records:
+        if record.access_url and not record["error_message"]:
+            check_scheme(record.access_url)
+            return record.access_url
+    msg = f"DataLink lists no data: {'; '.join(faults) or 'no #this among its links'}"
+    raise ArchiveError(msg, url=url)
+
+
+def _translated(error: DALAccessError, url: str) -> ArchiveError:
+    cause = getattr(error, "cause", None)
+    response = getattr(cause, "response", None)
+    if response is not None and response.status_code in RETRY_STATUS:
+        wait = retry_after(response.headers)
+        return TransientError(str(error), url=url, cause=cause, wait=wait)
+    if isinstance(cause, requests.ConnectionError | requests.Timeout):
+        return TransientError(str(error), url=url, cause=cause)
+    return ArchiveError(f"DataLink failed: {error}", url=url, cause=cause)
