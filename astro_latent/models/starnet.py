@@ -180,6 +180,23 @@ class StarNet(nn.Module):
         """
         return self.project(self.convolve(flux, valid))
 
+    def head(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the labels from the output of the last hidden layer.
+
+        Parameters
+        ----------
+        features : Tensor, shape (..., n_hidden[-1])
+            From `features`.
+
+        Returns
+        -------
+        Tensor, shape (..., n_labels), or tuple of two
+            As `forward`.
+        """
+        if self.log_variance is None:
+            return self.output(features)
+        return self.output(features), self.log_variance(features)
+
     def forward(
         self, flux: Tensor, valid: Tensor | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
@@ -197,7 +214,4 @@ class StarNet(nn.Module):
         Tensor, shape (..., n_labels), or tuple of two
             Labels; with ``heteroscedastic`` also the logarithm of their variance.
         """
-        features = self.features(flux, valid)
-        if self.log_variance is None:
-            return self.output(features)
-        return self.output(features), self.log_variance(features)
+        return self.head(self.features(flux, valid))

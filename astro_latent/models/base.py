@@ -1,0 +1,292 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""A loaded model: prepared spectra in, latents or parameters out, as numpy arrays."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..exceptions import GridMismatchError
+from ..preparation import Recipe, SpectralGrid
+from ..preparation.prepared import PreparedSpectra
+from .card import ModelCard
+from .config import ModelConfig, OutputColumn
+from .inference import Runner
+from .labels import label_jacobian, predict_labels
+from .latents import decode_latents, encode_spectra, reconstruct_spectra
+from .results import Latents, Parameters, Reconstruction
+
+__all__ = ["Latents", "Parameters", "Reconstruction", "SpectralModel"]
+
+
+class SpectralModel:
+    """Networks, what they expect and what they mean.
+
+    Made by `~astro_latent.models.load_model`.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The configuration.
+    members : sequence of Module
+        Networks in evaluation mode, on the device of ``runner``.
+    runner : Runner
+        Where and how they run.
+    domain_mean, domain_whitening : ndarray, optional
+        Of the features of the training set: the domain score is
+        ``|whitening (features - mean)| / feature_limit``.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        members: Sequence[nn.Module],
+        *,
+        runner: Runner,
+        domain_mean: np.ndarray | None = None,
+        domain_whitening: np.ndarray | None = None,
+    ) -> None:
+        self.config = config
+        self.members = tuple(member.eval().requires_grad_(False) for member in members)
+        self.runner = runner
+        self.domain_mean = domain_mean
+        self.domain_whitening = domain_whitening
+
+    def __repr__(self) -> str:
+        return (
+            f"<SpectralModel {self.name} {self.version}: {self.config.architecture}, "
+            f"{self.grid.n_pixels} pixels, {', '.join(self.config.output_names)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.card._repr_html_()
+
+    @property
+    def name(self) -> str:
+        """Name of the weights."""
+        return self.config.name
+
+    @property
+    def version(self) -> str:
+        """Version of the weights."""
+        return self.config.version
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the tensor file."""
+        return self.config.weights["sha256"]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.runner.device
+
+    @property
+    def grid(self) -> SpectralGrid:
+        """Wavelengths that the model expects."""
+        return self.config.grid
+
+    @property
+    def outputs(self) -> tuple[OutputColumn, ...]:
+        """Names, units and meanings of what the model gives."""
+        return self.config.outputs
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """Label units in one unit of the network, shape (n_outputs,)."""
+        return np.concatenate([np.full(out.n, out.scale) for out in self.outputs])
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """Labels where the network gives zero, shape (n_outputs,)."""
+        return np.concatenate([np.full(out.n, out.offset) for out in self.outputs])
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How spectra are prepared for the model."""
+        return Recipe.from_dict(self.config.recipe_record)
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """Description for people."""
+        return ModelCard(self.config)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Names of the methods that the model has."""
+        if hasattr(self.members[0], "encode"):
+            return ("encode", "decode", "reconstruct")
+        return ("predict", "jacobian")
+
+    def encode(self, prepared: PreparedSpectra) -> Latents:
+        """Return the latent features of spectra.
+
+        Parameters
+        ----------
+        prepared : PreparedSpectra
+            On the model's grid, by the model's recipe.
+
+        Returns
+        -------
+        Latents
+            Mean and standard deviation of each node.
+
+        Raises
+        ------
+        TypeError
+            If the model has no encoder.
+        GridMismatchError
+            If the spectra lie on another grid.
+        ValueError
+            If they were prepared by another recipe.
+        """
+        self._require("encode", prepared)
+        return encode_spectra(self, prepared)
+
+    def decode(self, mean: np.ndarray) -> np.ndarray:
+        """Return the spectra of latent vectors.
+
+        Parameters
+        ----------
+        mean : ndarray, shape (n_spectra, n_latent)
+            Latent vectors; rows with NaN give NaN.
+
+        Returns
+        -------
+        ndarray, shape (n_spectra, n_pixels), float32
+            Prepared flux.
+
+        Raises
+        ------
+        TypeError
+            If the model has no decoder.
+        ValueError
+            If the shape is wrong.
+        """
+        self._require("decode")
+        return decode_latents(self, mean)
+
+    def reconstruct(
+        self, prepared: PreparedSpectra, *, keep_flux: bool = True
+    ) -> Reconstruction:
+        """Encode spectra and decode the means.
+
+        Parameters
+        ----------
+        prepared : PreparedSpectra
+            On the model's grid, by the model's recipe.
+        keep_flux : bool, optional
+            Return the reconstructed flux, not only the residual and the latents.
+
+        Returns
+        -------
+        Reconstruction
+            Flux, residual, latents.
+
+        Raises
+        ------
+        TypeError, GridMismatchError, ValueError
+            As `encode`.
+        """
+        self._require("reconstruct", prepared)
+        return reconstruct_spectra(self, prepared, keep_flux=keep_flux)
+
+    def predict(
+        self, prepared: PreparedSpectra, *, flux_errors: bool = True
+    ) -> Parameters:
+        """Return the labels of spectra, with errors.
+
+        Parameters
+        ----------
+        prepared : PreparedSpectra
+            On the model's grid, by the model's recipe.
+        flux_errors : bool, optional
+            Propagate the flux errors, which takes most of the time; without,
+            ``error_flux`` and ``error`` are NaN.
+
+        Returns
+        -------
+
+        Parameters
+        ----------
+            Labels, errors, covariance, domain score and flags.
+
+        Raises
+        ------
+        TypeError
+            If the model predicts no labels.
+        GridMismatchError
+            If the spectra lie on another grid.
+        ValueError
+            If they were prepared by another recipe.
+
+        Notes
+        -----
+        The variance from the flux is J diag(variance) J^T with the Jacobian J of the
+        labels (Fabbro et al. 2018, section 4). The model's variance is the mean of the
+        members' predicted variances plus the covariance between members. Both are
+        multiplied by the calibration's scale, and its floor is added in square.
+        """
+        self._require("predict", prepared)
+        return predict_labels(self, prepared, flux_errors=flux_errors)
+
+    def jacobian(self, prepared: PreparedSpectra) -> np.ndarray:
+        """Return how the labels change with the flux of each pixel (saliency).
+
+        Parameters
+        ----------
+        prepared : PreparedSpectra
+            On the model's grid, by the model's recipe.
+
+        Returns
+        -------
+        ndarray, shape (n_spectra, n_labels, n_pixels), float32
+            In label units per unit of prepared flux; 0 at masked pixels, NaN for
+            unusable spectra.
+
+        Raises
+        ------
+        TypeError, GridMismatchError, ValueError
+            As `predict`.
+        """
+        self._require("jacobian", prepared)
+        return label_jacobian(self, prepared)
+
+    def _require(
+        self, capability: str, prepared: PreparedSpectra | None = None
+    ) -> None:
+        """Raise unless the model can do this with these spectra."""
+        if capability not in self.capabilities:
+            msg = (
+                f"the model {self.name!r} cannot {capability}; it has "
+                f"{', '.join(self.capabilities)}"
+            )
+            raise TypeError(msg)
+        if prepared is None:
+            return
+        if not _same_grid(prepared.grid, self.grid):
+            msg = (
+                f"spectra on the grid {prepared.grid.name!r} with "
+                f"{prepared.grid.n_pixels} pixels; the model {self.name!r} expects "
+                f"{self.grid.name!r} with {self.grid.n_pixels}: prepare them with "
+                "model.grid and model.recipe"
+            )
+            raise GridMismatchError(msg)
+        if prepared.recipe.to_dict() != self.recipe.to_dict():
+            msg = (
+                f"spectra prepared by another recipe than that of the model "
+                f"{self.name!r}: prepare them with model.grid and model.recipe"
+            )
+            raise ValueError(msg)
+
+
+def _same_grid(one: SpectralGrid, other: SpectralGrid) -> bool:
+    """Compare what matters, which the name of a grid does not."""
+    return one is other or (
+        one.medium == other.medium
+        and one.frame == other.frame
+        and one.segments == other.segments
+        and np.array_equal(one.wavelength, other.wavelength)
+    )

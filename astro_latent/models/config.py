@@ -1,0 +1,353 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The configuration of a set of weights: what ``config.json`` may and must say.
+
+Reading it needs no torch, so that models can be listed in milliseconds.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from astropy import units as u
+
+from ..exceptions import WeightsError, WeightsNotFoundError
+from ..preparation import Recipe, SpectralGrid, get_grid
+
+__all__ = ["CONFIG_FILE", "SCHEMA_VERSION", "ModelConfig", "OutputColumn"]
+
+#: Name of the configuration in a folder of weights.
+CONFIG_FILE = "config.json"
+#: Version of the layout that this package reads and writes.
+SCHEMA_VERSION = 1
+
+_TEXT = ("name", "version", "title", "description", "survey", "architecture")
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(_TEXT, str),
+    "schema_version": int,
+    "arguments": dict,
+    "members": int,
+    "grid": dict,
+    "recipe": dict,
+    "outputs": list,
+    "calibration": dict,
+    "domain": dict,
+    "training": dict,
+    "evaluation": dict,
+    "card": dict,
+    "weights": dict,
+    "origin": list,
+    "licence": str,
+    "citation": str,
+}
+_OPTIONAL = frozenset(
+    {"members", "calibration", "domain", "training", "evaluation", "card", "origin"}
+)
+_WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
+_DOMAIN_KEYS = ("snr", "feature_limit", "reconstruction_limit")
+_CARD_KEYS = ("intended_use", "out_of_scope", "limitations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputColumn:
+    """One output of a model, or one group of like outputs such as the latents.
+
+    Parameters
+    ----------
+    name : str
+        Column name, such as ``"teff"``.
+    unit : str
+        Astropy unit string.
+    ucd : str
+        UCD1+ word.
+    description : str
+        One sentence.
+    scale, offset : float
+        The value is ``offset + scale * network output``.
+    domain : tuple of float, optional
+        Smallest and largest value in the training set.
+    max_error : float, optional
+        Total error above which a row is flagged ``LARGE_ERROR``.
+    n : int
+        Number of outputs in the group.
+    """
+
+    name: str
+    unit: str = ""
+    ucd: str = ""
+    description: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    domain: tuple[float, float] | None = None
+    max_error: float | None = None
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        u.Unit(self.unit)  # raises ValueError with the offending string
+        if self.domain is not None:
+            low, high = map(float, self.domain)
+            if not low < high:
+                msg = f"domain of {self.name!r} must be [low, high], not {self.domain}"
+                raise ValueError(msg)
+            object.__setattr__(self, "domain", (low, high))
+        if not self.scale > 0 or self.n < 1:
+            msg = f"{self.name!r} needs scale > 0 and n >= 1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What is known about a set of weights: the content of ``config.json``.
+
+    Parameters
+    ----------
+    name, version, title, description, survey : str
+        Who the model is.
+    architecture : str
+        Name in `~astro_latent.models.ARCHITECTURES`.
+    arguments : dict
+        Arguments of the architecture.
+    members : int
+        Number of networks in the ensemble.
+    grid_record : dict
+        ``{"name": ...}`` of a registered grid, or the fields of a `SpectralGrid`.
+    recipe_record : dict
+        The preparation recipe as plain data.
+    outputs : tuple of OutputColumn
+        What the network gives.
+    calibration : dict
+        ``scale`` and ``floor`` of the total error, one number for each output.
+    domain : dict
+        ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``.
+    training, evaluation : dict
+        What it was trained on and how well it does, for the model card.
+    card : dict
+        Texts for the model card: ``intended_use``, ``out_of_scope``, ``limitations``.
+    weights : dict
+        ``file``, ``sha256``, ``size``, ``dtype`` of the tensor file.
+    origin : tuple of str
+        Addresses from which the tensor file can be fetched.
+    licence, citation : str
+        Of the weights.
+    source : Path, optional
+        The file that this was read from.
+    """
+
+    name: str
+    version: str
+    title: str
+    description: str
+    survey: str
+    architecture: str
+    arguments: dict[str, Any]
+    grid_record: dict[str, Any]
+    recipe_record: dict[str, Any]
+    outputs: tuple[OutputColumn, ...]
+    licence: str
+    citation: str
+    weights: dict[str, Any]
+    members: int = 1
+    calibration: dict[str, list[float]] = field(default_factory=dict)
+    domain: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, str] = field(default_factory=dict)
+    origin: tuple[str, ...] = ()
+    source: Path | None = None
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> "ModelConfig":
+        """Read and check the configuration of a folder of weights.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Folder with a ``config.json``.
+
+        Returns
+        -------
+        ModelConfig
+            The configuration.
+
+        Raises
+        ------
+        WeightsNotFoundError
+            If there is no such file.
+        WeightsError
+            If the file is no valid configuration; the message names file and key.
+        """
+        path = Path(folder, CONFIG_FILE)
+        if not path.is_file():
+            msg = f"{path} does not exist; a folder of weights needs one"
+            raise WeightsNotFoundError(msg)
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            msg = f"{path} is not valid JSON: {error}"
+            raise WeightsError(msg) from error
+        return cls.from_dict(record, source=path)
+
+    @classmethod
+    def from_dict(
+        cls, record: dict[str, Any], *, source: Path | None = None
+    ) -> "ModelConfig":
+        """Check plain data and make a configuration of it.
+
+        Parameters
+        ----------
+        record : dict
+            Content of a ``config.json``.
+        source : Path, optional
+            Where it was read, for messages.
+
+        Returns
+        -------
+        ModelConfig
+            The configuration.
+
+        Raises
+        ------
+        WeightsError
+            If a key is missing, unknown or has an impossible value.
+        """
+        where = CONFIG_FILE if source is None else source
+        _check_record(record, where)
+        fields = {**record}
+        del fields["schema_version"]
+        fields["grid_record"] = fields.pop("grid")
+        fields["recipe_record"] = fields.pop("recipe")
+        fields["origin"] = tuple(fields.get("origin", ()))
+        fields["outputs"] = tuple(
+            _output(output, index, where)
+            for index, output in enumerate(record["outputs"])
+        )
+        config = cls(**fields, source=source)
+        _check_values(config, where)
+        return config
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of ``config.json`` as plain data.
+
+        Returns
+        -------
+        dict
+            Argument of `from_dict`.
+        """
+        record: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+        for key in _TYPES:
+            if key == "grid":
+                record[key] = self.grid_record
+            elif key == "recipe":
+                record[key] = self.recipe_record
+            elif key == "outputs":
+                record[key] = [_plain(output) for output in self.outputs]
+            elif key == "origin":
+                record[key] = list(self.origin)
+            elif key != "schema_version":
+                record[key] = getattr(self, key)
+        return record
+
+    @cached_property
+    def grid(self) -> SpectralGrid:
+        """Wavelengths that the model expects."""
+        if set(self.grid_record) == {"name"}:
+            return get_grid(self.grid_record["name"])
+        return SpectralGrid.from_dict(self.grid_record)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of values for each spectrum."""
+        return sum(output.n for output in self.outputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return tuple(output.name for output in self.outputs)
+
+
+def _plain(output: OutputColumn) -> dict[str, Any]:
+    """Write an output without what it does not say."""
+    record = {
+        key: value
+        for key, value in vars(output).items()
+        if value is not None and not (key == "n" and value == 1)
+    }
+    if output.domain is not None:
+        record["domain"] = list(output.domain)
+    return record
+
+
+def _output(record: Any, index: int, where: object) -> OutputColumn:
+    try:
+        return OutputColumn(**record)
+    except (TypeError, ValueError) as error:
+        msg = f"{where}: outputs[{index}]: {error}"
+        raise WeightsError(msg) from error
+
+
+def _fail(where: object, key: str, problem: str) -> None:
+    msg = f"{where}: {key!r} {problem}"
+    raise WeightsError(msg)
+
+
+def _check_record(record: Any, where: object) -> None:
+    """Compare keys and types with the layout."""
+    if not isinstance(record, dict):
+        msg = f"{where} must hold one JSON object"
+        raise WeightsError(msg)
+    for key in record:
+        if key not in _TYPES:
+            _fail(where, key, "is not a key of a configuration")
+    for key, kind in _TYPES.items():
+        if key not in record:
+            if key not in _OPTIONAL:
+                _fail(where, key, "is missing")
+        elif not isinstance(record[key], kind) or isinstance(record[key], bool):
+            _fail(where, key, f"must be {kind.__name__}, not {record[key]!r}")
+    if record["schema_version"] != SCHEMA_VERSION:
+        problem = (
+            f"is {record['schema_version']}; this version of astro_latent reads "
+            f"{SCHEMA_VERSION}"
+        )
+        _fail(where, "schema_version", problem)
+
+
+def _check_values(config: ModelConfig, where: object) -> None:
+    """Check what keys and types do not tell."""
+    for key in ("name", "version", "architecture"):
+        if not getattr(config, key):
+            _fail(where, key, "is empty")
+    if config.members < 1:
+        _fail(where, "members", f"must be at least 1, not {config.members}")
+    if not config.outputs:
+        _fail(where, "outputs", "is empty")
+    if len(set(config.output_names)) != len(config.outputs):
+        _fail(where, "outputs", f"repeats a name: {config.output_names}")
+    for key in _WEIGHTS_KEYS:
+        if key not in config.weights:
+            _fail(where, f"weights.{key}", "is missing")
+    name = config.weights["file"]
+    if Path(name).name != name:
+        _fail(where, "weights.file", f"must be a plain file name, not {name!r}")
+    for section, known in (("domain", _DOMAIN_KEYS), ("card", _CARD_KEYS)):
+        for key in getattr(config, section):
+            if key not in known:
+                _fail(where, f"{section}.{key}", f"is not one of {known}")
+    for url in config.origin:
+        if not str(url).startswith(("http://", "https://")):
+            _fail(where, "origin", f"must be http or https addresses, not {url!r}")
+    for key, values in config.calibration.items():
+        if key not in ("scale", "floor"):
+            _fail(where, f"calibration.{key}", "is not one of ('scale', 'floor')")
+        if len(values) != config.n_outputs:
+            problem = f"has {len(values)} numbers for {config.n_outputs} outputs"
+            _fail(where, f"calibration.{key}", problem)
+    for key, check in (
+        ("grid", lambda: config.grid),
+        ("recipe", lambda: Recipe.from_dict(config.recipe_record)),
+    ):
+        try:
+            check()
+        except (KeyError, TypeError, ValueError) as error:
+            _fail(where, key, f"cannot be used: {error}")

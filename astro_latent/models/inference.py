@@ -1,0 +1,266 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Running networks over any number of spectra: device, blocks, Jacobians.
+
+A spectrum gives the same numbers alone and in a batch: matrix products see row counts
+that are a multiple of `ROW_MULTIPLE` (rows of zeros are added), because their order of
+summation depends on nothing else, and long spectra go through one by one. Blocks are
+small, so memory does not grow with the batch and freed temporaries are used again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .._config import conf
+
+__all__ = ["Runner", "choose_device"]
+
+#: Rows of every matrix product come in multiples of this.
+ROW_MULTIPLE = 8
+#: Spectra whose hidden layers are computed together.
+ROWS_DENSE = 64
+#: Spectra whose Jacobian is computed together.
+ROWS_JACOBIAN = 16
+#: Pixels from which spectra go through a network one by one on a CPU.
+LONG_SPECTRUM = 65_536
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device to run on.
+
+    Parameters
+    ----------
+    name : str, optional
+        ``"auto"`` or a torch device; by default ``conf.device``. ``"auto"`` takes CUDA,
+        else MPS, else the CPU.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+
+    Examples
+    --------
+    >>> from astro_latent.models.inference import choose_device
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    text = conf.device if name is None else str(name)
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if text == "auto":
+        return torch.device(next(kind for kind, here in available.items() if here))
+    kind, _, index = text.partition(":")
+    here = available.get(kind, False)
+    if here and index:
+        count = torch.cuda.device_count() if kind == "cuda" else 1
+        here = index.isdigit() and int(index) < count
+    if not here:
+        present = [kind for kind, here in available.items() if here]
+        msg = f"device {text!r} is not available here; there is {', '.join(present)}"
+        raise ValueError(msg)
+    return torch.device(text)
+
+
+class Runner:
+    """Runs networks on one device in blocks.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the networks are.
+    mixed_precision : bool
+        Let CUDA compute in bfloat16 where torch holds that safe.
+
+    Raises
+    ------
+    ValueError
+        If mixed precision is asked for where it is not supported: on a CPU it would
+        be slower by an order of magnitude.
+    """
+
+    def __init__(self, device: torch.device, *, mixed_precision: bool = False) -> None:
+        if mixed_precision and not (
+            device.type == "cuda" and torch.cuda.is_bf16_supported()
+        ):
+            msg = f"mixed precision needs CUDA with bfloat16, not {device}"
+            raise ValueError(msg)
+        self.device = device
+        self.mixed_precision = mixed_precision
+
+    @contextmanager
+    def numerics(self) -> Iterator[None]:
+        """Switch to full precision and repeatable algorithms, for the time being."""
+        with ExitStack() as stack:
+            if self.device.type == "cuda":
+                stack.enter_context(
+                    torch.backends.cudnn.flags(
+                        enabled=True,
+                        benchmark=False,
+                        deterministic=True,
+                        allow_tf32=self.mixed_precision,
+                    )
+                )
+            if self.mixed_precision:
+                stack.enter_context(torch.autocast("cuda", dtype=torch.bfloat16))
+            yield
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """Copy an array to the device.
+
+        Parameters
+        ----------
+        array : ndarray
+            Any numbers, or bool.
+
+        Returns
+        -------
+        Tensor
+            float32, or bool.
+        """
+        dtype = torch.bool if array.dtype == bool else torch.float32
+        return torch.tensor(array, dtype=dtype, device=self.device)
+
+    def blocks(
+        self,
+        function: Callable[..., tuple[Tensor, ...]],
+        *arrays: np.ndarray,
+        rows: np.ndarray,
+        n_pixels: int,
+    ) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+        """Apply a function of whole spectra, block by block.
+
+        Parameters
+        ----------
+        function : callable
+            Takes tensors with the rows of a block, returns tensors with as many rows.
+        *arrays : ndarray
+            Of equal length.
+        rows : ndarray of int
+            Rows of the arrays to use.
+        n_pixels : int
+            Length of a spectrum.
+
+        Yields
+        ------
+        ndarray of int, tuple of ndarray
+            Rows of the block, and what the function returned for them.
+        """
+        alone = self.device.type == "cpu" and n_pixels >= LONG_SPECTRUM
+        size = 1 if alone else ROW_MULTIPLE
+        for start in range(0, len(rows), size):
+            block = rows[start : start + size]
+            tensors = [_padded(self.tensor(array[block]), size) for array in arrays]
+            with torch.inference_mode(), self.numerics():
+                results = function(*tensors)
+            yield block, tuple(_numpy(result[: len(block)]) for result in results)
+
+    def labels(
+        self, module: nn.Module, flux: Tensor, valid: Tensor
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Run a label network on up to `ROWS_DENSE` spectra.
+
+        Parameters
+        ----------
+        module : Module
+            With ``features`` and ``head``, like
+            `~astro_latent.models.starnet.StarNet`.
+        flux, valid : Tensor, shape (n, n_pixels)
+            Prepared flux, and which of it was measured.
+
+        Returns
+        -------
+        mean : ndarray, shape (n, n_labels)
+            Labels in the network's units.
+        variance : ndarray, shape (n, n_labels), or None
+            Predicted variance in the square of these units.
+        features : ndarray, shape (n, n_features)
+            Output of the last hidden layer.
+        """
+        count = len(flux)
+        with torch.inference_mode(), self.numerics():
+            features = self._features(module, flux, valid)
+            result = module.head(features)
+        mean, log_variance = result if isinstance(result, tuple) else (result, None)
+        variance = None
+        if log_variance is not None:
+            variance = np.exp(_numpy(log_variance[:count]).astype(float))
+        return _numpy(mean[:count]), variance, _numpy(features[:count])
+
+    def _features(self, module: nn.Module, flux: Tensor, valid: Tensor) -> Tensor:
+        """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
+        total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
+        if self.device.type != "cpu" or not hasattr(module, "convolve"):
+            return module.features(_padded(flux, total), _padded(valid, total))
+        # Convolutions do not mix rows: few at a time stay in the cache, none is padding
+        pooled: Tensor | None = None
+        for start in range(0, len(flux), ROW_MULTIPLE):
+            rows = slice(start, start + ROW_MULTIPLE)
+            part = module.convolve(flux[rows], valid[rows])
+            if pooled is None:
+                pooled = part.new_zeros(total, part.shape[-1])
+            pooled[start : start + len(part)] = part
+        return module.project(pooled)
+
+    def jacobian(
+        self, modules: Sequence[nn.Module], flux: Tensor, valid: Tensor
+    ) -> Tensor:
+        """Differentiate the labels with respect to the flux.
+
+        Parameters
+        ----------
+        modules : sequence of Module
+            Members of an ensemble; their Jacobians are averaged.
+        flux, valid : Tensor, shape (n, n_pixels)
+            Prepared flux, and which of it was measured.
+
+        Returns
+        -------
+        Tensor, shape (n, n_labels, n_pixels)
+            In the network's units; 0 where not valid.
+        """
+        count = len(flux)
+        total = -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
+        flux, valid = _padded(flux, total), _padded(valid, total)
+        total_jacobian = _label_jacobian(modules[0], flux, valid, self)
+        for module in modules[1:]:
+            total_jacobian += _label_jacobian(module, flux, valid, self)
+        return total_jacobian[:count] / len(modules)
+
+
+def _label_jacobian(
+    module: nn.Module, flux: Tensor, valid: Tensor, runner: Runner
+) -> Tensor:
+    """One backward pass for each label over all rows: rows do not depend on another."""
+    with torch.enable_grad(), runner.numerics():
+        flux = flux.detach().requires_grad_()
+        result = module(flux, valid)
+        mean = result[0] if isinstance(result, tuple) else result
+        gradients = [
+            torch.autograd.grad(label.sum(), flux, retain_graph=True)[0]
+            for label in mean.unbind(1)
+        ]
+    return torch.stack(gradients, dim=1)
+
+
+def _padded(tensor: Tensor, total: int) -> Tensor:
+    missing = total - len(tensor)
+    if missing <= 0:
+        return tensor
+    return functional.pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, missing))
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.float().cpu().numpy()

@@ -1,0 +1,209 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra to labels with errors, by a loaded label network or an ensemble of them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..preparation.prepared import PreparedSpectra
+from .flags import model_flags
+from .inference import ROWS_DENSE, ROWS_JACOBIAN
+from .results import Parameters
+
+if TYPE_CHECKING:
+    from .base import SpectralModel
+
+__all__ = ["label_jacobian", "mix_members", "predict_labels"]
+
+
+def predict_labels(
+    model: "SpectralModel", prepared: PreparedSpectra, *, flux_errors: bool = True
+) -> Parameters:
+    """Predict labels with errors; see `SpectralModel.predict`.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        A label network.
+    prepared : PreparedSpectra
+        On its grid.
+    flux_errors : bool, optional
+        Propagate the flux errors.
+
+    Returns
+    -------
+
+    Parameters
+    ----------
+        Labels and errors.
+    """
+    count, n_labels = len(prepared), model.config.n_outputs
+    values, error, error_flux, error_model = (_nan(count, n_labels) for _ in range(4))
+    covariance, score = _nan(count, n_labels, n_labels), _nan(count)
+    usable = np.flatnonzero(prepared.usable)
+    for start in range(0, len(usable), ROWS_DENSE):
+        rows = usable[start : start + ROWS_DENSE]
+        mean, from_model, features = _forward(model, prepared, rows)
+        from_flux = np.full((len(rows), n_labels, n_labels), np.nan)
+        if flux_errors:
+            from_flux = _flux_covariance(model, prepared, rows)
+        total = _calibrated(model, from_flux, from_model)
+        values[rows], covariance[rows] = mean, total
+        error[rows] = _deviation(total)
+        error_flux[rows] = _deviation(from_flux)
+        if from_model is not None:
+            error_model[rows] = _deviation(from_model)
+        score[rows] = _domain_score(model, features)
+    return Parameters(
+        values=values,
+        error=error,
+        error_flux=error_flux,
+        error_model=error_model,
+        covariance=covariance,
+        domain_score=score,
+        flags=model_flags(
+            model.config, prepared, values=values, error=error, score=score
+        ),
+    )
+
+
+def label_jacobian(model: "SpectralModel", prepared: PreparedSpectra) -> np.ndarray:
+    """Differentiate labels by the flux; see `SpectralModel.jacobian`.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        A label network.
+    prepared : PreparedSpectra
+        On its grid.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels, n_pixels), float32
+        In label units per unit of prepared flux.
+    """
+    result = _nan(len(prepared), model.config.n_outputs, model.grid.n_pixels)
+    usable = np.flatnonzero(prepared.usable)
+    for start in range(0, len(usable), ROWS_JACOBIAN):
+        rows = usable[start : start + ROWS_JACOBIAN]
+        block = _network_jacobian(model, prepared, rows).cpu().numpy()
+        result[rows] = block * model.scales[:, None]
+    return result
+
+
+def mix_members(
+    means: Sequence[np.ndarray], variances: Sequence[np.ndarray | None]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return mean and covariance of the mixture of an ensemble's Gaussians.
+
+    Parameters
+    ----------
+    means : sequence of ndarray, shape (n, n_labels)
+        Of each member, in label units.
+    variances : sequence of ndarray, shape (n, n_labels), or None
+        Predicted by each member, in the square of these units.
+
+    Returns
+    -------
+    mean : ndarray, shape (n, n_labels)
+        Mean of the members.
+    covariance : ndarray, shape (n, n_labels, n_labels), or None
+        Mean of the predicted variances, on the diagonal, plus the covariance between
+        the members; None for one member that predicts no variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.models.labels import mix_members
+    >>> mean, covariance = mix_members(
+    ...     [np.array([[5000.0]]), np.array([[5020.0]])], [np.array([[900.0]])] * 2
+    ... )
+    >>> mean.item(), covariance.item()
+    (5010.0, 1000.0)
+    """
+    stacked = np.stack(means).astype(float)
+    mean = stacked.mean(axis=0)
+    predicted = [variance for variance in variances if variance is not None]
+    if not predicted and len(stacked) == 1:
+        return mean, None
+    spread = stacked - mean
+    covariance = np.einsum("mni,mnj->nij", spread, spread) / len(stacked)
+    if predicted:
+        diagonal = np.arange(mean.shape[1])
+        covariance[:, diagonal, diagonal] += np.mean(predicted, axis=0)
+    return mean, covariance
+
+
+def _forward(
+    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Labels, their model covariance, and features of the first member."""
+    flux = model.runner.tensor(prepared.flux[rows])
+    valid = model.runner.tensor(prepared.valid[rows])
+    results = [model.runner.labels(member, flux, valid) for member in model.members]
+    # to label units before mixing: a variance scales with the square
+    mean, covariance = mix_members(
+        [model.offsets + model.scales * mean for mean, _, _ in results],
+        [
+            None if variance is None else model.scales**2 * variance
+            for _, variance, _ in results
+        ],
+    )
+    return mean, covariance, results[0][2]
+
+
+def _flux_covariance(
+    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+) -> np.ndarray:
+    """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
+    blocks = []
+    for start in range(0, len(rows), ROWS_JACOBIAN):
+        block = rows[start : start + ROWS_JACOBIAN]
+        variance, valid = prepared.variance[block], prepared.valid[block]
+        unknown = np.any(valid & ~np.isfinite(variance), axis=1)
+        sigma = np.sqrt(np.where(valid & ~unknown[:, None], variance, 0.0))
+        weighted = _network_jacobian(model, prepared, block)
+        weighted *= model.runner.tensor(sigma)[:, None]
+        covariance = torch.bmm(weighted, weighted.mT).cpu().numpy().astype(float)
+        covariance[unknown] = np.nan
+        blocks.append(covariance * np.outer(model.scales, model.scales))
+    return np.concatenate(blocks)
+
+
+def _network_jacobian(
+    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+) -> torch.Tensor:
+    return model.runner.jacobian(
+        model.members,
+        model.runner.tensor(prepared.flux[rows]),
+        model.runner.tensor(prepared.valid[rows]),
+    )
+
+
+def _calibrated(
+    model: "SpectralModel", from_flux: np.ndarray, from_model: np.ndarray | None
+) -> np.ndarray:
+    """Scale (flux + model) scale + floor^2: the diagonal is the total variance."""
+    ones = np.ones(model.config.n_outputs)
+    scale = np.asarray(model.config.calibration.get("scale", ones))
+    floor = np.asarray(model.config.calibration.get("floor", 0.0 * ones))
+    total = from_flux if from_model is None else from_flux + from_model
+    return total * np.outer(scale, scale) + np.diag(floor**2)
+
+
+def _domain_score(model: "SpectralModel", features: np.ndarray) -> np.ndarray:
+    limit = model.config.domain.get("feature_limit")
+    if limit is None or model.domain_mean is None or model.domain_whitening is None:
+        return np.full(len(features), np.nan)
+    distance = (features - model.domain_mean) @ model.domain_whitening.T
+    return np.linalg.norm(distance, axis=1) / limit
+
+
+def _deviation(covariance: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+
+
+def _nan(*shape: int) -> np.ndarray:
+    return np.full(shape, np.nan, dtype=np.float32)

@@ -1,0 +1,131 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra to latent features and back, by a loaded autoencoder."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ..preparation.prepared import PreparedSpectra
+from .flags import model_flags
+from .results import Latents, Reconstruction
+
+if TYPE_CHECKING:
+    from .base import SpectralModel
+
+__all__ = ["decode_latents", "encode_spectra", "reconstruct_spectra"]
+
+
+def encode_spectra(model: "SpectralModel", prepared: PreparedSpectra) -> Latents:
+    """Encode spectra; see `SpectralModel.encode`.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        An autoencoder.
+    prepared : PreparedSpectra
+        On its grid.
+
+    Returns
+    -------
+    Latents
+        The posterior.
+    """
+    mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
+    for rows, (block, log_variance) in model.runner.blocks(
+        model.members[0].encode,
+        prepared.flux,
+        prepared.valid,
+        rows=np.flatnonzero(prepared.usable),
+        n_pixels=model.grid.n_pixels,
+    ):
+        mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
+    return Latents(mean=mean, sigma=sigma, flags=model_flags(model.config, prepared))
+
+
+def decode_latents(model: "SpectralModel", mean: np.ndarray) -> np.ndarray:
+    """Decode latent vectors; see `SpectralModel.decode`.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        An autoencoder.
+    mean : ndarray, shape (n_spectra, n_latent)
+        Latent vectors.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_pixels), float32
+        Prepared flux.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong.
+    """
+    mean = np.asarray(mean, dtype=np.float32)
+    n_latent, n_pixels = model.config.n_outputs, model.grid.n_pixels
+    if mean.ndim != 2 or mean.shape[1] != n_latent:
+        msg = f"latent vectors must have shape (n, {n_latent}), not {mean.shape}"
+        raise ValueError(msg)
+    network = model.members[0]
+    flux = _nan(len(mean), n_pixels)
+    for rows, (decoded,) in model.runner.blocks(
+        lambda latent: (network.decode(latent),),
+        mean,
+        rows=np.flatnonzero(np.isfinite(mean).all(axis=1)),
+        n_pixels=n_pixels,
+    ):
+        flux[rows] = decoded
+    return flux
+
+
+def reconstruct_spectra(
+    model: "SpectralModel", prepared: PreparedSpectra, *, keep_flux: bool = True
+) -> Reconstruction:
+    """Encode spectra and decode the means; see `SpectralModel.reconstruct`.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        An autoencoder.
+    prepared : PreparedSpectra
+        On its grid.
+    keep_flux : bool, optional
+        Return the reconstructed flux too.
+
+    Returns
+    -------
+    Reconstruction
+        Flux, residual, latents.
+    """
+    network = model.members[0]
+    mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
+    residual = _nan(len(prepared))
+    flux = _nan(len(prepared), model.grid.n_pixels) if keep_flux else None
+
+    def there_and_back(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        latent, log_variance = network.encode(x, valid)
+        return latent, log_variance, network.decode(latent)
+
+    for rows, (block, log_variance, decoded) in model.runner.blocks(
+        there_and_back,
+        prepared.flux,
+        prepared.valid,
+        rows=np.flatnonzero(prepared.usable),
+        n_pixels=model.grid.n_pixels,
+    ):
+        mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
+        for row, again in zip(rows, decoded, strict=True):
+            good = prepared.valid[row]
+            difference = prepared.flux[row][good] - again[good]
+            residual[row] = np.abs(difference).mean(dtype=float)
+        if flux is not None:
+            flux[rows] = decoded
+    flags = model_flags(model.config, prepared, residual=residual)
+    latents = Latents(mean=mean, sigma=sigma, flags=flags)
+    return Reconstruction(flux=flux, residual=residual, latents=latents, flags=flags)
+
+
+def _nan(*shape: int) -> np.ndarray:
+    return np.full(shape, np.nan, dtype=np.float32)

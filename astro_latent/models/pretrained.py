@@ -1,0 +1,216 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Loading of weights: strict, hash-checked, never unpickled, never made up."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from astropy.utils.data import clear_download_cache, download_file
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from .._config import conf
+from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
+from . import ARCHITECTURES
+from .base import SpectralModel
+from .config import ModelConfig
+from .inference import Runner, choose_device
+from .locate import find_weights
+
+__all__ = ["load_model"]
+
+#: Tensors beside those of the networks.
+DOMAIN_TENSORS = ("domain.mean", "domain.whitening")
+
+
+def load_model(
+    name_or_path: str | os.PathLike,
+    *,
+    device: str | None = None,
+    mixed_precision: bool = False,
+) -> SpectralModel:
+    """Load a model and its weights, checked against their configuration.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A name from `~astro_latent.models.list_models`, with or without the version at
+        its end, or the path of a folder of weights.
+    device : str, optional
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; by default
+        ``conf.device``.
+    mixed_precision : bool, optional
+        Let CUDA compute in bfloat16: faster, and only as accurate as that.
+
+    Returns
+    -------
+    SpectralModel
+        Ready to ``encode`` or ``predict``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no weights have that name.
+    WeightsNotFoundError
+        If a file is missing and cannot be fetched.
+    WeightsIntegrityError
+        If the tensors are not those that the configuration describes.
+    WeightsError
+        If the configuration is not valid.
+    ValueError
+        If the device does not exist here.
+
+    Examples
+    --------
+    >>> from astro_latent import load_model
+    >>> load_model("apogee_starnt_v9")
+    Traceback (most recent call last):
+    ...
+    astro_latent.exceptions.UnknownNameError: no model is called 'apogee_starnt_v9'...
+    """
+    runner = Runner(choose_device(device), mixed_precision=mixed_precision)
+    folder = find_weights(name_or_path)
+    config = ModelConfig.from_folder(folder)
+    tensors, where = _read_tensors(config, folder)
+    extra = [tensors.pop(name, None) for name in DOMAIN_TENSORS]
+    members = _build(config)
+    _fill(members, tensors, where)
+    mean, whitening = (None if t is None else t.double().numpy() for t in extra)
+    return SpectralModel(
+        config,
+        [member.to(runner.device) for member in members],
+        runner=runner,
+        domain_mean=mean,
+        domain_whitening=whitening,
+    )
+
+
+def tensor_names(members: int) -> list[str]:
+    """Return what the tensor names of each member begin with.
+
+    Parameters
+    ----------
+    members : int
+        Number of networks.
+
+    Returns
+    -------
+    list of str
+        ``""`` for one network; ``"0."``, ``"1."``, ... for an ensemble.
+    """
+    return [""] if members == 1 else [f"{index}." for index in range(members)]
+
+
+def _read_tensors(config: ModelConfig, folder: Path) -> tuple[dict[str, Tensor], str]:
+    """Read the tensor file, found beside the configuration or fetched."""
+    path = folder / config.weights["file"]
+    if path.is_file():
+        content, where = path.read_bytes(), str(path)
+        _verify(config, content, where)
+    else:
+        content, where = _fetch(config, path)
+    try:
+        tensors = safetensors.torch.load(content)
+    except (SafetensorError, ValueError) as error:
+        msg = f"{where} is not a safetensors file ({error}); nothing else is loaded"
+        raise WeightsIntegrityError(msg) from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            msg = f"{where}: the tensor {name!r} is not finite"
+            raise WeightsIntegrityError(msg)
+    return {name: tensor.float() for name, tensor in tensors.items()}, where
+
+
+def _verify(config: ModelConfig, content: bytes, where: str) -> None:
+    expected = config.weights["sha256"]
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        msg = (
+            f"{where} ({len(content)} bytes) has the SHA-256 {found}, its "
+            f"configuration says {expected} ({config.weights['size']} bytes): fetch it "
+            "again"
+        )
+        raise WeightsIntegrityError(msg)
+
+
+def _fetch(config: ModelConfig, path: Path) -> tuple[bytes, str]:
+    """Fetch the tensor file through astropy's cache; the first good one wins."""
+    problems = []
+    for url in config.origin:
+        try:
+            cached = download_file(
+                url,
+                cache=True,
+                timeout=conf.timeout,
+                show_progress=conf.show_progress,
+                pkgname="astro_latent",
+            )
+        except OSError as error:  # no route, no file, no answer in time
+            problems.append(f"{url}: {error}")
+            continue
+        content = Path(cached).read_bytes()
+        try:
+            _verify(config, content, url)
+        except WeightsIntegrityError:
+            clear_download_cache(url, pkgname="astro_latent")
+            raise
+        return content, url
+    tried = "; ".join(problems) or "its configuration names no origin"
+    msg = f"{path} does not exist and could not be fetched: {tried}"
+    raise WeightsNotFoundError(msg)
+
+
+def _build(config: ModelConfig) -> list[nn.Module]:
+    """Make the networks, leaving the caller's random numbers alone."""
+    architecture = ARCHITECTURES[config.architecture]
+    with torch.random.fork_rng(devices=[]):
+        try:
+            members = [
+                architecture.from_config(config.arguments)
+                for _ in range(config.members)
+            ]
+        except (TypeError, ValueError) as error:
+            name = config.architecture
+            msg = f"{config.source}: 'arguments' do not fit {name}: {error}"
+            raise WeightsError(msg) from error
+    network = members[0]
+    n_outputs = getattr(network, "n_latent", getattr(network, "n_labels", None))
+    for key, of_network, of_config in (
+        ("grid", getattr(network, "n_pixels", None), config.grid.n_pixels),
+        ("outputs", n_outputs, config.n_outputs),
+    ):
+        if of_network is not None and of_network != of_config:
+            msg = (
+                f"{config.source}: {key!r} gives {of_config}, but 'arguments' make a "
+                f"network with {of_network}"
+            )
+            raise WeightsError(msg)
+    return members
+
+
+def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> None:
+    """Copy tensors into the networks; names and shapes must agree exactly."""
+    wanted = {
+        prefix + name: tensor
+        for prefix, member in zip(tensor_names(len(members)), members, strict=True)
+        for name, tensor in member.state_dict().items()
+    }
+    problems = {
+        "missing": sorted(set(wanted) - set(tensors)),
+        "unexpected": sorted(set(tensors) - set(wanted)),
+        "of another shape": [
+            f"{name} {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+            for name, tensor in wanted.items()
+            if name in tensors and tensors[name].shape != tensor.shape
+        ],
+    }
+    text = "; ".join(
+        f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names
+    )
+    if text:
+        msg = f"{where} does not fit its configuration; tensors {text}"
+        raise WeightsIntegrityError(msg)
+    for name, tensor in wanted.items():
+        tensor.copy_(tensors[name])

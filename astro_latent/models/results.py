@@ -1,0 +1,80 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What models return: plain float32 arrays, one row for each spectrum."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Latents", "Parameters", "Reconstruction"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latents:
+    """Posterior of the latent nodes; rows of unusable spectra hold NaN.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n_spectra, n_latent), float32
+        Mean.
+    sigma : ndarray, shape (n_spectra, n_latent), float32
+        Standard deviation.
+    flags : ndarray of int32, shape (n_spectra,)
+        Quality bits.
+    """
+
+    mean: np.ndarray
+    sigma: np.ndarray
+    flags: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruction:
+    """What an autoencoder makes of a spectrum; rows of unusable spectra hold NaN.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n_spectra, n_pixels), float32, or None
+        Reconstructed prepared flux, at pixels that were not measured too.
+    residual : ndarray, shape (n_spectra,), float32
+        Mean absolute difference over the valid pixels, in units of prepared flux.
+    latents : Latents
+        The posterior that was decoded at its mean.
+    flags : ndarray of int32, shape (n_spectra,)
+        Quality bits.
+    """
+
+    flux: np.ndarray | None
+    residual: np.ndarray
+    latents: Latents
+    flags: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Labels with errors, in the units of the outputs; unusable spectra hold NaN.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_spectra, n_labels), float32
+        Labels.
+    error : ndarray, shape (n_spectra, n_labels), float32
+        Total, calibrated: the root of the diagonal of ``covariance``.
+    error_flux : ndarray, shape (n_spectra, n_labels), float32
+        From the flux errors through the Jacobian; NaN where these are not known.
+    error_model : ndarray, shape (n_spectra, n_labels), float32
+        Predicted scatter and spread of the ensemble; NaN for a model with neither.
+    covariance : ndarray, shape (n_spectra, n_labels, n_labels), float32
+        Of the total error.
+    domain_score : ndarray, shape (n_spectra,), float32
+        Distance from the training set over its limit; NaN for a model without.
+    flags : ndarray of int32, shape (n_spectra,)
+        Quality bits.
+    """
+
+    values: np.ndarray
+    error: np.ndarray
+    error_flux: np.ndarray
+    error_model: np.ndarray
+    covariance: np.ndarray
+    domain_score: np.ndarray
+    flags: np.ndarray
