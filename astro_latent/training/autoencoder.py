@@ -1,0 +1,171 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train an autoencoder on simulated HARPS spectra."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..models import ARCHITECTURES
+from .harps_library import HarpsLibrary, draw_harps_labels
+from .harps_simulator import HarpsConditions, HarpsSimulator
+from .loop import fit
+from .losses import autoencoder_loss, kl_divergence, kl_weight
+
+__all__ = ["build_autoencoder", "harps_batches", "open_simulator", "train_autoencoder"]
+
+
+def open_simulator(data: str | Path, device: str | torch.device = "cpu") -> HarpsSimulator:
+    """Open the synthetic library and the tellurics below a data folder.
+
+    Parameters
+    ----------
+    data : path
+        Folder with ``harps/synthetic`` and ``harps/telluric``.
+    device : str or torch.device, optional
+        Where to simulate.
+
+    Returns
+    -------
+    HarpsSimulator
+        Ready to use.
+    """
+    folder = Path(data, "harps")
+    library = HarpsLibrary(folder / "synthetic" / "harps_like_pca160_gp.npz", device)
+    return HarpsSimulator(library, folder / "telluric")
+
+
+def harps_batches(
+    simulator: HarpsSimulator,
+    data: str | Path,
+    *,
+    batch_size: int,
+    seed: int,
+    snr: float | None = None,
+) -> Callable[[int], dict[str, Any]]:
+    """Make batches of new stars; each is a function of its number alone.
+
+    Parameters
+    ----------
+    simulator : HarpsSimulator
+        Source of spectra.
+    data : path
+        Folder with ``harps/catalogue``.
+    batch_size : int
+        Spectra per batch.
+    seed : int
+        Another seed gives other stars.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    callable
+        ``batches(number)`` returns ``flux``, ``clean``, ``labels``, ``conditions``.
+    """
+    catalogue = Path(data, "harps", "catalogue", "HARPScat_param.csv")
+
+    def make(number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([seed, number])
+        labels = draw_harps_labels(batch_size, catalogue, rng=rng)
+        conditions = HarpsConditions.draw(labels[:, 0], rng=rng, snr=snr)
+        flux, clean = simulator.simulate(labels, conditions, rng=rng)
+        return {"flux": flux, "clean": clean, "labels": labels, "conditions": conditions}
+
+    return make
+
+
+def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
+    """Build the network of a recipe with seeded random weights.
+
+    Parameters
+    ----------
+    recipe : dict
+        With ``architecture``, ``arguments`` and ``seed``.
+
+    Returns
+    -------
+    `torch.nn.Module`
+        The network.
+    """
+    torch.manual_seed(recipe["seed"])
+    name = recipe.get("architecture", "disentangled_autoencoder")
+    return ARCHITECTURES[name].from_config(recipe["arguments"])
+
+
+def train_autoencoder(
+    recipe: dict[str, Any],
+    *,
+    data: str | Path,
+    work: str | Path,
+    device: str = "cpu",
+    stop_after: float = float("inf"),
+) -> nn.Module:
+    """Train, or go on training, the autoencoder of a recipe.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/harps_dae128_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for checkpoints.
+    device : str, optional
+        Where to train.
+    stop_after : float, optional
+        Seconds after which to checkpoint and return.
+
+    Returns
+    -------
+    `torch.nn.Module`
+        The network, in evaluation mode.
+    """
+    options = recipe["fit"]
+    simulator = open_simulator(data, device)
+    valid = torch.from_numpy(simulator.grid.valid.copy()).to(device)
+    model = build_autoencoder(recipe).to(device)
+
+    def loss(model: nn.Module, batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
+        flux = batch["flux"]
+        reconstruction, mean, log_variance = model(flux)
+        total, residual, divergence = autoencoder_loss(
+            reconstruction,
+            flux,
+            valid,
+            mean,
+            log_variance,
+            weight=kl_weight(
+                step,
+                start=options["kl_start"],
+                stop=options["kl_stop"],
+                weight=options["kl_weight"],
+            ),
+        )
+        with torch.no_grad():
+            floor = ((batch["clean"] - flux).abs() * valid).mean()
+            live = (kl_divergence(mean, log_variance).mean(0) > 0.1).sum()
+        return total, {
+            "residual": residual.item(),
+            "noise": floor.item(),
+            "divergence": divergence.item(),
+            "live": live.item(),
+        }
+
+    fit(
+        model,
+        loss,
+        harps_batches(
+            simulator, data, batch_size=options["batch_size"], seed=recipe["seed"]
+        ),
+        n_steps=options["n_steps"],
+        learning_rate=options["learning_rate"],
+        work=work,
+        log_every=options.get("log_every", 20),
+        checkpoint_every=options.get("checkpoint_every", 100),
+        stop_after=stop_after,
+    )
+    return model.eval()

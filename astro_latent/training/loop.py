@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The training loop: deterministic batches, checkpoints, resuming where it stopped."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["fit", "one_cycle"]
+
+Batch = Any
+
+
+def one_cycle(step: int, n_steps: int, *, warm_up: float = 0.05, end: float = 0.01) -> float:
+    """Factor of the learning rate: linear rise, then a cosine down to ``end``.
+
+    Parameters
+    ----------
+    step, n_steps : int
+        Where the training is and how long it lasts.
+    warm_up : float, optional
+        Fraction of the steps that the rise takes.
+    end : float, optional
+        Last factor.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> from astro_latent.training.loop import one_cycle
+    >>> one_cycle(50, 1000), round(one_cycle(1000, 1000), 3)
+    (1.0, 0.01)
+    """
+    rise = warm_up * n_steps
+    if step < rise:
+        return step / rise
+    progress = (step - rise) / max(n_steps - rise, 1.0)
+    cosine = torch.cos(torch.tensor(torch.pi * min(progress, 1.0))).item()
+    return end + (1.0 - end) * 0.5 * (1.0 + cosine)
+
+
+def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batch]:
+    """Yield the batches of the steps in order, made two ahead in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(make, step) for step in range(first, min(first + 2, last)))
+        for step in range(first, last):
+            batch = waiting.popleft().result()
+            if step + 2 < last:
+                waiting.append(pool.submit(make, step + 2))
+            yield batch
+
+
+def _save(path: Path, state: dict[str, Any]) -> None:
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[nn.Module, Batch, int], tuple[Tensor, dict[str, float]]],
+    batches: Callable[[int], Batch],
+    *,
+    n_steps: int,
+    learning_rate: float,
+    work: str | Path,
+    weight_decay: float = 0.0,
+    clip: float = 5.0,
+    log_every: int = 50,
+    checkpoint_every: int = 500,
+    stop_after: float = float("inf"),
+) -> int:
+    """Fit a network; run again with the same arguments to continue.
+
+    Batches are functions of the step alone, so a training that was stopped and
+    resumed sees what an uninterrupted one would have seen.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        Changed in place.
+    loss : callable
+        ``loss(model, batch, step)`` returns the loss and figures for the log.
+    batches : callable
+        ``batches(step)`` returns a batch.
+    n_steps : int
+        Length of the training, from its first start.
+    learning_rate : float
+        Peak of the schedule, see `one_cycle`.
+    work : path
+        Folder for ``checkpoint.pt`` and ``log.jsonl``.
+    weight_decay : float, optional
+        Of AdamW.
+    clip : float, optional
+        Largest norm of the gradient.
+    log_every, checkpoint_every : int, optional
+        Steps between lines of the log and between checkpoints.
+    stop_after : float, optional
+        Seconds after which to checkpoint and return.
+
+    Returns
+    -------
+    int
+        The step reached.
+    """
+    work = Path(work)
+    work.mkdir(parents=True, exist_ok=True)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=learning_rate, weight_decay=weight_decay
+    )
+    checkpoint = work / "checkpoint.pt"
+    first = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        first = state["step"]
+    start = time.monotonic()
+    model.train()
+    step = first
+    sums: dict[str, float] = {}
+    for step, batch in enumerate(_ahead(batches, first, n_steps), start=first + 1):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate * one_cycle(step, n_steps)
+        value, figures = loss(model, batch, step)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if torch.isfinite(norm):  # one absurd batch must not end a long training
+            optimiser.step()
+        for name, figure in {"loss": value.item(), **figures}.items():
+            sums[name] = sums.get(name, 0.0) + figure / log_every
+        elapsed = time.monotonic() - start
+        if step % log_every == 0:
+            with (work / "log.jsonl").open("a") as log:
+                line = {"step": step, "seconds": round(elapsed, 1), **sums}
+                log.write(json.dumps(line) + "\n")
+            sums = {}
+        if step % checkpoint_every == 0 or step == n_steps or elapsed > stop_after:
+            _save(
+                checkpoint,
+                {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step},
+            )
+            if elapsed > stop_after:
+                break
+    return step

@@ -1,0 +1,275 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train StarNet on emulated APOGEE spectra."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..models.starnet import StarNet
+from ..preparation import get_grid, prepare_spectra
+from ..preparation.prepared import PreparedSpectra
+from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
+from ..spectra.observation import Observation, SpectrumArrays
+from .apogee_simulator import ApogeeConditions, observe_apogee
+from .emulators import SigmoidEmulator
+from .loop import fit
+from .losses import gaussian_nll
+from .priors import draw_apogee_labels
+
+__all__ = [
+    "DEFECTS",
+    "apogee_emulator",
+    "draw_apogee_stars",
+    "make_bank",
+    "prepare_observed",
+    "starnet_batches",
+    "train_starnet",
+]
+
+#: Pixels of the 7,214-pixel grid where the emulator leaves 0..1.1 for ordinary stars.
+DEFECTS = ((771, 780), (2912, 2928))
+
+
+def apogee_emulator(data: str | Path) -> SigmoidEmulator:
+    """Open the emulator that the bundled APOGEE weights are trained on.
+
+    Parameters
+    ----------
+    data : path
+        Folder with ``apogee/emulators/binspec_plus``.
+
+    Returns
+    -------
+    SigmoidEmulator
+        Five labels to 7,214 pixels.
+    """
+    return SigmoidEmulator.read(
+        Path(data, "apogee/emulators/binspec_plus/NN_normalized_spectra.npz")
+    )
+
+
+def draw_apogee_stars(data: str | Path, n_spectra: int, *, seed: int) -> np.ndarray:
+    """Draw labels for the emulator.
+
+    Parameters
+    ----------
+    data : path
+        Folder with the training ingredients.
+    n_spectra : int
+        How many stars.
+    seed : int
+        Another seed gives other stars.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, 5)
+        T_eff, log g, [Fe/H], [alpha/Fe], v_macro.
+    """
+    emulator = apogee_emulator(data)
+    return draw_apogee_labels(
+        n_spectra,
+        Path(data, "apogee/labels/dr17_rgb_joined_teff_logg_feh_alpha.npy"),
+        box=(emulator.lower, emulator.upper),
+        rng=np.random.default_rng(seed),
+    )
+
+
+def make_bank(
+    data: str | Path, folder: str | Path, *, n_spectra: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw clean spectra once, into a memory-mapped float16 file.
+
+    Parameters
+    ----------
+    data : path
+        Folder with the training ingredients.
+    folder : path
+        Where ``bank.npy`` and ``labels.npy`` are kept, and found again.
+    n_spectra : int
+        How many spectra.
+    seed : int
+        Seed of the labels.
+
+    Returns
+    -------
+    flux : ndarray, shape (n_spectra, 7214), float16, memory-mapped
+        Clean normalised spectra.
+    labels : ndarray, shape (n_spectra, 5)
+        Their labels.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = draw_apogee_stars(data, n_spectra, seed=seed)
+    path = folder / "bank.npy"
+    if not path.exists():
+        emulator = apogee_emulator(data)
+        part = path.with_suffix(".part")
+        bank = np.lib.format.open_memmap(
+            part, "w+", np.float16, (n_spectra, emulator.bias_out.size)
+        )
+        for first in range(0, n_spectra, 500):
+            bank[first : first + 500] = emulator.flux(labels[first : first + 500])
+        bank.flush()
+        os.replace(part, path)
+    return np.load(path, mmap_mode="r", allow_pickle=False), labels
+
+
+def prepare_observed(
+    flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray
+) -> PreparedSpectra:
+    """Send simulated observations down the road that real spectra take.
+
+    Parameters
+    ----------
+    flux, sigma, mask : ndarray, shape (n_spectra, 7214)
+        From `~astro_latent.training.apogee_simulator.observe_apogee`.
+
+    Returns
+    -------
+    PreparedSpectra
+        With the pixels of `DEFECTS` not valid.
+    """
+    grid = get_grid("apogee_7214")
+    mask = mask.copy()
+    for first, last in DEFECTS:
+        mask[:, first:last] = True
+    observation = Observation(
+        medium="vacuum",
+        frame="rest",
+        normalisation="none",
+        resolving_power=grid.resolving_power,
+        radial_velocity=0.0,
+    )
+    spectra = [
+        SpectrumArrays(
+            wavelength=grid.wavelength,
+            flux=row_flux,
+            sigma=row_sigma,
+            mask=row_mask,
+            observation=observation,
+        )
+        for row_flux, row_sigma, row_mask in zip(flux, sigma, mask, strict=True)
+    ]
+    return prepare_spectra(spectra, grid, APOGEE_CHEBYSHEV_RECIPE)
+
+
+def starnet_batches(
+    bank: np.ndarray,
+    targets: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    conditions: ApogeeConditions | None = None,
+) -> Callable[[int], tuple[Tensor, Tensor, Tensor]]:
+    """Make batches: rows of the bank, each time observed anew.
+
+    Parameters
+    ----------
+    bank : ndarray, shape (n_spectra, n_pixels)
+        Clean spectra.
+    targets : ndarray, shape (n_spectra, n_labels)
+        Labels in the network's units.
+    batch_size : int
+        Spectra per batch.
+    seed : int
+        Seed of the order and of the observations.
+    conditions : ApogeeConditions, optional
+        Ranges of the observing conditions.
+
+    Returns
+    -------
+    callable
+        ``batches(step)`` returns flux, valid and target tensors.
+    """
+    grid = get_grid("apogee_7214")
+
+    def make(step: int) -> tuple[Tensor, Tensor, Tensor]:
+        rng = np.random.default_rng([seed, step])
+        rows = np.sort(rng.choice(len(bank), batch_size, replace=False))
+        observed = observe_apogee(
+            bank[rows].astype(np.float32), grid, rng=rng, conditions=conditions
+        )
+        prepared = prepare_observed(*observed)
+        return (
+            torch.from_numpy(prepared.flux),
+            torch.from_numpy(prepared.valid),
+            torch.from_numpy(targets[rows].astype(np.float32)),
+        )
+
+    return make
+
+
+def train_starnet(
+    recipe: dict[str, Any],
+    *,
+    data: str | Path,
+    work: str | Path,
+    device: str = "cpu",
+    stop_after: float = float("inf"),
+) -> tuple[StarNet, np.ndarray, np.ndarray]:
+    """Train, or go on training, the StarNet of a recipe.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/apogee_starnet_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for the bank and the checkpoints.
+    device : str, optional
+        Where to train.
+    stop_after : float, optional
+        Seconds after which to checkpoint and return.
+
+    Returns
+    -------
+    model : StarNet
+        In evaluation mode.
+    offset, scale : ndarray, shape (n_labels,)
+        Label = offset + scale * output.
+    """
+    options, seed = recipe["fit"], recipe["seed"]
+    bank, labels = make_bank(
+        data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed
+    )
+    offset, scale = labels.mean(0), labels.std(0)
+    torch.manual_seed(seed)
+    model = StarNet.from_config(recipe["arguments"])
+    sample = bank[:4000].astype(np.float32)
+    model.pixel_mean.copy_(torch.from_numpy(sample.mean(0)))
+    model.pixel_scale.fill_(float(sample.std()))
+    model.to(device)
+
+    def loss(model: nn.Module, batch: tuple, step: int) -> tuple[Tensor, dict[str, float]]:
+        flux, valid, truth = (part.to(device) for part in batch)
+        mean, log_variance = model(flux, valid)
+        squares = (mean - truth).square().mean(0)
+        figures = {
+            f"rms_{name}": (square.sqrt() * width).item()
+            for name, square, width in zip(recipe["labels"], squares, scale, strict=True)
+        }
+        if step <= options["warm_up_mse"]:
+            return squares.mean() + 0.0 * log_variance.sum(), figures
+        return gaussian_nll(mean, log_variance, truth), figures
+
+    fit(
+        model,
+        loss,
+        starnet_batches(
+            bank, (labels - offset) / scale, batch_size=options["batch_size"], seed=seed
+        ),
+        n_steps=options["n_steps"],
+        learning_rate=options["learning_rate"],
+        weight_decay=options["weight_decay"],
+        work=work,
+        log_every=options.get("log_every", 100),
+        checkpoint_every=options.get("checkpoint_every", 500),
+        stop_after=stop_after,
+    )
+    return model.eval(), offset, scale
