@@ -40,6 +40,15 @@ _COLUMN = {
     "C": ">c8",
     "M": ">c16",
 }
+_CARD = 80
+# the mandatory cards as the standard orders and aligns them
+_STRUCTURE = re.compile(
+    rb"(?:SIMPLE  |XTENSION)=.{71}"
+    rb"BITPIX  = {1,20}(-?\d+) .{49}"
+    rb"NAXIS   = {20}(\d) .{49}"
+    rb"((?:NAXIS\d  = {1,20}\d+ .{49})*)"
+    rb"(?:PCOUNT  = {1,20}(\d+) .{49}GCOUNT  = {1,20}(\d+) .{49})?"
+)
 _TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])")
 
 
@@ -61,34 +70,49 @@ class Hdu:
         Where it is.
     index : int
         Its number, 0 for the primary.
-    header : Header
-        Its header.
-    start : int
-        Offset of the data in bytes.
+    cards : slice
+        Where its header is, in bytes.
     """
 
-    def __init__(
-        self, file: "FitsFile", index: int, header: Header, start: int
-    ) -> None:
+    def __init__(self, file: "FitsFile", index: int, cards: slice) -> None:
         self.file = file
         self.index = index
-        self.header = header
-        self.start = start
-        self.is_table = header.get("XTENSION") == "BINTABLE" and not header.get(
-            "ZIMAGE"
-        )
-        self.shape = tuple(
-            int(header[f"NAXIS{axis}"]) for axis in range(header["NAXIS"], 0, -1)
-        )
-        self.size = self._size()
+        self.start = -(-cards.stop // _BLOCK) * _BLOCK
+        self._cards = cards
+        self._header: Header | None = None
         self._columns: dict[str, tuple[int, int, str]] | None = None
+        self.bitpix, lengths, heap, groups = self._structure()
+        self.shape = tuple(reversed(lengths))
+        pixels = math.prod(lengths) if lengths else 0
+        self.size = abs(self.bitpix) // 8 * groups * (heap + pixels) if lengths else 0
 
-    def _size(self) -> int:
-        if not self.shape:
-            return 0
+    def _structure(self) -> tuple[int, list[int], int, int]:
+        """Return BITPIX, NAXISn, PCOUNT and GCOUNT, mostly without a full parse."""
+        found = _STRUCTURE.match(self.file.buffer, self._cards.start, self._cards.stop)
+        if found and (found[4] or not self.index):
+            axes, more = int(found[2]), found[3]
+            if len(more) == _CARD * axes:
+                lengths = [
+                    int(more[i + 10 : i + 30]) for i in range(0, len(more), _CARD)
+                ]
+                return int(found[1]), lengths, int(found[4] or 0), int(found[5] or 1)
+        head = self.header  # an unusual order or layout of the mandatory cards
+        lengths = [int(head[f"NAXIS{i + 1}"]) for i in range(int(head["NAXIS"]))]
+        extra = int(head.get("PCOUNT") or 0), int(head.get("GCOUNT") or 1)
+        return int(head["BITPIX"]), lengths, *extra
+
+    @property
+    def header(self) -> Header:
+        """The header, read when first asked for."""
+        if self._header is None:
+            self._header = Header(self.file.buffer[self._cards])
+        return self._header
+
+    @property
+    def is_table(self) -> bool:
+        """Whether this is a plain binary table."""
         head = self.header
-        number = (head.get("PCOUNT") or 0) + math.prod(self.shape)
-        return abs(head["BITPIX"]) // 8 * (head.get("GCOUNT") or 1) * number
+        return head.get("XTENSION") == "BINTABLE" and not head.get("ZIMAGE")
 
     @property
     def name(self) -> str:
@@ -116,12 +140,12 @@ class Hdu:
         head = self.header
         unusual = self.index and head.get("XTENSION") != "IMAGE"
         scaled = head.get("BSCALE", 1) != 1 or head.get("BZERO", 0) != 0
-        if unusual or scaled or head["BITPIX"] not in _IMAGE:
+        if unusual or scaled or self.bitpix not in _IMAGE:
             data = self._astropy()
             return data if row is None or data.ndim < 2 else data[row]
         if not self.shape or 0 in self.shape:
             self.file.refuse(f"HDU {self.index} holds no image")
-        dtype = np.dtype(_IMAGE[head["BITPIX"]])
+        dtype = np.dtype(_IMAGE[self.bitpix])
         shape, start = self.shape, self.start
         if row is not None and len(shape) > 1:
             if not 0 <= row < shape[0]:
@@ -262,20 +286,18 @@ class FitsFile:
         while start < found and len(self.hdus) < _MAX_HDUS:
             if start and self.buffer[start : start + 8] != b"XTENSION":
                 break  # what follows the last unit may be anything
-            end = self._header_end(start)
-            header = Header(self.buffer[start:end])
-            begin = -(-end // _BLOCK) * _BLOCK
+            cards = slice(start, self._header_end(start))
             try:
-                hdu = Hdu(self, len(self.hdus), header, begin)
+                hdu = Hdu(self, len(self.hdus), cards)
             except (KeyError, TypeError, ValueError) as error:
                 self.refuse(f"the header of HDU {len(self.hdus)} is unusable ({error})")
-            if begin + hdu.size > found:
+            if hdu.start + hdu.size > found:
                 self.refuse(
-                    f"truncated: HDU {hdu.index} ends at byte {begin + hdu.size} "
+                    f"truncated: HDU {hdu.index} ends at byte {hdu.start + hdu.size} "
                     f"by its header (expected), the file has {found} (found)"
                 )
             self.hdus.append(hdu)
-            start = begin + -(-hdu.size // _BLOCK) * _BLOCK
+            start = hdu.start + -(-hdu.size // _BLOCK) * _BLOCK
 
     def _header_end(self, start: int) -> int:
         found = len(self.buffer)

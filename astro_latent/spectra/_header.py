@@ -92,6 +92,21 @@ class Header(Mapping):
             following += _CARD
         return value
 
+    def mentions(self, text: str) -> bool:
+        """Tell whether any card contains a text, without parsing them.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"'FPARAM"``.
+
+        Returns
+        -------
+        bool
+            True if it is there.
+        """
+        return text in self._text
+
     def commentary(self, keyword: str = "HISTORY") -> str:
         """Return the text of all commentary cards of one kind, one per line.
 

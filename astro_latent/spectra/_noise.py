@@ -6,6 +6,7 @@ import numpy as np
 __all__ = ["estimate_noise"]
 
 _CHUNK = 1024
+_ENOUGH = 32  # pixels that a chunk needs
 # rms of 2 f[i] - f[i-2] - f[i+2] is sqrt(6) sigma; 1.482602 turns MAD into sigma
 _FACTOR = 1.482602 / np.sqrt(6.0)
 
@@ -28,7 +29,7 @@ def estimate_noise(flux: np.ndarray, *, mask: np.ndarray | None = None) -> np.nd
     Returns
     -------
     ndarray of float32, shape (n_pixels,)
-        Standard deviations; NaN everywhere if no chunk has enough good pixels.
+        Standard deviations; NaN everywhere if no chunk has 32 good pixels.
 
     Examples
     --------
@@ -44,14 +45,32 @@ def estimate_noise(flux: np.ndarray, *, mask: np.ndarray | None = None) -> np.nd
     if values.size < 5:
         return np.full(values.size, np.nan, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
-        second = np.abs(2 * values[2:-2] - values[:-4] - values[4:])
-    centres, sigmas = [], []
-    for start in range(0, second.size, _CHUNK):
-        chunk = second[start : start + _CHUNK]
-        chunk = chunk[np.isfinite(chunk)]
-        if chunk.size >= 32 or chunk.size == second.size > 0:
-            centres.append(start + _CHUNK / 2)
-            sigmas.append(_FACTOR * float(np.median(chunk)))
-    if not sigmas:
+        second = 2 * values[2:-2]
+        second -= values[:-4]
+        second -= values[4:]
+        np.abs(second, out=second)
+    starts = range(0, second.size, _CHUNK)
+    levels = np.array([_median(second[start : start + _CHUNK]) for start in starts])
+    centres = np.arange(levels.size, dtype=float)
+    known = np.isfinite(levels)
+    if not known.any():
         return np.full(values.size, np.nan, np.float32)
-    return np.interp(np.arange(values.size), centres, sigmas).astype(np.float32)
+    levels = _FACTOR * np.interp(centres, centres[known], levels[known])
+    return _between(levels, values.size)
+
+
+def _median(chunk: np.ndarray) -> float:
+    """Return the median of the finite values, NaN if they are few."""
+    chunk = chunk[np.isfinite(chunk)]
+    if chunk.size < _ENOUGH:
+        return np.nan
+    return float(np.partition(chunk, chunk.size // 2)[chunk.size // 2])
+
+
+def _between(levels: np.ndarray, size: int) -> np.ndarray:
+    """Interpolate linearly between chunk centres, constant beyond the outer ones."""
+    padded = np.concatenate((levels[:1], levels, levels[-1:])).astype(np.float32)
+    fraction = np.linspace(0, 1, _CHUNK, endpoint=False, dtype=np.float32)
+    steps = np.diff(padded)[:, None] * fraction + padded[:-1, None]
+    # the first segment ends at the first centre: it starts half a chunk early
+    return steps.ravel()[_CHUNK // 2 : _CHUNK // 2 + size]

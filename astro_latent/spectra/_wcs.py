@@ -12,7 +12,8 @@ from ._fits import FitsFile
 
 __all__ = ["flux_unit", "linear_axis", "log_axis"]
 
-_CACHE: dict[tuple[float, float, int], np.ndarray] = {}
+_LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "CRPIX1")
+_CACHE: dict[tuple[Any, ...], np.ndarray] = {}
 _SCALE = re.compile(r"10\^?(-?\d+)\s*erg")
 FLAM = u.erg / u.s / u.cm**2 / u.AA
 
@@ -66,15 +67,16 @@ def log_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.ndar
     ndarray, shape (size,)
         The axis, not writable: files of one survey share it.
     """
-    axis = linear_axis(header, size, file=file)
-    key = (float(axis[0]), float(axis[-1]), size)
+    key = (*(header.get(name) for name in _LOG_KEYS), size)
     if key not in _CACHE:
+        axis = linear_axis(header, size, file=file)
         if abs(axis[0]) > 10 or abs(axis[-1]) > 10:
             file.refuse(f"log10 wavelengths from {axis[0]} to {axis[-1]} make no sense")
         if len(_CACHE) > 64:
             _CACHE.clear()
-        _CACHE[key] = 10.0**axis
-        _CACHE[key].setflags(write=False)
+        axis = 10.0**axis
+        axis.setflags(write=False)
+        _CACHE[key] = axis
     return _CACHE[key]
 
 

@@ -32,8 +32,7 @@ def identify_aspcapstar(file: FitsFile) -> bool:
     """
     if len(file) < 5 or file[1].header.get("CTYPE1") != "LOG-LINEAR":
         return False
-    table = file[4]
-    return table.is_table and {"PARAM", "FPARAM"} <= set(table.columns)
+    return file[4].is_table and file[4].header.mentions("'FPARAM")
 
 
 def read_aspcapstar(source: "FitsFile | str") -> list[SpectrumArrays]:

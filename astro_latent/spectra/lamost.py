@@ -5,6 +5,8 @@ Log-linear vacuum wavelengths, heliocentric where the header says HELIO = T; inv
 variance 0 means no data.
 """
 
+from collections import ChainMap
+
 import numpy as np
 from astropy import units as u
 
@@ -70,7 +72,7 @@ def _flag(value: object, *, true: str) -> str:
 
 def _signal_to_noise(file: FitsFile) -> float:
     """Return the mean of the header's g, r, i values, or NaN."""
-    head = {**(file[1].header if len(file) > 1 else {}), **file.primary}
+    head = ChainMap(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
     bands = [number(head, f"SN_{b}", f"SNR{b}") for b in "GRI"]
     return float(np.mean(bands))
 

@@ -6,6 +6,7 @@ name; air or vacuum by the UCD of the wavelength; the frame by SPECSYS.
 """
 
 import re
+from collections import ChainMap
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def _medium(ucd: str) -> str:
 
 
 def _observation(file: FitsFile, ucd: str) -> Observation:
-    head = {**file[1].header, **file.primary}
+    head = ChainMap(file.primary, file[1].header)
     normalised = head.get("CONTNORM")
     return Observation(
         **facts_from_header(head, file.path),
