@@ -3,12 +3,24 @@
 
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .result_table import ResultTable, read_table, write_table
+from .results import encode_spectra, iter_results, predict_parameters
+from .validate import check_table, is_ucd, is_vounit
+from .wide import to_wide
+from .writer import TableWriter
 
 __all__ = [
     "COLUMNS",
     "LABELS",
     "ColumnInfo",
     "ResultTable",
+    "TableWriter",
+    "check_table",
+    "encode_spectra",
+    "is_ucd",
+    "is_vounit",
+    "iter_results",
+    "predict_parameters",
     "read_table",
+    "to_wide",
     "write_table",
 ]
