@@ -21,9 +21,12 @@ __all__ = ["build_document", "describe_document", "document_text", "parse_docume
 
 #: Keys of ``table.meta`` that the IVOA note "Data Origin" wants as INFO elements.
 INFO_KEYS = frozenset(
-    "citation creator publisher query request request_date rights rights_uri "
-    "server_software service_protocol ivoid publication_date".split()
-)
+    (
+        "citation", "creator", "publisher", "query", "request", "request_date",
+        "rights", "rights_uri", "server_software", "service_protocol", "ivoid",
+        "publication_date",
+    )
+)  # fmt: skip
 _DATATYPES = {
     "b1": "boolean", "u1": "unsignedByte", "i2": "short", "i4": "int", "i8": "long",
     "f4": "float", "f8": "double",

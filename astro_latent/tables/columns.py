@@ -43,7 +43,9 @@ COLUMNS = _named(
     ColumnInfo("survey", "", "meta.dataset", "Survey or instrument"),
     ColumnInfo("ra", "deg", "pos.eq.ra;meta.main", "Right ascension, ICRS"),
     ColumnInfo("dec", "deg", "pos.eq.dec;meta.main", "Declination, ICRS"),
-    ColumnInfo("obs_time", "d", "time.epoch;obs.exposure", "Mid-exposure time, MJD (UTC)"),
+    ColumnInfo(
+        "obs_time", "d", "time.epoch;obs.exposure", "Mid-exposure time, MJD (UTC)"
+    ),
     ColumnInfo(
         "obs_publisher_did", "", "meta.ref.ivoid", "Dataset identifier of the publisher"
     ),
@@ -89,6 +91,11 @@ COLUMNS = _named(
     ),
 )
 
+_ELEMENTS = (
+    "C", "N", "O", "Na", "Mg", "Al", "Si", "P", "S", "K", "Ca", "Ti", "V", "Cr", "Mn",
+    "Co", "Ni", "Cu",
+)  # fmt: skip
+
 #: Stellar labels that models may predict. Errors are ``<label>_error`` (total),
 #: ``<label>_error_flux`` and ``<label>_error_model``.
 LABELS = _named(
@@ -96,22 +103,21 @@ LABELS = _named(
     ColumnInfo("logg", "dex", "phys.gravity", "Log10 of surface gravity in cm/s2"),
     ColumnInfo("fe_h", "dex", "phys.abund.Fe", "Iron abundance [Fe/H], solar scale"),
     ColumnInfo("m_h", "dex", "phys.abund.Z", "Metallicity [M/H], solar scale"),
-    ColumnInfo(
-        "alpha_fe", "dex", "phys.abund", "Alpha-element enhancement [alpha/Fe]"
-    ),
+    ColumnInfo("alpha_fe", "dex", "phys.abund", "Alpha-element enhancement [alpha/Fe]"),
     ColumnInfo("alpha_m", "dex", "phys.abund", "Alpha-element enhancement [alpha/M]"),
     ColumnInfo("vmicro", "km/s", "phys.veloc.microTurb", "Microturbulent velocity"),
     ColumnInfo("vmacro", "km/s", "phys.veloc", "Macroturbulent broadening"),
     ColumnInfo("vsini", "km/s", "phys.veloc.rotat", "Projected rotation velocity"),
     ColumnInfo(
-        "radial_velocity", "km/s", "spect.dopplerVeloc.opt", "Radial velocity, barycentric"
+        "radial_velocity",
+        "km/s",
+        "spect.dopplerVeloc.opt",
+        "Radial velocity, barycentric",
     ),
     *(
         ColumnInfo(
             f"{element.lower()}_h", "dex", "phys.abund", f"Abundance [{element}/H]"
         )
-        for element in (
-            "C N O Na Mg Al Si P S K Ca Ti V Cr Mn Co Ni Cu".split()
-        )
+        for element in _ELEMENTS
     ),
 )

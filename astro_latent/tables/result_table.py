@@ -73,12 +73,15 @@ class ResultTable(QTable):
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
     >>> from astropy import units as u
     >>> from astro_latent.tables import ResultTable
     >>> table = ResultTable({"logg": [4.4, 2.1] * u.dex}, meta={"model": "a_v1"})
     >>> table["logg"].info.meta = {"ucd": "phys.gravity"}
-    >>> table.write("results.vot", overwrite=True)
-    >>> again = ResultTable.read("results.vot")
+    >>> path = Path(mkdtemp(), "results.vot")
+    >>> table.write(path)
+    >>> again = ResultTable.read(path)
     >>> again.meta["model"], again["logg"].unit == u.dex
     ('a_v1', True)
     >>> again["logg"].info.meta["ucd"]
@@ -136,11 +139,14 @@ def write_table(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
     >>> from astropy.table import Table
     >>> from astro_latent.tables import read_table, write_table
-    >>> write_table(Table({"teff": [5772.0]}), "sun.fits", overwrite=True)
-    >>> read_table("sun.fits")["teff"][0]
-    5772.0
+    >>> path = Path(mkdtemp(), "sun.fits")
+    >>> write_table(Table({"teff": [5772.0]}), path)
+    >>> read_table(path)["teff"].tolist()
+    [5772.0]
     """
     form = format or guess_format(path)
     writers = {"votable": write_votable, "fits": write_fits, "parquet": write_parquet}
@@ -171,10 +177,13 @@ def read_table(
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
     >>> from astropy.table import Table
     >>> from astro_latent.tables import read_table, write_table
-    >>> write_table(Table({"a": [1, 2]}), "two.vot", overwrite=True)
-    >>> len(read_table("two.vot"))
+    >>> path = Path(mkdtemp(), "two.vot")
+    >>> write_table(Table({"a": [1, 2]}), path)
+    >>> len(read_table(path))
     2
     """
     return ResultTable.read(path, format=format, **options)

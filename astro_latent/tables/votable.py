@@ -78,7 +78,7 @@ class VOTableWriter:
             table.create_arrays(1)  # one empty row, so that a STREAM is written
         head, _, tail = document_text(document).partition(_STREAM)
         self._tail = tail[tail.index("</STREAM>") :]
-        self._stream = Path(path).open("wb")
+        self._stream = Path(path).open("wb")  # noqa: SIM115 - until close()
         self._stream.write((head + _STREAM + "\n").encode())
         self._rows = Base64Writer(self._stream)
 

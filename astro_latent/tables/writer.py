@@ -1,0 +1,166 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""`TableWriter`: results of any length to one file, in bounded memory."""
+
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from ._fields import Field, flatten
+from ._files import free_path
+from .parquet import ParquetWriter
+from .result_table import guess_format
+from .votable import VOTableWriter
+
+__all__ = ["TableWriter"]
+
+
+class TableWriter:
+    """Write a table chunk by chunk.
+
+    The first chunk fixes the columns. The file appears under its name only when it is
+    complete: until then, and if the block is left by an error, it is ``<name>.part``.
+
+    Parameters
+    ----------
+    path : path-like
+        A VOTable (``.vot``, ``.xml``; BINARY2) or Parquet file.
+    format : {"votable", "parquet"}, optional
+        By default from the file name.
+    meta : dict, optional
+        Metadata of the table; by default that of the first chunk.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Raises
+    ------
+    OSError
+        If the file exists.
+    ValueError
+        If the format cannot be written in pieces.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from astropy.table import QTable
+    >>> from astro_latent.tables import TableWriter, read_table
+    >>> path = Path(mkdtemp(), "long.vot")
+    >>> with TableWriter(path) as writer:
+    ...     for start in (0, 2, 4):
+    ...         writer.write(QTable({"number": [start, start + 1]}))
+    >>> read_table(path)["number"].tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        *,
+        format: "str | None" = None,
+        meta: "dict[str, Any] | None" = None,
+        overwrite: bool = False,
+    ) -> None:
+        self._format = format or guess_format(path)
+        if self._format not in ("votable", "parquet"):
+            msg = f"{path}: only VOTable and Parquet files can be written in pieces"
+            raise ValueError(msg)
+        self._path = free_path(path, overwrite)
+        self._part = self._path.with_name(self._path.name + ".part")
+        self._meta = meta
+        self._fields: list[Field] = []
+        self._writer: Any = None
+        self.n_rows = 0
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        self.close(complete=error is None)
+
+    def _start(self, fields: list[Field], meta: dict[str, Any]) -> None:
+        make = VOTableWriter if self._format == "votable" else ParquetWriter
+        self._fields = fields
+        self._writer = make(self._part, fields, meta)
+
+    def write(self, chunk: Table) -> None:
+        """Append rows.
+
+        Parameters
+        ----------
+        chunk : `~astropy.table.Table`
+            Rows with the columns of the first chunk, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If the columns differ from those of the first chunk.
+        """
+        fields, arrays = flatten(chunk)
+        if self._writer is None:
+            meta = dict(chunk.meta) if self._meta is None else self._meta
+            self._start(fields, meta)
+        arrays = [
+            _as_first(mine, other, values)
+            for mine, other, values in zip(
+                self._fields, self._matched(fields), arrays, strict=True
+            )
+        ]
+        self._writer.write(arrays)
+        self.n_rows += len(chunk)
+
+    def _matched(self, fields: list[Field]) -> list[Field]:
+        names = [spec.name for spec in fields]
+        wanted = [spec.name for spec in self._fields]
+        if names != wanted:
+            msg = f"the first chunk has columns {wanted}, this one {names}"
+            raise ValueError(msg)
+        return fields
+
+    def close(self, *, complete: bool = True) -> None:
+        """Finish the file.
+
+        Parameters
+        ----------
+        complete : bool, optional
+            Give the file its name; False leaves it as ``<name>.part``.
+
+        Raises
+        ------
+        ValueError
+            If nothing was written: there are no columns to describe.
+        """
+        if self._writer is None:
+            if complete:
+                msg = f"nothing was written to {self._path}; write an empty table first"
+                raise ValueError(msg)
+            return
+        writer, self._writer = self._writer, None
+        writer.close()
+        if complete:
+            self._part.replace(self._path)
+
+
+def _as_first(mine: Field, other: Field, values: np.ndarray) -> np.ndarray:
+    """Values of a later chunk in the type and unit of the first."""
+    if mine.kind == "U" or replace(mine, meta={}) == replace(other, meta={}):
+        return values
+    if mine.shape != other.shape or not np.can_cast(other.kind, mine.kind, "same_kind"):
+        msg = (
+            f"column {mine.name!r} is {mine.kind}{list(mine.shape)} in the first "
+            f"chunk, {other.kind}{list(other.shape)} in this one"
+        )
+        raise ValueError(msg)
+    if mine.unit != other.unit:
+        if mine.unit is None or other.unit is None:
+            msg = f"column {mine.name!r} is in {mine.unit} first, then in {other.unit}"
+            raise ValueError(msg)
+        values = other.unit.to(mine.unit, values)
+    return values.astype(mine.kind)
