@@ -40,6 +40,9 @@ class Conf(_config.ConfigNamespace):
     upload_size = _config.ConfigItem(
         10000, "Rows of a target list uploaded at a time in one TAP query."
     )
+    job_timeout = _config.ConfigItem(
+        600.0, "Seconds after which an asynchronous TAP job is given up."
+    )
     eso_tap_url = _config.ConfigItem(
         "https://archive.eso.org/tap_obs", "TAP service of the ESO archive."
     )

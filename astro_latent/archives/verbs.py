@@ -36,6 +36,12 @@ SURVEYS = LazyRegistry(
     {
         "local": f"{_HERE}.local:LocalSurvey",
         "sample": f"{_HERE}.bundled:SampleSurvey",
+        "harps": f"{_HERE}.harps:Harps",
+        "espresso": f"{_HERE}.harps:Espresso",
+        "feros": f"{_HERE}.harps:Feros",
+        "uves": f"{_HERE}.harps:Uves",
+        "nirps": f"{_HERE}.harps:Nirps",
+        "obscore": f"{_HERE}.obscore:ObsCoreSurvey",
     },
     group="astro_latent.surveys",
 )

@@ -1,0 +1,306 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra in any TAP service that has the table ``ivoa.ObsCore``."""
+
+from typing import Any, ClassVar
+
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table, vstack
+
+from ._adql import circle, conditions, degrees, identifier, literal
+from ._config import conf
+from ._files import FileRequest
+from .base import QueryFilter, Survey
+
+__all__ = ["ObsCoreSurvey"]
+
+_STANDARD = (
+    "obs_id, obs_publisher_did, obs_collection, target_name, s_ra, s_dec, "
+    "dataproduct_type, calib_level, t_min, t_max, t_exptime, em_min, em_max, "
+    "em_res_power, facility_name, instrument_name, access_url, access_format, "
+    "access_estsize"
+)
+
+
+class ObsCoreSurvey(Survey):
+    """Any TAP service with ObsCore.
+
+    Parameters
+    ----------
+    url : str, optional
+        Base address of the TAP service. Without it only `fetch` can be used, for rows
+        that carry their ``access_url``.
+    collection : str, optional
+        Restrict to one ``obs_collection``.
+    mode : {"sync", "async"}, optional
+        How queries are run.
+
+    Examples
+    --------
+    >>> from astro_latent.archives import get_survey
+    >>> survey = get_survey("obscore", url="https://archive.example.org/tap")
+    >>> survey.url
+    'https://archive.example.org/tap'
+    """
+
+    name = "obscore"
+    title = "Any TAP service with ObsCore"
+
+    #: Name of the ObsCore table.
+    table: ClassVar[str] = "ivoa.ObsCore"
+    #: Column of unique texts, by which pages follow each other.
+    key: ClassVar[str] = "obs_publisher_did"
+    #: Columns that are asked for.
+    columns: ClassVar[str] = _STANDARD
+    #: Whether the table has the column ``snr``, which is not part of the standard.
+    has_snr: ClassVar[bool] = False
+
+    def __init__(
+        self, url: str = "", *, collection: str = "", mode: str = "sync"
+    ) -> None:
+        self._url = url
+        self.collection = collection
+        self.mode = mode
+
+    @property
+    def url(self) -> str:
+        """Base address of the TAP service."""
+        return self._url
+
+    def _client(self) -> Any:
+        from ._tap import TapClient
+
+        if not self.url:
+            msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
+            raise ValueError(msg)
+        return TapClient(self.url, mode=self.mode)
+
+    def region_condition(self, region: str) -> str:
+        """Say how an observation lies in a region.
+
+        Parameters
+        ----------
+        region : str
+            ADQL region.
+
+        Returns
+        -------
+        str
+            Condition.
+        """
+        return f"CONTAINS(POINT('ICRS', s_ra, s_dec), {region}) = 1"
+
+    def adql(
+        self, where: list[str], wanted: QueryFilter, *, order: str = "", top: int = 0
+    ) -> str:
+        """Write the query for a list of conditions.
+
+        Parameters
+        ----------
+        where : list of str
+            Conditions besides collection and type.
+        wanted : QueryFilter
+            Further conditions.
+        order : str, optional
+            ORDER BY what.
+        top : int, optional
+            Largest number of rows; 0 for no limit.
+
+        Returns
+        -------
+        str
+            ADQL.
+        """
+        every = [*self._own_conditions(wanted), *where, *conditions(wanted)]
+        limit = f"TOP {top} " if top else ""
+        text = f"SELECT {limit}{self.columns} FROM {identifier(self.table)} WHERE "
+        return text + " AND ".join(every) + (f" ORDER BY {order}" if order else "")
+
+    def _own_conditions(self, wanted: QueryFilter, prefix: str = "") -> list[str]:
+        if wanted.snr is not None and not self.has_snr:
+            msg = (
+                f"{self.name}: ObsCore has no signal-to-noise ratio; filter with "
+                "query_adql if this service has such a column"
+            )
+            raise ValueError(msg)
+        out = [f"{prefix}dataproduct_type = 'spectrum'"]
+        if self.collection:
+            out.insert(0, f"{prefix}obs_collection = {literal(self.collection)}")
+        return out
+
+    def query_region(
+        self,
+        coordinates: SkyCoord,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = None,
+    ) -> Table:
+        """List the spectra within a circle; see `Survey.query_region`."""
+        wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
+        where = [self.region_condition(circle(coordinates, radius))]
+        return self._query(where, wanted)
+
+    def query_object(
+        self,
+        name: str,
+        *,
+        radius: u.Quantity | None = None,
+        match: str = "position",
+        **filters: Any,
+    ) -> Table:
+        """List the spectra of a star.
+
+        Parameters
+        ----------
+        name : str
+            Name of the star.
+        radius : `~astropy.units.Quantity` ['angle'], optional
+            Radius around its catalogue position.
+        match : {"position", "name"}, optional
+            ``"name"`` asks for this very ``target_name`` instead, without a name
+            service; archives spell names as the observer did.
+        **filters
+            As for `query_region`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`.
+        """
+        if match == "position":
+            return super().query_object(name, radius=radius, **filters)
+        if match != "name":
+            msg = f"match must be 'position' or 'name', not {match!r}"
+            raise ValueError(msg)
+        return self._query(
+            [f"target_name = {literal(name)}"], QueryFilter.build(**filters)
+        )
+
+    def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
+        """Run ADQL as it is; see `Survey.query_adql`."""
+        from ._tap import warn_truncated
+
+        limit = QueryFilter.build(row_limit=row_limit).row_limit
+        result = self._client().run(adql, row_limit=limit)
+        if result.truncated:
+            warn_truncated(self.name, len(result.table))
+        return self._answer(result.table, rename=self._rename(result.table))
+
+    def _query(self, where: list[str], wanted: QueryFilter) -> Table:
+        from ._tap import warn_truncated
+
+        client, limit = self._client(), wanted.row_limit
+        if limit is not None:
+            order = "snr DESC" if self.has_snr else ""
+            adql = self.adql(where, wanted, order=order, top=limit + 1)
+            result = client.run(adql, row_limit=limit)
+            if result.truncated:
+                warn_truncated(self.name, len(result.table))
+            return self._answer(
+                result.table, rename=self._rename(result.table), query=adql
+            )
+
+        def build(top: int, condition: str) -> str:
+            more = [condition] if condition else []
+            return self.adql([*where, *more], wanted, order=self.key, top=top)
+
+        pages = [self._shaped(page.table) for page in client.run_paged(build, self.key)]
+        return self._answer(_joined(pages), query=self.adql(where, wanted))
+
+    def query_targets(
+        self,
+        targets: Table,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = -1,
+    ) -> Table:
+        """List the spectra of many targets, uploaded in pieces; all rows by default.
+
+        Parameters
+        ----------
+        targets : `~astropy.table.Table`
+            With ``ra``, ``dec`` in degrees, and ``target_id`` if wanted.
+        radius : `~astropy.units.Quantity` ['angle']
+            Radius around each.
+        snr, time, band, row_limit
+            As for `query_region`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`, with the column ``target_id`` in addition.
+        """
+        from ._tap import target_table, warn_truncated
+
+        wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
+        adql = self._join(radius, wanted)
+        client, pages, n_rows = self._client(), [], 0
+        todo = _pieces(target_table(targets), conf.upload_size)
+        while todo:
+            left = None if wanted.row_limit is None else wanted.row_limit - n_rows
+            if left is not None and left <= 0:
+                warn_truncated(self.name, n_rows)
+                break
+            piece = todo.pop(0)
+            result = client.run(adql, row_limit=left, upload=piece)
+            full = left is not None and len(result.table) >= left
+            if result.truncated and not full and len(piece) > 1:
+                half = len(piece) // 2  # too much for the service at once
+                todo[:0] = [piece[:half], piece[half:]]
+                continue
+            if result.truncated:
+                warn_truncated(self.name, n_rows + len(result.table))
+            n_rows += len(result.table)
+            pages.append(self._shaped(result.table))
+            if result.truncated:
+                break
+        return self._answer(_joined(pages), query=adql)
+
+    def _join(self, radius: u.Quantity, wanted: QueryFilter) -> str:
+        columns = ", ".join(f"o.{name.strip()}" for name in self.columns.split(","))
+        every = [
+            *self._own_conditions(wanted, "o."),
+            *conditions(wanted, prefix="o."),
+        ]
+        near = f"CIRCLE('ICRS', t.ra, t.dec, {degrees(radius)})"
+        return (
+            f"SELECT t.target_id, {columns} FROM {identifier(self.table)} AS o "
+            f"JOIN TAP_UPLOAD.targets AS t ON CONTAINS(POINT('ICRS', o.s_ra, o.s_dec), "
+            f"{near}) = 1 WHERE {' AND '.join(every)}"
+        )
+
+    def _rename(self, table: Table) -> dict[str, str]:
+        return {}
+
+    def _shaped(self, table: Table) -> Table:
+        from ._obscore import to_obscore
+
+        return to_obscore(table, survey=self.name, rename=self._rename(table))
+
+    def file_requests(self, table: Table) -> list[FileRequest]:
+        """Name files by the publisher's identifier: ``obs_id`` may cover several."""
+        return [
+            FileRequest(
+                identifier=str(row["obs_publisher_did"]) or str(row["obs_id"]),
+                url=str(row["access_url"]),
+                datalink="content=datalink" in str(row["access_format"]),
+            )
+            for row in table
+        ]
+
+
+def _pieces(table: Table, size: int) -> list[Table]:
+    return [table[start : start + size] for start in range(0, len(table), size)]
+
+
+def _joined(pages: list[Table]) -> Table:
+    """All pages as one table; an empty one if there is none."""
+    if not pages:
+        return Table()
+    return pages[0] if len(pages) == 1 else vstack(pages, metadata_conflicts="silent")
