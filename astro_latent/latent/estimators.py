@@ -1,0 +1,243 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Estimators of the mutual information of two continuous quantities, in nats.
+
+The histogram estimator is that of Sedaghat et al. (2021); its bias grows with the
+number of bins and is larger than most true values at 160 bins. Two corrections and an
+estimator by nearest neighbours stand beside it.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.feature_selection import mutual_info_regression
+
+__all__ = ["histogram_information", "neighbour_information", "permuted_information"]
+
+#: Largest number of histogram cells that are filled at once: fits a processor cache.
+_CELLS = 1 << 18
+
+
+def histogram_information(
+    x: np.ndarray, y: np.ndarray, *, n_bins: int, correction: str = "none"
+) -> np.ndarray:
+    """Mutual information from histograms of bins of equal width.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_samples,) or (n_samples, n_nodes)
+        Node values.
+    y : ndarray, shape (n_samples,)
+        Label values.
+    n_bins : int
+        Bins on each axis, from the smallest to the largest value.
+    correction : {"none", "miller-madow"}, optional
+        ``"none"`` is the published estimator. Miller & Madow subtract the bias of
+        first order, from the numbers of occupied cells; the result can be negative.
+        It undercorrects once most occupied cells hold a single sample.
+
+    Returns
+    -------
+    ndarray, shape () or (n_nodes,)
+        Nats.
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, a value is not finite or the correction is unknown.
+
+    References
+    ----------
+    Sedaghat et al. 2021, MNRAS 501, 6026, section 6.2;
+    Miller 1955, in Information Theory in Psychology, p. 95.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.latent import histogram_information
+    >>> x = np.array([0.0, 0.0, 1.0, 1.0])
+    >>> float(histogram_information(x, x, n_bins=2))  # one bit
+    0.6931471805599453
+    """
+    x, y = _checked(x, y)
+    if correction not in ("none", "miller-madow"):
+        msg = f"correction must be none or miller-madow, not {correction!r}"
+        raise ValueError(msg)
+    sample = _Binned(x.reshape(len(x), -1), y, n_bins)
+    information = sample.information(np.arange(len(y)))
+    if correction == "miller-madow":
+        information = information - sample.first_order_bias()
+    return information.reshape(x.shape[1:])
+
+
+def permuted_information(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    n_bins: int,
+    n_permutations: int,
+    rng: np.random.Generator | int | None = None,
+) -> np.ndarray:
+    """Histogram information of nodes with shuffled labels: what chance gives.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_samples, n_nodes)
+        Node values.
+    y : ndarray, shape (n_samples,)
+        Label values; all nodes see the same shuffles.
+    n_bins : int
+        Bins on each axis.
+    n_permutations : int
+        Number of shuffles.
+    rng : `numpy.random.Generator` or int, optional
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray, shape (n_permutations, n_nodes)
+        Nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.latent import permuted_information
+    >>> x = np.random.default_rng(0).normal(size=(500, 1))
+    >>> null = permuted_information(x, x[:, 0], n_bins=10, n_permutations=50, rng=0)
+    >>> 0.07 < float(null.mean()) < 0.10  # independent, yet not 0
+    True
+    """
+    x, y = _checked(x, y)
+    rng = np.random.default_rng(rng)
+    sample = _Binned(x.reshape(len(x), -1), y, n_bins)
+    return np.array(
+        [sample.information(rng.permutation(len(y))) for _ in range(n_permutations)]
+    ).reshape(n_permutations, sample.n_nodes)
+
+
+def neighbour_information(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    n_neighbors: int = 3,
+    rng: np.random.Generator | int | None = None,
+) -> np.ndarray:
+    """Mutual information by distances to nearest neighbours.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_samples,) or (n_samples, n_nodes)
+        Node values.
+    y : ndarray, shape (n_samples,)
+        Label values.
+    n_neighbors : int, optional
+        More neighbours lower the variance and raise the bias.
+    rng : `numpy.random.Generator` or int, optional
+        Breaks ties; changes results in the tenth digit of the data.
+
+    Returns
+    -------
+    ndarray, shape () or (n_nodes,)
+        Nats, nearly unbiased; negative estimates are returned as 0.
+
+    References
+    ----------
+    Kraskov, Stögbauer & Grassberger 2004, Phys. Rev. E 69, 066138, as implemented in
+    `sklearn.feature_selection.mutual_info_regression`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.latent import neighbour_information
+    >>> x, noise = np.random.default_rng(0).normal(size=(2, 2000))
+    >>> y = 0.9 * x + np.sqrt(1 - 0.81) * noise  # truth: 0.830
+    >>> 0.75 < float(neighbour_information(x, y, rng=0)) < 0.91
+    True
+    """
+    x, y = _checked(x, y)
+    seed = int(np.random.default_rng(rng).integers(2**31))
+    information = mutual_info_regression(
+        x.reshape(len(x), -1), y, n_neighbors=n_neighbors, random_state=seed
+    )
+    return information.reshape(x.shape[1:])
+
+
+def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.ndim not in (1, 2) or y.shape != x.shape[:1] or x.size == 0:
+        msg = f"x has shape {x.shape} and y {y.shape}: need (n,) or (n, k) and (n,)"
+        raise ValueError(msg)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        msg = "x and y must be finite: drop rows with NaN first"
+        raise ValueError(msg)
+    return x, y
+
+
+def _bin_index(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the bin of each value; the last bin holds the largest value."""
+    low = values.min(axis=0)
+    span = values.max(axis=0) - low
+    span = np.where(span > 0, span, 1.0)  # a constant lies in bin 0
+    index = ((values - low) / span * n_bins).astype(np.int64)
+    return np.minimum(index, n_bins - 1)
+
+
+class _Binned:
+    """Binned nodes and label, ready to be compared under many permutations.
+
+    The marginal entropies do not change when a label is shuffled, so that only the
+    joint histogram is counted again.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, n_bins: int) -> None:
+        if n_bins < 2:
+            msg = f"n_bins must be at least 2, not {n_bins}"
+            raise ValueError(msg)
+        self.n_bins = n_bins
+        self.n_samples, self.n_nodes = x.shape
+        counts = np.arange(1, self.n_samples + 1)
+        self._c_log_c = np.concatenate([[0.0], counts * np.log(counts)])
+        self._x, self._y = _bin_index(x, n_bins), _bin_index(y, n_bins)
+        self._chunk = max(1, _CELLS // n_bins**2)
+        self._x_counts = np.array(
+            [np.bincount(node, minlength=n_bins) for node in self._x.T]
+        )
+        self._y_counts = np.bincount(self._y, minlength=n_bins)
+        # cell of the joint histogram, less the bin of the label
+        within = np.arange(self.n_nodes) % self._chunk
+        self._cells = np.ascontiguousarray((self._x + within * n_bins).T * n_bins)
+        self._marginals = (
+            self._c_log_c[self._x_counts].sum(axis=1)
+            + self._c_log_c[self._y_counts].sum()
+        )
+
+    def _joint_counts(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield joint counts, shape (nodes in this chunk, n_bins**2)."""
+        label = self._y[order]
+        for first in range(0, self.n_nodes, self._chunk):
+            cells = self._cells[first : first + self._chunk]
+            counts = np.bincount(
+                (cells + label).ravel(), minlength=len(cells) * self.n_bins**2
+            )
+            yield counts.reshape(len(cells), -1)
+
+    def information(self, order: np.ndarray) -> np.ndarray:
+        """Return the plug-in estimate per node with the label in this order."""
+        joint = np.concatenate(
+            [self._c_log_c[counts].sum(axis=1) for counts in self._joint_counts(order)]
+        )
+        information = (joint - self._marginals) / self.n_samples + np.log(
+            self.n_samples
+        )
+        return np.maximum(information, 0.0)  # a plug-in estimate is never negative
+
+    def first_order_bias(self) -> np.ndarray:
+        """Return the bias of Miller & Madow per node."""
+        joint = np.concatenate(
+            [
+                np.count_nonzero(counts, axis=1)
+                for counts in self._joint_counts(np.arange(self.n_samples))
+            ]
+        )
+        occupied = np.count_nonzero(self._x_counts, axis=1)
+        label = np.count_nonzero(self._y_counts)
+        return (joint - occupied - label + 1) / (2.0 * self.n_samples)
