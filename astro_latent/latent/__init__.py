@@ -1,0 +1,50 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Room 5: what the latent features mean."""
+
+from ._samples import align_labels, one_per_star
+from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
+from .estimators import (
+    histogram_information,
+    neighbour_information,
+    permuted_information,
+)
+from .informative import PUBLISHED_THRESHOLDS, NodeDispersion, measure_dispersion
+from .interventions import VelocityScore, doppler_shift, score_velocity_node
+from .monotone import MonotoneRange, find_monotone_range
+from .mutual_information import (
+    PUBLISHED_BINNINGS,
+    MutualInformation,
+    measure_mutual_information,
+)
+from .probes import Probe, fit_probes, probe_table
+from .similarity import LatentIndex
+from .traversal import Traversal, traverse_node
+
+__all__ = [
+    "PUBLISHED_BINNINGS",
+    "PUBLISHED_THRESHOLDS",
+    "LatentIndex",
+    "MonotoneRange",
+    "MutualInformation",
+    "NodeDispersion",
+    "Probe",
+    "Traversal",
+    "VelocityScore",
+    "align_labels",
+    "doppler_shift",
+    "find_gap",
+    "find_monotone_range",
+    "fit_probes",
+    "histogram_information",
+    "mean_deviation",
+    "measure_dispersion",
+    "measure_mutual_information",
+    "median_deviation",
+    "neighbour_information",
+    "one_per_star",
+    "permuted_information",
+    "prior_divergence",
+    "probe_table",
+    "score_velocity_node",
+    "traverse_node",
+]

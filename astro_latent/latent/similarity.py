@@ -1,0 +1,216 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra that resemble each other, and those that resemble none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+from sklearn.neighbors import NearestNeighbors
+
+from ..exceptions import UnknownNameError
+from ._samples import as_latents, as_nodes
+
+__all__ = ["LatentIndex"]
+
+
+class LatentIndex:
+    """Nearest neighbours in the space of the informative nodes.
+
+    The prior gives every node the same unit, so that distances need no scaling; nodes
+    that the prior has won back add nothing but time, and are best left out.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (n_spectra, n_latent)
+        Posterior means of the spectra to search; rows with NaN are left out.
+    obs_id : sequence of str, shape (n_spectra,)
+        Their identifiers.
+    nodes : sequence of int, optional
+        Nodes that count; by default all. Pass the informative ones.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, an identifier occurs twice or no row is finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.latent import LatentIndex
+    >>> index = LatentIndex(np.array([[0.0], [1.0], [5.0]]), ["a", "b", "c"])
+    >>> index.query_id("a", n=1)["obs_id"].tolist()
+    ['b']
+    """
+
+    def __init__(
+        self,
+        latents: np.ndarray,
+        obs_id: Sequence[str],
+        *,
+        nodes: Sequence[int] | None = None,
+    ) -> None:
+        latents = as_latents(latents)
+        names = np.asarray(obs_id).astype(str)
+        if names.shape != (len(latents),):
+            msg = f"obs_id has shape {names.shape} for {len(latents)} latents"
+            raise ValueError(msg)
+        if len(np.unique(names)) != len(names):
+            msg = "an obs_id occurs more than once: its neighbours would be ambiguous"
+            raise ValueError(msg)
+        self.n_latent = latents.shape[1]
+        self.nodes = as_nodes(nodes, self.n_latent)
+        finite = np.isfinite(latents[:, self.nodes]).all(axis=1)
+        if not finite.any():
+            msg = f"none of the {len(latents)} rows is finite"
+            raise ValueError(msg)
+        self.latents, self.obs_id = latents[finite], names[finite]
+        self._tree = NearestNeighbors().fit(self.latents[:, self.nodes])
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    def query(self, latents: np.ndarray, *, n: int = 10) -> Table:
+        """Find the spectra nearest to given latents.
+
+        Parameters
+        ----------
+        latents : ndarray, shape (n_latent,) or (n_queries, n_latent)
+            All nodes of the spectra to compare with.
+        n : int, optional
+            Neighbours of each.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            Columns ``query`` (row of ``latents``), ``rank`` (from 1), ``obs_id``,
+            ``distance`` (standard deviations of the prior). A query with NaN has no
+            rows.
+
+        Raises
+        ------
+        ValueError
+            If the number of nodes is not that of the index.
+        """
+        values = self._selected(latents)
+        known = np.flatnonzero(np.isfinite(values).all(axis=1))
+        n = min(n, len(self))
+        if not len(known):
+            return _neighbour_table(known, self.obs_id[:0], np.empty(0), n)
+        distance, row = self._tree.kneighbors(values[known], n_neighbors=n)
+        return _neighbour_table(known, self.obs_id[row.ravel()], distance.ravel(), n)
+
+    def query_id(self, obs_id: str, *, n: int = 10) -> Table:
+        """Find the spectra nearest to one of the index, itself left out.
+
+        Parameters
+        ----------
+        obs_id : str
+            Identifier.
+        n : int, optional
+            Number of neighbours.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As from `query`.
+
+        Raises
+        ------
+        UnknownNameError
+            If the index has no such spectrum.
+        """
+        row = np.flatnonzero(self.obs_id == str(obs_id))
+        if not row.size:
+            raise UnknownNameError("indexed spectrum", obs_id, self.obs_id.tolist())
+        table = self.query(self.latents[row[0]], n=n + 1)
+        table = table[table["obs_id"] != str(obs_id)][:n]
+        table["rank"] = np.arange(1, len(table) + 1)
+        return table
+
+    def outlier_score(
+        self, latents: np.ndarray, *, n: int = 10, false_alarms: float = 0.01
+    ) -> np.ndarray:
+        """Measure how far spectra lie from all that the index holds.
+
+        Parameters
+        ----------
+        latents : ndarray, shape (n_queries, n_latent)
+            All nodes of the spectra to judge; they must not be in the index.
+        n : int, optional
+            The distance to the ``n``-th neighbour counts.
+        false_alarms : float, optional
+            Share of the index itself that would score above 1.
+
+        Returns
+        -------
+        ndarray, shape (n_queries,)
+            1 is the limit of what counts as inside; NaN for rows with NaN.
+
+        Raises
+        ------
+        ValueError
+            If the index has no more than ``n`` spectra.
+        """
+        if len(self) <= n:
+            msg = f"an index of {len(self)} spectra has no {n} neighbours of each"
+            raise ValueError(msg)
+        inside, _ = self._tree.kneighbors(n_neighbors=n)  # each row without itself
+        limit = np.quantile(inside[:, -1], 1 - false_alarms)
+        values = self._selected(latents)
+        known = np.isfinite(values).all(axis=1)
+        score = np.full(len(values), np.nan)
+        if known.any():
+            distance, _ = self._tree.kneighbors(values[known], n_neighbors=n)
+            score[known] = distance[:, -1] / limit
+        return score
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to a NumPy archive.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in ``.npz``.
+        """
+        np.savez_compressed(
+            path, latents=self.latents, obs_id=self.obs_id, nodes=self.nodes
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "LatentIndex":
+        """Read an index.
+
+        Parameters
+        ----------
+        path : str or path-like
+            As written by `save`.
+
+        Returns
+        -------
+        LatentIndex
+            The same index.
+        """
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(stored["latents"], stored["obs_id"], nodes=stored["nodes"])
+
+    def _selected(self, latents: np.ndarray) -> np.ndarray:
+        """Return the nodes that count of one or more rows of latents."""
+        latents = np.atleast_2d(np.asarray(latents, dtype=float))
+        if latents.ndim != 2 or latents.shape[1] != self.n_latent:
+            msg = f"latents have shape {latents.shape}, the index {self.n_latent} nodes"
+            raise ValueError(msg)
+        return latents[:, self.nodes]
+
+
+def _neighbour_table(
+    queries: np.ndarray, obs_id: np.ndarray, distance: np.ndarray, n: int
+) -> Table:
+    return Table(
+        {
+            "query": np.repeat(queries, n),
+            "rank": np.tile(np.arange(1, n + 1), len(queries)),
+            "obs_id": obs_id,
+            "distance": distance,
+        }
+    )
