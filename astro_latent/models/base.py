@@ -208,9 +208,7 @@ class SpectralModel:
 
         Returns
         -------
-
-        Parameters
-        ----------
+        result : Parameters
             Labels, errors, covariance, domain score and flags.
 
         Raises

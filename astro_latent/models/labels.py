@@ -34,9 +34,7 @@ def predict_labels(
 
     Returns
     -------
-
-    Parameters
-    ----------
+    result : Parameters
         Labels and errors.
     """
     count, n_labels = len(prepared), model.config.n_outputs

@@ -1,0 +1,109 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Latent features, decoding and reconstruction."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
+from astro_latent.spectra.quality import QualityFlag
+
+
+def test_encode_gives_mean_and_standard_deviation(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder)
+    latents = autoencoder.encode(prepared)
+    network = autoencoder.members[0]
+    with torch.no_grad():
+        mean, log_variance = network.encode(torch.tensor(prepared.flux))
+    assert latents.mean == pytest.approx(mean.numpy(), rel=1e-4, abs=1e-5)
+    sigma = np.exp(log_variance.numpy() / 2)
+    assert latents.sigma == pytest.approx(sigma, rel=1e-4)
+
+
+def test_one_spectrum_equals_the_same_in_any_batch(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder, count=21)
+    together = autoencoder.reconstruct(prepared)
+    alone = autoencoder.reconstruct(prepared[13:14])
+    np.testing.assert_allclose(alone.flux[0], together.flux[13], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        alone.latents.mean[0], together.latents.mean[13], rtol=1e-6, atol=1e-7
+    )
+
+
+def test_long_spectra_go_one_by_one_and_agree(save, label_config, make_prepared):
+    n_pixels = 20 * 2**12
+    grid = {
+        **label_config["grid"], "name": "long", "n_pixels": n_pixels, "step": 0.01,
+        "segments": [[0, n_pixels]],
+    }  # fmt: skip
+    arguments = {"n_pixels": n_pixels, "n_latent": 3, "channels": [8] * 12}
+    config = {
+        **label_config, "architecture": "disentangled_autoencoder",
+        "arguments": arguments, "grid": grid, "outputs": [{"name": "latent", "n": 3}],
+    }  # fmt: skip
+    model = save(DisentangledAutoencoder(**arguments), config)
+    prepared = make_prepared(model, count=3)
+    together, alone = model.encode(prepared), model.encode(prepared[2:])
+    np.testing.assert_array_equal(together.mean[2], alone.mean[0])
+
+
+def test_reconstruction_residual_is_the_masked_mean(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder)
+    result = autoencoder.reconstruct(prepared)
+    difference = np.abs(prepared.flux - result.flux)
+    expected = [
+        row[good].mean() for row, good in zip(difference, prepared.valid, strict=True)
+    ]
+    assert result.residual == pytest.approx(np.array(expected), rel=1e-5)
+    decoded = autoencoder.decode(result.latents.mean)
+    np.testing.assert_allclose(decoded, result.flux, rtol=1e-5, atol=1e-6)
+    assert autoencoder.reconstruct(prepared, keep_flux=False).flux is None
+
+
+def test_masked_pixels_change_nothing(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder)
+    poisoned = np.where(prepared.valid, prepared.flux, np.float32(np.nan))
+    one = autoencoder.reconstruct(prepared)
+    other = autoencoder.reconstruct(replace(prepared, flux=poisoned))
+    np.testing.assert_array_equal(one.flux, other.flux)
+    np.testing.assert_array_equal(one.residual, other.residual)
+
+
+def test_fatal_rows_are_nan(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder)
+    flags = prepared.flags.copy()
+    flags[0] = int(QualityFlag.NO_OVERLAP)
+    result = autoencoder.reconstruct(replace(prepared, flags=flags))
+    assert np.isnan(result.latents.mean[0]).all()
+    assert np.isnan(result.residual[0])
+    assert np.isfinite(result.residual[1:]).all()
+    assert np.isnan(autoencoder.decode(result.latents.mean)[0]).all()
+
+
+def test_poor_reconstruction_is_flagged(save, label_config, make_prepared):
+    arguments = {"n_pixels": 320, "n_latent": 6}
+    config = {
+        **label_config, "architecture": "disentangled_autoencoder",
+        "arguments": arguments, "outputs": [{"name": "latent", "n": 6}],
+    }  # fmt: skip
+    network = DisentangledAutoencoder(**arguments)
+    model = save(network, config)
+    residual = model.reconstruct(make_prepared(model)).residual
+    limit = float(np.sort(residual)[2:4].mean())
+    config["domain"] = {"reconstruction_limit": limit}
+    model = save(network, config, overwrite=True)
+    flags = model.reconstruct(make_prepared(model)).flags
+    poor = (flags & QualityFlag.POOR_RECONSTRUCTION) != 0
+    np.testing.assert_array_equal(poor, residual > limit)
+
+
+def test_decode_checks_the_shape(autoencoder):
+    with pytest.raises(ValueError, match=r"must have shape \(n, 6\), not \(6,\)"):
+        autoencoder.decode(np.zeros(6))
+
+
+def test_autoencoder_says_what_it_cannot(autoencoder, make_prepared):
+    with pytest.raises(TypeError, match="cannot predict; it has encode, decode"):
+        autoencoder.predict(make_prepared(autoencoder))
