@@ -4,6 +4,7 @@
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -105,7 +106,7 @@ def sigma_clip_continuum(
     window = ((wavelength - wavelength[0]) // width).astype(int)
     ends = np.searchsorted(window, np.arange(window[-1] + 2))
     centres, levels = [], []
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         use = good[first:last]
         if last > first and 2 * use.sum() >= last - first:
             kept = _clip(flux[first:last][use], sigma_lower, sigma_upper)

@@ -44,19 +44,36 @@ def pixel_edges(wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> pixel_edges([1.0, 2.0, 3.0, 9.0, 10.0])
     (array([0.5, 1.5, 2.5, 8.5, 9.5]), array([ 1.5,  2.5,  3.5,  9.5, 10.5]))
     """
-    wavelength = np.asarray(wavelength, dtype=float)
+    edges, pixel = _edges(np.asarray(wavelength, dtype=float))
+    return edges[:-1][pixel], edges[1:][pixel]
+
+
+def _edges(wavelength: np.ndarray) -> tuple[np.ndarray, "slice | np.ndarray"]:
+    """Edges of the pixels and of the gaps between them, and which intervals are pixels.
+
+    The second is a slice of all intervals where there is no gap.
+    """
     if wavelength.ndim != 1 or len(wavelength) < 2:
         msg = f"two or more wavelengths are needed, got shape {wavelength.shape}"
         raise ValueError(msg)
     steps = np.diff(wavelength)
-    left = np.concatenate([steps[:1], steps])
-    right = np.concatenate([steps, steps[-1:]])
-    lower = wavelength - 0.5 * np.where(left > _GAP * right, right, left)
-    upper = wavelength + 0.5 * np.where(right > _GAP * left, left, right)
-    # Rounding must not open slits or overlaps between neighbours.
-    joined = lower[1:] < upper[:-1] + 1e-9 * steps
-    lower[1:] = np.where(joined, upper[:-1], lower[1:])
-    return lower, upper
+    first, last = wavelength[0] - 0.5 * steps[0], wavelength[-1] + 0.5 * steps[-1]
+    middle = wavelength[:-1] + 0.5 * steps
+    edges = np.concatenate([[first], middle, [last]])
+    longer, shorter = np.zeros((2, len(steps)), dtype=bool)
+    np.greater(steps[1:], _GAP * steps[:-1], out=longer[1:])  # than the one before
+    np.greater(steps[:-1], _GAP * steps[1:], out=shorter[:-1])  # than the one after
+    gaps = np.flatnonzero(longer | shorter)
+    if not len(gaps):
+        return edges, slice(None)
+    before = np.where(longer, np.roll(steps, 1), steps)[gaps]
+    after = np.where(shorter, np.roll(steps, -1), steps)[gaps]
+    edges[gaps + 1] = wavelength[gaps] + 0.5 * before
+    starts = wavelength[gaps + 1] - 0.5 * after
+    edges = np.insert(edges, gaps + 2, starts)
+    pixel = np.ones(len(edges) - 1, dtype=bool)
+    pixel[gaps + 1 + np.arange(len(gaps))] = False
+    return edges, pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +88,10 @@ class Resampler:
         Number of output pixels.
     copies : tuple of (slice, slice)
         Output and input pixels that agree, where the grids are aligned.
-    weights, squared : csr_matrix or None
-        Weight of each input pixel in each output pixel, and its square.
+    weights : csr_matrix or None
+        Weight of each input pixel in each output pixel.
+    width : ndarray or None
+        Sum of the weights of an output pixel that is fully covered.
     source : ndarray
         The input wavelengths.
     """
@@ -80,7 +99,7 @@ class Resampler:
     n_out: int
     copies: tuple[tuple[slice, slice], ...]
     weights: csr_matrix | None
-    squared: csr_matrix | None
+    width: np.ndarray | None
     source: np.ndarray
 
     @classmethod
@@ -125,11 +144,8 @@ class Resampler:
         if copies is not None:
             return cls(len(target), copies, None, None, source)
         build = _linear if method == "linear" else _flux_conserving
-        weights = build(source, target, segments)
-        squared = csr_matrix(
-            (weights.data**2, weights.indices, weights.indptr), shape=weights.shape
-        )
-        return cls(len(target), (), weights, squared, source)
+        weights, width = build(source, target, segments)
+        return cls(len(target), (), weights, width, source)
 
     def __call__(
         self,
@@ -158,20 +174,29 @@ class Resampler:
         good : ndarray, shape (n_out,)
             Fraction of each pixel that comes from good input pixels.
         """
-        good = np.ones(len(flux), dtype=bool) if good is None else good
-        flux = np.where(good, flux, 0.0)
-        if variance is not None:
-            variance = np.where(good, variance, 0.0)
+        if good is not None:
+            flux = np.where(good, flux, 0.0)
+            variance = None if variance is None else np.where(good, variance, 0.0)
         if self.weights is None:
             return self._copy(flux, variance, good)
-        fraction = self.weights @ good.astype(float)
-        safe = np.where(fraction > 0, fraction, 1.0)
-        out = (self.weights @ flux) / safe
+        total = self._total if good is None else self.weights @ good.astype(float)
+        fraction = total / self.width
+        reached = fraction > _ALIGNED
+        inverse = np.divide(1.0, total, out=np.zeros_like(total), where=reached)
+        out = (self.weights @ flux) * inverse
         if variance is None:
             return out, np.full(self.n_out, np.nan), fraction
-        spread = (self.squared @ variance) / safe**2
-        spread[fraction <= 0] = np.nan
+        spread = (self._squared @ variance) * inverse**2
+        spread[~reached] = np.nan
         return out, spread, fraction
+
+    @cached_property
+    def _squared(self) -> csr_matrix:
+        return self.weights.power(2)
+
+    @cached_property
+    def _total(self) -> np.ndarray:
+        return self.weights @ np.ones(len(self.source))
 
     @cached_property
     def coverage(self) -> np.ndarray:
@@ -179,8 +204,9 @@ class Resampler:
         return self(np.ones(len(self.source)))[2]
 
     def _copy(
-        self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray
+        self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        good = np.ones(len(flux), dtype=bool) if good is None else good
         out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
         spread = np.full(self.n_out, np.nan)
         for there, here in self.copies:
@@ -216,43 +242,56 @@ def _aligned(
     return tuple(copies)
 
 
-def _matrix(
-    first: np.ndarray, counts: np.ndarray, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row pointers, columns and rows of a matrix with a run of columns in each row."""
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.repeat(np.arange(shape[0]), counts)
-    columns = np.arange(pointers[-1]) + np.repeat(first - pointers[:-1], counts)
-    return pointers, columns, rows
+def _columns(first: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row pointers and columns of a matrix with a run of columns in each row."""
+    pointers = np.zeros(len(counts) + 1, dtype=np.int32)
+    np.cumsum(counts, out=pointers[1:])
+    columns = np.repeat((first - pointers[:-1]).astype(np.int32), counts)
+    columns += np.arange(pointers[-1], dtype=np.int32)
+    return pointers, columns
 
 
 def _flux_conserving(
     source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
-) -> csr_matrix:
-    """Weights by overlap of pixels, as a fraction of the output pixel."""
-    lower_in, upper_in = pixel_edges(source)
-    shape = (len(target), len(source))
-    first, counts = np.zeros(shape[0], dtype=int), np.zeros(shape[0], dtype=int)
-    lower, upper = np.zeros(shape[0]), np.ones(shape[0])
+) -> tuple[csr_matrix, np.ndarray]:
+    """Weights by the overlap of pixels, and the width of the output pixels."""
+    edges, pixel = _edges(source)
+    n_out, last_interval = len(target), len(edges) - 2
+    first, counts = np.zeros((2, n_out), dtype=int)
+    lower, upper, width = np.zeros(n_out), np.zeros(n_out), np.ones(n_out)
+    numbers = np.arange(len(edges), dtype=float)
     for a, b in segments:
-        lower[a:b], upper[a:b] = pixel_edges(target[a:b])
-        first[a:b] = np.searchsorted(upper_in, lower[a:b], side="right")
-        ends = np.searchsorted(lower_in, upper[a:b], side="left")
-        counts[a:b] = np.maximum(ends - first[a:b], 0)
-    pointers, columns, rows = _matrix(first, counts, shape)
-    overlap = np.minimum(upper_in[columns], upper[rows])
-    overlap -= np.maximum(lower_in[columns], lower[rows])
-    overlap /= (upper - lower)[rows]
-    return csr_matrix((np.maximum(overlap, 0.0), columns, pointers), shape=shape)
+        wanted, real = _edges(target[a:b])
+        width[a:b] = np.diff(wanted)[real]
+        wanted = np.clip(wanted, edges[0], edges[-1])
+        # Faster than searchsorted, since the search goes on where it was.
+        index = np.interp(wanted, edges, numbers).astype(int)
+        np.minimum(index, last_interval, out=index)
+        first[a:b] = index[:-1][real]
+        counts[a:b] = index[1:][real] - first[a:b] + 1
+        lower[a:b], upper[a:b] = wanted[:-1][real], wanted[1:][real]
+    pointers, columns = _columns(first, counts)
+    values = np.diff(edges)[columns]
+    rows = np.flatnonzero(counts)
+    ends = first[rows] + counts[rows]
+    values[pointers[rows]] -= lower[rows] - edges[first[rows]]
+    values[pointers[rows + 1] - 1] -= edges[ends] - upper[rows]
+    if isinstance(pixel, np.ndarray):  # gaps weigh nothing
+        values *= pixel[columns]
+        columns = np.maximum(np.cumsum(pixel) - 1, 0)[columns]
+    shape = (n_out, len(source))
+    return csr_matrix((values, columns, pointers), shape=shape), width
 
 
 def _linear(
     source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
-) -> csr_matrix:
+) -> tuple[csr_matrix, np.ndarray]:
     """Weights of the two neighbours; nothing is interpolated across a gap."""
     shape = (len(target), len(source))
     lower_in, upper_in = pixel_edges(source)
-    left = np.clip(np.searchsorted(source, target) - 1, 0, len(source) - 2)
+    numbers = np.arange(len(source), dtype=float)
+    left = np.interp(target, source, numbers).astype(int)
+    np.minimum(left, len(source) - 2, out=left)
     step = source[left + 1] - source[left]
     right_weight = (target - source[left]) / step
     wanted = np.zeros(shape[0], dtype=bool)
@@ -264,9 +303,11 @@ def _linear(
     near_left, near_right = target <= upper_in[left], target >= lower_in[left + 1]
     right_weight = np.where(gap, near_right.astype(float), right_weight)
     wanted &= ~gap | near_left | near_right
-    pointers, columns, rows = _matrix(left, np.where(wanted, 2, 0), shape)
-    values = np.where(columns == left[rows], 1 - right_weight[rows], right_weight[rows])
-    return csr_matrix((values, columns, pointers), shape=shape)
+    counts = np.where(wanted, 2, 0)
+    pointers, columns = _columns(left, counts)
+    pair = np.stack([1.0 - right_weight, right_weight], axis=1)
+    weights = csr_matrix((pair[wanted].ravel(), columns, pointers), shape=shape)
+    return weights, np.ones(len(target))
 
 
 def resample(
