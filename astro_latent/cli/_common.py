@@ -1,0 +1,156 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What the verbs share: options, lists of input, output of tables."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..exceptions import SpectrumReadError
+
+__all__ = [
+    "EXIT_FAILED",
+    "EXIT_OK",
+    "EXIT_USAGE",
+    "add_inputs",
+    "add_result_options",
+    "complain",
+    "expand_inputs",
+    "finish",
+    "say",
+    "show_table",
+]
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+def say(text: str) -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(f"astro-latent: {text}\n")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the positional argument that names spectra."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE",
+        help="spectra: files, folders, glob patterns, tables with a column 'path', or "
+        "'-' for a list on standard input, one name on each line",
+    )
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that run a model and make a table."""
+    add_inputs(parser)
+    parser.add_argument("-m", "--model", help="name or folder of weights")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="file to write: .vot, .fits, .ecsv or .parquet; by default the table is "
+        "printed",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing output"
+    )
+    parser.add_argument(
+        "--radial-velocity",
+        type=float,
+        metavar="KM/S",
+        help="barycentric velocity of the star, for models that expect rest wavelengths",
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; by default the best")
+    parser.add_argument("--batch-size", type=int, help="spectra in memory at a time")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 if any row is flagged as bad"
+    )
+    parser.add_argument(
+        "--no-progress", action="store_true", help="show no progress bar"
+    )
+
+
+def _from_stdin() -> list[str]:
+    return [line.strip() for line in sys.stdin if line.strip()]
+
+
+def expand_inputs(inputs: Iterable[str]) -> Any:
+    """Turn the arguments into something that the readers take.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        As given on the command line.
+
+    Returns
+    -------
+    list of str or `~astropy.table.Table`
+        Names, or the one table of observations that was named.
+    """
+    names: list[str] = []
+    for name in inputs:
+        names += _from_stdin() if name == "-" else [name]
+    if not names:
+        msg = "standard input named no spectra"
+        raise SpectrumReadError(msg)
+    tables = [name for name in names if Path(name).suffix.lower() in (".ecsv", ".csv")]
+    if tables:
+        if len(names) > 1:
+            msg = f"give one table of observations alone, not {len(names)} inputs"
+            raise SpectrumReadError(msg)
+        from astropy.table import Table
+
+        return Table.read(tables[0])
+    return names
+
+
+def show_table(table: Any) -> None:
+    """Print a table as wide and long as it is."""
+    width = max(80, shutil.get_terminal_size((120, 24)).columns)
+    for line in table.pformat(max_lines=-1, max_width=width, show_unit=True):
+        say(line)
+
+
+def finish(table: Any, options: argparse.Namespace, columns: list[str]) -> int:
+    """Write or print a result table, sum it up, and choose the exit code.
+
+    Parameters
+    ----------
+    table : ResultTable
+        The result.
+    options : argparse.Namespace
+        With ``output``, ``overwrite`` and ``strict``.
+    columns : list of str
+        Columns to print where no file is written.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    from ..spectra.quality import FATAL_FLAGS, decode_flags
+
+    if options.output:
+        table.write(options.output, overwrite=options.overwrite)
+    else:
+        show_table(table[[name for name in columns if name in table.colnames]])
+    flags = np.asarray(table["flags"])
+    unusable = int(np.sum((flags & FATAL_FLAGS) != 0))
+    where = f" -> {options.output}" if options.output else ""
+    complain(
+        f"{len(table)} spectra, {int(np.sum(flags != 0))} flagged, "
+        f"{unusable} unusable{where}"
+    )
+    if np.any(flags):
+        for row in decode_flags(flags, return_table=True):
+            complain(f"  {row['count']:6d} {row['name']}: {row['meaning']}")
+    return EXIT_FAILED if options.strict and np.any(flags) else EXIT_OK

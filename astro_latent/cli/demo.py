@@ -1,0 +1,104 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The whole road on the bundled sample: tables, VOTable files and two pictures."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ._common import EXIT_OK, complain, say, show_table
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("astro_latent_demo"),
+        help="folder for the results (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Predict, encode, print, write and draw."""
+    from ..archives import get_survey
+    from ..models import load_model
+    from ..tables import encode_spectra, predict_parameters
+
+    folder = options.output
+    folder.mkdir(parents=True, exist_ok=True)
+    sample = get_survey("sample").table()
+    say(
+        f"{len(sample)} spectra in the bundled sample archive: simulated observations "
+        "of invented stars.\n"
+    )
+    apogee = sample[sample["survey"] == "apogee"]
+    parameters = predict_parameters(apogee)
+    say(f"Stellar parameters by {parameters.meta['model']} (truth beside them):")
+    show_table(_beside_truth(parameters, apogee))
+
+    harps = sample[sample["survey"] == "harps"]
+    encoder = load_model("harps_dae128_v1")
+    latents = encode_spectra(harps, model=encoder)
+    say(f"\nLatent features by {encoder.name}:")
+    show_table(latents["obs_id", "snr", "reconstruction_error", "flags", "latent"])
+
+    written = []
+    for name, table in (("parameters", parameters), ("latents", latents)):
+        written.append(folder / f"{name}.vot")
+        table.write(written[-1], overwrite=True)
+    written += _pictures(folder, parameters, apogee, encoder, harps)
+    say("\nWritten:")
+    for path in written:
+        say(f"  {path.resolve()}")
+    say("\nNext: astro-latent predict FILES -o results.vot; astro-latent --help")
+    return EXIT_OK
+
+
+def _beside_truth(parameters: Any, sample: Any) -> Any:
+    """Pick the columns for a first look, with the labels that were put in."""
+    from ..spectra import decode_flags
+
+    table = parameters[["target_name"]]
+    for label in ("teff", "logg", "fe_h"):
+        digits = 0 if label == "teff" else 2
+        for name in (label, f"{label}_error"):
+            table[name] = parameters[name].round(digits)
+        table[f"true_{label}"] = sample[f"true_{label}"]
+    table["flags"] = [", ".join(names) for names in decode_flags(parameters["flags"])]
+    return table
+
+
+def _pictures(
+    folder: Path, parameters: Any, apogee: Any, encoder: Any, harps: Any
+) -> list[Path]:
+    """Draw the Kiel diagram and a reconstruction, if matplotlib is there."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        complain("no pictures: they need matplotlib, pip install 'astro_latent[plot]'")
+        return []
+    mpl.use("agg")
+    from ..plotting import plot_kiel, plot_reconstruction
+    from ..preparation import prepare_spectra
+
+    kiel = folder / "parameters.png"
+    axes = plot_kiel(parameters)
+    axes.plot(
+        apogee["true_teff"], apogee["true_logg"], "k+", markersize=10, label="truth"
+    )
+    axes.legend(loc="upper left")
+    axes.set_title("Stellar parameters of the sample")
+    axes.figure.savefig(kiel, dpi=120, bbox_inches="tight")
+
+    prepared = prepare_spectra(harps[:1], encoder.grid, encoder.recipe)
+    rebuilt = encoder.reconstruct(prepared)
+    figure = plot_reconstruction(
+        prepared.grid.wavelength, prepared.flux[0], rebuilt.flux[0],
+        valid=prepared.valid[0],
+    )  # fmt: skip
+    reconstruction = folder / "reconstruction.png"
+    figure.savefig(reconstruction, dpi=120, bbox_inches="tight")
+    return [kiel, reconstruction]

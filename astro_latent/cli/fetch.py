@@ -1,0 +1,74 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Find spectra in an archive, bring them here, and print their paths."""
+
+import argparse
+from pathlib import Path
+
+from ._common import EXIT_FAILED, EXIT_OK, complain, say
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    parser.add_argument("survey", help="name of a survey, see 'astro-latent surveys'")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--object", help="name of the star")
+    target.add_argument(
+        "--coordinates", metavar="'RA DEC'", help="position, as '219.9 -60.8' in degrees"
+    )
+    target.add_argument("--adql", help="a query of your own")
+    parser.add_argument(
+        "--radius", type=float, default=None, help="search radius in arcsec"
+    )
+    parser.add_argument("--snr", type=float, help="smallest signal-to-noise ratio")
+    parser.add_argument("--row-limit", type=int, help="largest number of spectra")
+    parser.add_argument("-d", "--directory", type=Path, help="folder for the files")
+    parser.add_argument("-o", "--output", type=Path, help="table of what was fetched")
+    parser.add_argument("--no-progress", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Query, fetch, and print one path on each line: input for the other verbs."""
+    from ..archives import fetch
+
+    found = _query(options)
+    fetched = fetch(
+        found,
+        options.directory,
+        survey=options.survey,
+        progress=not options.no_progress,
+    )
+    if options.output:
+        fetched.write(options.output, overwrite=True)
+    paths = [str(path) for path in fetched["local_path"]]
+    for path in filter(None, paths):
+        say(path)
+    lost = paths.count("")
+    complain(f"{len(paths)} spectra found, {len(paths) - lost} fetched")
+    for row in fetched[[path == "" for path in paths]] if lost else ():
+        complain(f"  {row['obs_id']}: {row['message']}")
+    return EXIT_FAILED if lost else EXIT_OK
+
+
+def _query(options: argparse.Namespace) -> "Table":  # noqa: F821
+    """Ask the survey what was asked for on the command line."""
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord
+
+    from ..archives import query_adql, query_object, query_region
+
+    filters = {
+        key: value
+        for key, value in (("snr", options.snr), ("row_limit", options.row_limit))
+        if value is not None
+    }
+    if options.adql:
+        return query_adql(options.adql, survey=options.survey)
+    if options.radius is not None:
+        filters["radius"] = options.radius * u.arcsec
+    if options.object:
+        return query_object(options.object, survey=options.survey, **filters)
+    position = SkyCoord(options.coordinates, unit="deg")
+    filters.setdefault("radius", 5 * u.arcsec)
+    return query_region(position, survey=options.survey, **filters)

@@ -1,0 +1,55 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What is known about spectra: medium, frame, signal-to-noise, flags."""
+
+import argparse
+import math
+from typing import TYPE_CHECKING
+
+from ._common import EXIT_OK, add_inputs, expand_inputs, show_table
+
+if TYPE_CHECKING:
+    from ..spectra.observation import SpectrumArrays
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    add_inputs(parser)
+    parser.add_argument("--visits", action="store_true", help="one row for each visit")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read spectra and print one row for each."""
+    from astropy.table import Table
+
+    from ..spectra import iter_arrays
+
+    kinds = {"visits": True} if options.visits else {}
+    found = iter_arrays(expand_inputs(options.inputs), **kinds)
+    show_table(Table([_row(arrays) for arrays in found]))
+    return EXIT_OK
+
+
+def _row(arrays: "SpectrumArrays") -> dict[str, object]:
+    """Sum up one spectrum."""
+    from ..spectra import decode_flags
+
+    seen = arrays.observation
+    ends = arrays.wavelength[[0, -1]] if len(arrays.wavelength) else (math.nan, math.nan)
+    return {
+        "obs_id": seen.obs_id,
+        "target_name": seen.target_name,
+        "survey": seen.survey,
+        "pixels": len(arrays.wavelength),
+        "from (A)": f"{ends[0]:.1f}",
+        "to (A)": f"{ends[1]:.1f}",
+        "medium": seen.medium,
+        "frame": seen.frame,
+        "normalised": seen.normalisation,
+        "R": f"{seen.resolving_power:.0f}",
+        "snr": f"{seen.snr:.1f}",
+        "noise": seen.noise,
+        "rv (km/s)": f"{seen.radial_velocity:.2f}",
+        "flags": ",".join(decode_flags(seen.flags)) or "-",
+    }

@@ -1,0 +1,76 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Entry point of ``astro-latent``: finds the verb, reports errors, sets the exit code."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+from .. import __version__
+from ._common import EXIT_FAILED, EXIT_USAGE, complain
+
+__all__ = ["main"]
+
+#: Verbs in the order in which a newcomer meets them; each is a module of this room.
+VERBS = ("demo", "models", "surveys", "fetch", "info", "prepare", "encode", "predict")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="astro-latent",
+        description="Latent features and stellar parameters from survey spectra.",
+        epilog="Exit codes: 0 done; 1 failed, or rows were flagged under --strict; "
+        "2 wrong usage.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb in VERBS:
+        module = import_module(f".{verb}", __package__)
+        summary = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        sub = verbs.add_parser(verb, help=summary, description=module.__doc__)
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    complain(f"warning: {message}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the command line.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done; 1 failed, or rows flagged under ``--strict``; 2 wrong usage.
+    """
+    from ..exceptions import AstroLatentError, UnknownNameError
+
+    options = _parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return options.run(options)
+        except UnknownNameError as error:
+            complain(f"error: {error}")
+            return EXIT_USAGE
+        except (AstroLatentError, OSError, ValueError, TypeError) as error:
+            complain(f"error: {error}")
+            return EXIT_FAILED
+        except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+            sys.stderr.close()
+            return EXIT_FAILED
+        except KeyboardInterrupt:
+            complain("interrupted")
+            return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

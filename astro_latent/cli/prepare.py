@@ -1,0 +1,68 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra as a model sees them, in one FITS file."""
+
+import argparse
+from pathlib import Path
+
+from ._common import EXIT_OK, add_inputs, complain, expand_inputs
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    add_inputs(parser)
+    parser.add_argument("-m", "--model", required=True, help="name or folder of weights")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="FITS file to write"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing output"
+    )
+    parser.add_argument("--radial-velocity", type=float, metavar="KM/S")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare spectra and write flux, variance, mask, wavelengths and a row table."""
+    import json
+
+    import numpy as np
+    from astropy.io import fits
+    from astropy.table import Table
+
+    from ..models import ModelConfig, find_weights
+    from ..preparation import prepare_spectra
+
+    config = ModelConfig.from_folder(find_weights(options.model))
+    prepared = prepare_spectra(
+        expand_inputs(options.inputs),
+        config.grid,
+        config.recipe_record,
+        radial_velocity=options.radial_velocity,
+    )
+    rows = Table(
+        {
+            "obs_id": [seen.obs_id for seen in prepared.observations],
+            "radial_velocity": prepared.radial_velocity,
+            "radial_velocity_source": prepared.radial_velocity_source,
+            "flags": prepared.flags,
+            "message": [seen.message for seen in prepared.observations],
+        }
+    )
+    primary = fits.PrimaryHDU()
+    primary.header["MODEL"] = (config.name, "prepared for this model")
+    primary.header["MEDIUM"] = prepared.grid.medium
+    primary.header["FRAME"] = prepared.grid.frame
+    primary.header["RECIPE"] = json.dumps(config.recipe_record)
+    fits.HDUList(
+        [
+            primary,
+            fits.ImageHDU(prepared.flux, name="FLUX"),
+            fits.ImageHDU(prepared.variance, name="VARIANCE"),
+            fits.ImageHDU((~prepared.valid).astype(np.uint8), name="MASK"),
+            fits.ImageHDU(prepared.grid.wavelength, name="WAVELENGTH"),
+            fits.BinTableHDU(rows, name="SPECTRA"),
+        ]
+    ).writeto(options.output, overwrite=options.overwrite)
+    complain(f"{len(prepared)} spectra -> {options.output}")
+    return EXIT_OK

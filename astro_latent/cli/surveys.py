@@ -1,0 +1,20 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The surveys that spectra can be asked from."""
+
+import argparse
+
+from ._common import EXIT_OK, show_table
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb: none."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the surveys."""
+    from ..archives import list_surveys
+
+    show_table(list_surveys())
+    return EXIT_OK
