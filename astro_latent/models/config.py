@@ -24,8 +24,8 @@ SCHEMA_VERSION = 1
 
 _TEXT = ("name", "version", "title", "description", "survey", "architecture")
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(_TEXT, str),
     "schema_version": int,
+    **dict.fromkeys(_TEXT, str),
     "arguments": dict,
     "members": int,
     "grid": dict,

@@ -4,6 +4,7 @@
 import hashlib
 import os
 from pathlib import Path
+from urllib.error import HTTPError
 
 import safetensors.torch
 import torch
@@ -149,6 +150,8 @@ def _fetch(config: ModelConfig, path: Path) -> tuple[bytes, str]:
             )
         except OSError as error:  # no route, no file, no answer in time
             problems.append(f"{url}: {error}")
+            if isinstance(error, HTTPError):
+                error.close()  # it holds the connection
             continue
         content = Path(cached).read_bytes()
         try:
