@@ -120,7 +120,9 @@ def sigma_clip_continuum(
     t = np.concatenate([[-1.0] * 4, places, [1.0] * 4])
     spline = make_lsq_spline(x, np.array(levels), t, k=3)
     where = 2.0 * (wavelength - centres[0]) / (centres[-1] - centres[0]) - 1.0
-    return spline(np.clip(where, -1.0, 1.0))
+    inside = np.clip(where, -1.0, 1.0)
+    # Straight on from the outermost centres: a cubic would run away.
+    return spline(inside) + spline.derivative()(inside) * (where - inside)
 
 
 def _clip(values: np.ndarray, lower: float, upper: float) -> np.ndarray:

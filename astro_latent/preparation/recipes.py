@@ -14,6 +14,7 @@ HARPS_RECIPE = Recipe.from_dict(
             {"step": "match_resolution"},
             {"step": "resample", "method": "linear"},
             {"step": "divide_by_median", "per": "all"},
+            {"step": "check_medium", "lines": "telluric_o2"},
         ],
         "requires": {"normalisation": "none"},
     }
@@ -33,6 +34,7 @@ APOGEE_RECIPE = Recipe.from_dict(
             *_APOGEE_START,
             {"step": "divide_by_median", "per": "segment"},
             {"step": "clip", "lower": -1.0, "upper": 3.0, "action": "mask"},
+            {"step": "check_medium", "lines": "apogee"},
         ]
     }
 )
@@ -49,6 +51,7 @@ APOGEE_CHEBYSHEV_RECIPE = Recipe.from_dict(
                 "pixels": "apogee_cannon",
             },
             {"step": "clip", "lower": -1.0, "upper": 3.0, "action": "mask"},
+            {"step": "check_medium", "lines": "apogee"},
         ]
     }
 )

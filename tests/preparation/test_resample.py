@@ -1,0 +1,140 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Resampling against specutils, analytic truth and Monte Carlo."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from specutils import Spectrum
+from specutils.manipulation import FluxConservingResampler, LinearInterpolatedResampler
+
+from astro_latent.preparation import Resampler, get_grid
+from astro_latent.preparation.resample import pixel_edges
+
+
+def integral(wavelength, flux):
+    lower, upper = pixel_edges(wavelength)
+    return np.sum(flux * (upper - lower))
+
+
+@pytest.mark.parametrize("step", [0.4, 1.0, 1.7, 3.3])
+def test_flux_as_specutils(step, rng):
+    wavelength = np.cumsum(rng.uniform(0.9, 1.1, 300)) + 5000
+    target = np.arange(5010.0, 5280.0, step)
+    flux = rng.normal(10, 1, 300)
+    ours = Resampler.between(wavelength, target)(flux)[0]
+    spectrum = Spectrum(flux=flux * u.one, spectral_axis=wavelength * u.AA)
+    theirs = FluxConservingResampler()(spectrum, target * u.AA).flux.value
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11)
+
+
+def test_linear_as_specutils(rng):
+    wavelength = np.cumsum(rng.uniform(0.9, 1.1, 300)) + 5000
+    target = np.arange(5010.0, 5280.0, 0.7)
+    flux = rng.normal(10, 1, 300)
+    ours = Resampler.between(wavelength, target, method="linear")(flux)[0]
+    spectrum = Spectrum(flux=flux * u.one, spectral_axis=wavelength * u.AA)
+    theirs = LinearInterpolatedResampler()(spectrum, target * u.AA).flux.value
+    np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_variance_of_whole_pixels_is_analytic():
+    wavelength, variance = np.arange(12.0), np.arange(1.0, 13.0)
+    target = np.array([1.0, 4.0, 7.0])  # the mean of three pixels each
+    out = Resampler.between(wavelength, target)(np.ones(12), variance)[1]
+    sums = [variance[3 * k : 3 * k + 3].sum() / 9 for k in range(3)]
+    np.testing.assert_allclose(out, sums, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["linear", "flux_conserving"])
+def test_variance_by_monte_carlo(method, rng):
+    wavelength = 5000 + np.arange(40) * 0.83
+    target = 5003 + np.arange(20) * 1.21
+    way = Resampler.between(wavelength, target, method=method)
+    good = rng.random(40) > 0.15
+    sigma = rng.uniform(0.5, 2, 40)
+    draws = [way(sigma * rng.normal(size=40), None, good)[0] for _ in range(6000)]
+    _, variance, fraction = way(np.zeros(40), sigma**2, good)
+    use = fraction > 0.5
+    np.testing.assert_allclose(np.var(draws, axis=0)[use], variance[use], rtol=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    offset=st.floats(-0.49, 0.49),
+    step=st.floats(0.3, 3.0),
+    seed=st.integers(0, 1000),
+)
+def test_flux_is_conserved(offset, step, seed):
+    rng = np.random.default_rng(seed)
+    wavelength = np.arange(100.0)
+    flux = np.zeros(100)
+    flux[20:80] = rng.uniform(0, 5, 60)
+    target = np.arange(5 + offset, 95, step)
+    out = Resampler.between(wavelength, target)(flux)[0]
+    assert integral(target, out) == pytest.approx(integral(wavelength, flux), rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["linear", "flux_conserving"])
+def test_own_grid_is_identity(method, rng):
+    wavelength = np.cumsum(rng.uniform(0.5, 1.5, 200)) + 4000
+    flux, variance = rng.normal(size=200), rng.uniform(1, 2, 200)
+    good = rng.random(200) > 0.1
+    way = Resampler.between(wavelength, wavelength, method=method)
+    assert way.weights is None
+    out, spread, fraction = way(flux, variance, good)
+    np.testing.assert_array_equal(out, np.where(good, flux, 0))
+    np.testing.assert_array_equal(spread[good], variance[good])
+    np.testing.assert_array_equal(fraction, good)
+
+
+def test_harps_product_is_cropped_without_interpolation(rng):
+    grid = get_grid("harps_327680")
+    wavelength = 3781.73 + 0.01 * np.arange(313_131)
+    way = Resampler.between(wavelength, grid.wavelength, segments=grid.segments)
+    assert way.weights is None
+    flux = rng.normal(size=313_131)
+    out = way(flux)[0]
+    np.testing.assert_array_equal(out[7589:159_453], flux[327 : 327 + 151_864])
+    assert not out[~grid.valid].any()
+
+
+def test_apstar_is_cropped_to_the_chips():
+    grid = get_grid("apogee_7214")
+    full = get_grid("apogee_8575").wavelength
+    way = Resampler.between(full, grid.wavelength, segments=grid.segments)
+    assert way.weights is None
+    index = np.concatenate([np.arange(a, b) for a, b in [(322, 3242), (3648, 6048)]])
+    np.testing.assert_array_equal(way(np.arange(8575.0))[0][: len(index)], index)
+
+
+def test_a_hundredth_of_a_pixel_is_not_aligned():
+    wavelength = np.arange(50.0)
+    assert Resampler.between(wavelength, wavelength[5:20] + 0.01).weights is not None
+
+
+@pytest.mark.parametrize("method", ["linear", "flux_conserving"])
+def test_nothing_is_invented_in_a_gap(method):
+    wavelength = np.concatenate([np.arange(0.0, 20), np.arange(40.0, 60)])
+    target = np.arange(0.3, 59)
+    way = Resampler.between(wavelength, target, method=method)
+    in_gap = (target > 20.1) & (target < 38.9)
+    assert not way.coverage[in_gap].any()
+    assert way.coverage[(target < 18.5)].min() > 0.99
+
+
+def test_outside_nothing_is_covered():
+    way = Resampler.between(np.arange(10.0), np.arange(20.0, 30.0))
+    assert not way.coverage.any()
+    assert np.isnan(way(np.ones(10), np.ones(10))[1]).all()
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match="'spline'"):
+        Resampler.between(np.arange(3.0), np.arange(3.0), method="spline")
+
+
+def test_one_pixel_has_no_edges():
+    with pytest.raises(ValueError, match="two or more"):
+        pixel_edges([5000.0])
