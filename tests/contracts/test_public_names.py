@@ -1,0 +1,82 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The public names, so that none comes or goes unnoticed."""
+
+from importlib import import_module
+
+import pytest
+
+#: Changing this table is changing the interface: say so in CHANGES.rst.
+PUBLIC = {
+    "": """
+        __version__ conf decode_flags encode_spectra fetch_spectra get_survey list_models
+        list_surveys load_model predict_parameters prepare_spectra query_object
+        query_region read_spectra read_table
+    """,
+    "archives": """
+        FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf download_files fetch
+        fetch_spectra get_survey list_surveys query_adql query_object query_region
+        query_targets to_obscore
+    """,
+    "spectra": """
+        EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS Observation
+        QUALITY_FLAGS QualityFlag SpectrumArrays decode_flags estimate_noise from_spectrum
+        identify_format iter_arrays read_arrays read_spectra to_spectrum write_example
+    """,
+    "preparation": """
+        APOGEE_CHEBYSHEV_RECIPE APOGEE_RECIPE GRIDS HARPS_RECIPE PreparedSpectra Recipe
+        Resampler SpectralGrid Step Velocity air_to_vacuum doppler_factor get_grid
+        iter_prepared measure_velocity prepare_spectra restore_spectrum vacuum_to_air
+    """,
+    "models": """
+        ARCHITECTURES SpectralModel check_reference find_weights list_models load_model
+        save_weights
+    """,
+    "latent": """
+        LatentIndex MonotoneRange MutualInformation NodeDispersion PUBLISHED_BINNINGS
+        PUBLISHED_THRESHOLDS Probe Traversal VelocityScore align_labels doppler_shift
+        find_gap find_monotone_range fit_probes histogram_information mean_deviation
+        measure_dispersion measure_mutual_information median_deviation
+        neighbour_information one_per_star permuted_information prior_divergence
+        probe_table score_velocity_node traverse_node
+    """,
+    "tables": """
+        COLUMNS ColumnInfo LABELS ResultTable TableWriter check_table encode_spectra
+        is_ucd is_vounit iter_results predict_parameters read_table to_wide write_table
+    """,
+    "plotting": """
+        HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel
+        plot_latent_label plot_mutual_information plot_reconstruction plot_saliency
+        plot_spectrum plot_traversal
+    """,
+}
+
+
+def room(name):
+    return import_module(f"astro_latent.{name}".rstrip("."))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_the_agreed_ones(name):
+    assert sorted(room(name).__all__) == PUBLIC[name].split()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_exist_and_are_listed(name):
+    module = room(name)
+    missing = [item for item in module.__all__ if not hasattr(module, item)]
+    assert missing == []
+    assert set(module.__all__) <= set(dir(module))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_have_a_docstring_of_their_own(name):
+    module = room(name)
+    things = [getattr(module, item) for item in module.__all__]
+    bare = [thing for thing in things if callable(thing) and not thing.__doc__]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_wrong_name_is_an_attribute_error(name):
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = room(name).no_such_name
