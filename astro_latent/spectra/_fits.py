@@ -199,7 +199,8 @@ class Hdu:
         repeat, kind = _parse_form(form)
         scaled = self.header.get(f"TSCAL{number}", 1) != 1
         scaled = scaled or self.header.get(f"TZERO{number}", 0) != 0
-        if scaled or kind in "PQXL":
+        shaped = kind == "A" and f"TDIM{number}" in self.header
+        if scaled or shaped or kind in "PQXL":
             return np.asarray(self._astropy().field(number - 1))
         dtype = np.dtype(f"S{max(repeat, 1)}" if kind == "A" else _COLUMN[kind])
         rows, width = self.header["NAXIS2"], self.header["NAXIS1"]

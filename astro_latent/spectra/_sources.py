@@ -107,8 +107,10 @@ def _expand_spectrum(spectrum: Any) -> Iterator[Item]:
     if spectrum.flux.ndim <= 1:
         yield Item(spectrum)
         return
-    for row in range(spectrum.flux.shape[0]):
-        yield from _expand_spectrum(spectrum[row])
+    first = getattr(spectrum, "spectral_axis_index", -1) == 0
+    for row in range(spectrum.flux.shape[-1 if first else 0]):
+        where = (slice(None),) * (spectrum.flux.ndim - 1) + (row,) if first else row
+        yield from _expand_spectrum(spectrum[where])
 
 
 def _expand_path(text: str) -> Iterator[Item]:
