@@ -57,7 +57,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        help="file to write: .vot, .fits, .ecsv or .parquet; by default the table is "
+        help="file to write: .vot, .fits, .ecsv, .parquet; by default the table is "
         "printed",
     )
     parser.add_argument(
@@ -67,7 +67,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         "--radial-velocity",
         type=float,
         metavar="KM/S",
-        help="barycentric velocity of the star, for models that expect rest wavelengths",
+        help="barycentric velocity, for models that expect rest wavelengths",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; by default the best")
     parser.add_argument("--batch-size", type=int, help="spectra in memory at a time")
@@ -114,9 +114,12 @@ def expand_inputs(inputs: Iterable[str]) -> Any:
 
 
 def show_table(table: Any) -> None:
-    """Print a table as wide and long as it is."""
-    width = max(80, shutil.get_terminal_size((120, 24)).columns)
-    for line in table.pformat(max_lines=-1, max_width=width, show_unit=True):
+    """Print a table: fitted to a terminal, whole where another program reads it."""
+    width = -1
+    if sys.stdout.isatty():
+        width = max(80, shutil.get_terminal_size((120, 24)).columns)
+    units = any(table[name].unit is not None for name in table.colnames)
+    for line in table.pformat(max_lines=-1, max_width=width, show_unit=units):
         say(line)
 
 

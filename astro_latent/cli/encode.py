@@ -25,5 +25,12 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         progress=not options.no_progress,
     )
-    columns = ["obs_id", "target_name", "snr", "reconstruction_error", "flags", "latent"]
+    columns = [
+        "obs_id",
+        "target_name",
+        "snr",
+        "reconstruction_error",
+        "flags",
+        "latent",
+    ]
     return finish(table, options, columns)

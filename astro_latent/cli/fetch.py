@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--object", help="name of the star")
     target.add_argument(
-        "--coordinates", metavar="'RA DEC'", help="position, as '219.9 -60.8' in degrees"
+        "--coordinates",
+        metavar="'RA DEC'",
+        help="position, as '219.9 -60.8' in degrees",
     )
     target.add_argument("--adql", help="a query of your own")
     parser.add_argument(

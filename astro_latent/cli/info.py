@@ -36,7 +36,9 @@ def _row(arrays: "SpectrumArrays") -> dict[str, object]:
     from ..spectra import decode_flags
 
     seen = arrays.observation
-    ends = arrays.wavelength[[0, -1]] if len(arrays.wavelength) else (math.nan, math.nan)
+    ends = (
+        arrays.wavelength[[0, -1]] if len(arrays.wavelength) else (math.nan, math.nan)
+    )
     return {
         "obs_id": seen.obs_id,
         "target_name": seen.target_name,

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Entry point of ``astro-latent``: finds the verb, reports errors, sets the exit code."""
+"""Entry point of ``astro-latent``: find the verb, report errors, set the exit code."""
 
 import argparse
 import sys
@@ -23,7 +23,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done; 1 failed, or rows were flagged under --strict; "
         "2 wrong usage.",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}"
+    )
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in VERBS:
         module = import_module(f".{verb}", __package__)

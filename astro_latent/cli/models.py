@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the models, or print one card."""
-    from ..models import ModelCard, ModelConfig, find_weights, list_models
+    from ..models import find_weights, list_models
+    from ..models.card import ModelCard
+    from ..models.config import ModelConfig
 
     if options.name:
         say(str(ModelCard(ModelConfig.from_folder(find_weights(options.name)))))

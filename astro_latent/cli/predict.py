@@ -25,6 +25,8 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         progress=not options.no_progress,
     )
-    labels = [f"{label}{end}" for label in table.meta["labels"] for end in ("", "_error")]
+    labels = [
+        f"{label}{end}" for label in table.meta["labels"] for end in ("", "_error")
+    ]
     columns = ["obs_id", "target_name", "snr", *labels, "domain_score", "flags"]
     return finish(table, options, columns)

@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
     add_inputs(parser)
-    parser.add_argument("-m", "--model", required=True, help="name or folder of weights")
+    parser.add_argument(
+        "-m", "--model", required=True, help="name or folder of weights"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, help="FITS file to write"
     )
@@ -30,7 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from astropy.io import fits
     from astropy.table import Table
 
-    from ..models import ModelConfig, find_weights
+    from ..models import find_weights
+    from ..models.config import ModelConfig
     from ..preparation import prepare_spectra
 
     config = ModelConfig.from_folder(find_weights(options.model))

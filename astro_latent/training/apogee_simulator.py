@@ -15,7 +15,12 @@ from ..preparation.grid import SpectralGrid
 __all__ = ["ApogeeConditions", "observe_apogee", "shift_pixels"]
 
 # Observed-frame regions where telluric bands (H2O, CO2, CH4) raise the noise.
-_TELLURIC = ((15190.0, 15230.0), (15690.0, 15840.0), (16000.0, 16130.0), (16480.0, 16720.0))
+_TELLURIC = (
+    (15190.0, 15230.0),
+    (15690.0, 15840.0),
+    (16000.0, 16130.0),
+    (16480.0, 16720.0),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,26 +91,37 @@ def _noise_shape(
     pixels = np.arange(-3, 4)
     for row in range(n):
         for low, high in _TELLURIC:
-            first, last = np.searchsorted(wavelength, [low * shift[row], high * shift[row]])
+            first, last = np.searchsorted(
+                wavelength, [low * shift[row], high * shift[row]]
+            )
             level[row, first:last] *= 1.0 + 0.6 * rng.random()
         centres = np.searchsorted(wavelength, lines * shift[row])
-        strength = rng.exponential(2.5, len(lines))[:, None] * np.exp(-0.5 * (pixels / 1.5) ** 2)
+        strength = rng.exponential(2.5, len(lines))[:, None] * np.exp(
+            -0.5 * (pixels / 1.5) ** 2
+        )
         spots = np.clip(centres[:, None] + pixels, 0, grid.n_pixels - 1)
         np.add.at(level[row], spots.ravel(), strength.ravel())
     for first, last in grid.segments:  # less light towards the ends of each detector
         x = np.linspace(-1.0, 1.0, last - first, dtype=np.float32)
-        level[:, first:last] *= 1.0 + (0.4 * rng.random((n, 1)) * x**4).astype(np.float32)
+        level[:, first:last] *= 1.0 + (0.4 * rng.random((n, 1)) * x**4).astype(
+            np.float32
+        )
     return level
 
 
 def _bad_pixels(
-    level: np.ndarray, grid: SpectralGrid, conditions: ApogeeConditions, rng: np.random.Generator
+    level: np.ndarray,
+    grid: SpectralGrid,
+    conditions: ApogeeConditions,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Draw the mask: isolated pixels, strong sky, missing stretches, lost chips."""
     n, n_pixels = level.shape
     share = conditions.bad_pixels * rng.random((n, 1)) ** 2
     bad = rng.random((n, n_pixels), dtype=np.float32) < share
-    bad |= (level > 5.0) & (rng.random((n, 1)) < 0.5)  # pipelines differ in flagging sky
+    bad |= (level > 5.0) & (
+        rng.random((n, 1)) < 0.5
+    )  # pipelines differ in flagging sky
     for row in np.flatnonzero(rng.random(n) < conditions.missing_probability):
         for _ in range(rng.integers(1, 4)):
             start = rng.integers(0, n_pixels)

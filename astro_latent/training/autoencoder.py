@@ -18,7 +18,9 @@ from .losses import autoencoder_loss, kl_divergence, kl_weight
 __all__ = ["build_autoencoder", "harps_batches", "open_simulator", "train_autoencoder"]
 
 
-def open_simulator(data: str | Path, device: str | torch.device = "cpu") -> HarpsSimulator:
+def open_simulator(
+    data: str | Path, device: str | torch.device = "cpu"
+) -> HarpsSimulator:
     """Open the synthetic library and the tellurics below a data folder.
 
     Parameters
@@ -73,7 +75,12 @@ def harps_batches(
         labels = draw_harps_labels(batch_size, catalogue, rng=rng)
         conditions = HarpsConditions.draw(labels[:, 0], rng=rng, snr=snr)
         flux, clean = simulator.simulate(labels, conditions, rng=rng)
-        return {"flux": flux, "clean": clean, "labels": labels, "conditions": conditions}
+        return {
+            "flux": flux,
+            "clean": clean,
+            "labels": labels,
+            "conditions": conditions,
+        }
 
     return make
 
@@ -103,7 +110,7 @@ def train_autoencoder(
     work: str | Path,
     device: str = "cpu",
     stop_after: float = float("inf"),
-) -> nn.Module:
+) -> tuple[nn.Module, int]:
     """Train, or go on training, the autoencoder of a recipe.
 
     Parameters
@@ -121,15 +128,19 @@ def train_autoencoder(
 
     Returns
     -------
-    `torch.nn.Module`
+    model : `torch.nn.Module`
         The network, in evaluation mode.
+    step : int
+        How far the training is.
     """
     options = recipe["fit"]
     simulator = open_simulator(data, device)
     valid = torch.from_numpy(simulator.grid.valid.copy()).to(device)
     model = build_autoencoder(recipe).to(device)
 
-    def loss(model: nn.Module, batch: dict, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        model: nn.Module, batch: dict, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         flux = batch["flux"]
         reconstruction, mean, log_variance = model(flux)
         total, residual, divergence = autoencoder_loss(
@@ -155,7 +166,7 @@ def train_autoencoder(
             "live": live.item(),
         }
 
-    fit(
+    step = fit(
         model,
         loss,
         harps_batches(
@@ -168,4 +179,4 @@ def train_autoencoder(
         checkpoint_every=options.get("checkpoint_every", 100),
         stop_after=stop_after,
     )
-    return model.eval()
+    return model.eval().cpu(), step

@@ -82,9 +82,7 @@ class HarpsConditions:
             vsini=np.clip(
                 np.exp(rng.normal(np.log(2.5) + 1.6 * fast, 0.6, n)), 0.1, 45.0
             ),
-            vmacro=np.clip(
-                rng.normal(3.0 + (teff - 5600.0) / 700.0, 0.6, n), 0.5, 8.0
-            ),
+            vmacro=np.clip(rng.normal(3.0 + (teff - 5600.0) / 700.0, 0.6, n), 0.5, 8.0),
             berv=30.0 * np.sin(rng.uniform(-np.pi, np.pi, n)),
             airmass=1.0 + rng.exponential(0.25, n).clip(0.0, 1.4),
             pwv=np.exp(rng.normal(-0.2, 0.7, n)).clip(0.05, 5.0),
@@ -269,7 +267,11 @@ class HarpsSimulator:
         )
 
     def simulate(
-        self, labels: np.ndarray, conditions: HarpsConditions, *, rng: np.random.Generator
+        self,
+        labels: np.ndarray,
+        conditions: HarpsConditions,
+        *,
+        rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Simulate prepared spectra: median one, zeros outside the valid pixels.
 
@@ -289,11 +291,15 @@ class HarpsSimulator:
         clean : Tensor, shape (n, 327680)
             The same without noise and cosmic rays.
         """
-        truth = torch.from_numpy(np.asarray(labels, dtype=float)).to(self.library.device)
+        truth = torch.from_numpy(np.asarray(labels, dtype=float)).to(
+            self.library.device
+        )
         clean = self._stars(truth, conditions) * self._transmission(conditions)
         clean = clean * self._shape(truth, conditions, rng)
         clean = clean / clean.median(1, keepdim=True).values
-        snr = torch.from_numpy(conditions.snr.astype(np.float32)).to(clean.device)[:, None]
+        snr = torch.from_numpy(conditions.snr.astype(np.float32)).to(clean.device)[
+            :, None
+        ]
         # Photon noise, and a read noise of about five electrons.
         variance = (clean.clamp(min=0.0) + (25.0 / snr**2).clamp(max=0.2)) / snr**2
         generator = torch.Generator(clean.device).manual_seed(int(rng.integers(2**62)))
@@ -319,7 +325,9 @@ def _log_transmission(path: Path, log_wavelength: np.ndarray) -> np.ndarray:
     # Ciddor (1996): dispersion of standard air; wavenumber in 1/um
     s2 = (1e4 / vacuum) ** 2
     air = vacuum / (1.0 + 0.05792105 / (238.0185 - s2) + 0.00167917 / (57.362 - s2))
-    log_fine = np.arange(log_wavelength[0] - 2e-4, log_wavelength[-1] + 2e-4, _TELLURIC_STEP)
+    log_fine = np.arange(
+        log_wavelength[0] - 2e-4, log_wavelength[-1] + 2e-4, _TELLURIC_STEP
+    )
     flux = np.interp(log_fine, np.log(air), np.maximum(table["flux"], 1e-4), left=1.0)
     return np.log(flux).astype(np.float32)
 

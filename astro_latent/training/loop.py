@@ -2,7 +2,6 @@
 """The training loop: deterministic batches, checkpoints, resuming where it stopped."""
 
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ __all__ = ["fit", "one_cycle"]
 Batch = Any
 
 
-def one_cycle(step: int, n_steps: int, *, warm_up: float = 0.05, end: float = 0.01) -> float:
+def one_cycle(
+    step: int, n_steps: int, *, warm_up: float = 0.05, end: float = 0.01
+) -> float:
     """Factor of the learning rate: linear rise, then a cosine down to ``end``.
 
     Parameters
@@ -52,7 +53,9 @@ def one_cycle(step: int, n_steps: int, *, warm_up: float = 0.05, end: float = 0.
 def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batch]:
     """Yield the batches of the steps in order, made two ahead in another thread."""
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(make, step) for step in range(first, min(first + 2, last)))
+        waiting = deque(
+            pool.submit(make, step) for step in range(first, min(first + 2, last))
+        )
         for step in range(first, last):
             batch = waiting.popleft().result()
             if step + 2 < last:
@@ -63,7 +66,7 @@ def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batc
 def _save(path: Path, state: dict[str, Any]) -> None:
     part = path.with_suffix(".part")
     torch.save(state, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def fit(
@@ -149,7 +152,11 @@ def fit(
         if step % checkpoint_every == 0 or step == n_steps or elapsed > stop_after:
             _save(
                 checkpoint,
-                {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step},
+                {
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                },
             )
             if elapsed > stop_after:
                 break

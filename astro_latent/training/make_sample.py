@@ -31,17 +31,28 @@ _APOGEE = (
     ("Sample giant D", 4750.0, 2.6, -0.15, 0.05, 4.0, 120.0, "blue chip lost"),
     ("Sample dwarf E", 5772.0, 4.44, 0.00, 0.00, 4.0, 100.0, ""),
     ("Sample dwarf F", 4700.0, 4.62, -0.10, 0.03, 3.0, 70.0, ""),
-    ("Sample noise G", np.nan, np.nan, np.nan, np.nan, np.nan, 5.0, "white noise, no star"),
+    (
+        "Sample noise G",
+        np.nan,
+        np.nan,
+        np.nan,
+        np.nan,
+        np.nan,
+        5.0,
+        "white noise, no star",
+    ),
 )
 # name, T_eff, log g, [M/H], [alpha/M], vmic, [C/M], [N/M], RV, v sin i, vmac, BERV, S/N
 _HARPS = (
-    ("Sample star H", 5772.0, 4.44, 0.00, 0.00, 1.0, 0, 0, 12.3, 2.0, 3.2, -14.0, 120.0),
-    ("Sample star I", 5050.0, 4.55, -0.20, 0.05, 0.9, 0, 0, -38.6, 1.8, 2.2, 21.0, 70.0),
-    ("Sample star J", 6400.0, 4.20, -0.10, 0.00, 1.5, 0, 0, 5.1, 22.0, 5.0, 3.0, 150.0),
+    ("Star H", 5772.0, 4.44, 0.00, 0.00, 1.0, 0, 0, 12.3, 2.0, 3.2, -14.0, 120.0),
+    ("Star I", 5050.0, 4.55, -0.20, 0.05, 0.9, 0, 0, -38.6, 1.8, 2.2, 21.0, 70.0),
+    ("Star J", 6400.0, 4.20, -0.10, 0.00, 1.5, 0, 0, 5.1, 22.0, 5.0, 3.0, 150.0),
 )  # fmt: skip
 
 
-def _apogee_file(star: tuple, data: Path, folder: Path, rng: np.random.Generator) -> Path:
+def _apogee_file(
+    star: tuple, data: Path, folder: Path, rng: np.random.Generator
+) -> Path:
     name, *labels, snr, special = star
     grid = get_grid("apogee_7214")
     calm = ApogeeConditions(missing_probability=0.0, lost_chip_probability=0.0)
@@ -73,14 +84,18 @@ def _apogee_file(star: tuple, data: Path, folder: Path, rng: np.random.Generator
     return path
 
 
-def _harps_file(star: tuple, simulator: Any, folder: Path, rng: np.random.Generator) -> Path:
+def _harps_file(
+    star: tuple, simulator: Any, folder: Path, rng: np.random.Generator
+) -> Path:
     name, *labels = star[:8]
     velocity, vsini, vmacro, berv, snr = star[8:]
     one = {
         "radial_velocity": velocity, "vsini": vsini, "vmacro": vmacro, "berv": berv,
         "airmass": 1.2, "pwv": 0.8, "snr": snr, "tilt": 0.0,
     }  # fmt: skip
-    conditions = HarpsConditions(**{key: np.array([value]) for key, value in one.items()})
+    conditions = HarpsConditions(
+        **{key: np.array([value]) for key, value in one.items()}
+    )
     flux, _ = simulator.simulate(np.array([labels]), conditions, rng=rng)
     first, last = simulator.grid.segments[0][0], simulator.grid.segments[-1][1]
     path = folder / f"harps-s1d-sample-{name[-1]}.fits"
@@ -134,9 +149,7 @@ def make_sample(data: str | Path, output: str | Path, *, seed: int = 11) -> Tabl
     simulator = open_simulator(data)
     for star in _HARPS:
         path = _harps_file(star, simulator, folder, rng)
-        rows.append(
-            (path.name, star[0], "harps", star[12], *star[1:4], star[8], "")
-        )
+        rows.append((path.name, star[0], "harps", star[12], *star[1:4], star[8], ""))
     index = Table(
         rows=rows,
         names=(

@@ -14,7 +14,9 @@ APOGEE_LABELS = ("teff", "logg", "fe_h", "alpha_fe", "vmacro")
 _SAFE = {"teff": (4100.0, 6500.0), "logg": (1.24, 4.71), "fe_h": (-0.9, 0.387)}
 
 
-def flattening_weights(labels: np.ndarray, bins: int = 24, power: float = 0.7) -> np.ndarray:
+def flattening_weights(
+    labels: np.ndarray, bins: int = 24, power: float = 0.7
+) -> np.ndarray:
     """Weights that thin out the crowded parts of a distribution.
 
     Parameters

@@ -1,10 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Train StarNet on emulated APOGEE spectra."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from .priors import draw_apogee_labels
 
 __all__ = [
     "DEFECTS",
+    "TrainedStarNet",
     "apogee_emulator",
     "draw_apogee_stars",
     "make_bank",
@@ -30,6 +30,16 @@ __all__ = [
     "starnet_batches",
     "train_starnet",
 ]
+
+
+class TrainedStarNet(NamedTuple):
+    """A network and its units: label = offset + scale * output."""
+
+    model: StarNet
+    offset: np.ndarray
+    scale: np.ndarray
+    step: int
+
 
 #: Pixels of the 7,214-pixel grid where the emulator leaves 0..1.1 for ordinary stars.
 DEFECTS = ((771, 780), (2912, 2928))
@@ -115,7 +125,7 @@ def make_bank(
         for first in range(0, n_spectra, 500):
             bank[first : first + 500] = emulator.flux(labels[first : first + 500])
         bank.flush()
-        os.replace(part, path)
+        part.replace(path)
     return np.load(path, mmap_mode="r", allow_pickle=False), labels
 
 
@@ -211,7 +221,7 @@ def train_starnet(
     work: str | Path,
     device: str = "cpu",
     stop_after: float = float("inf"),
-) -> tuple[StarNet, np.ndarray, np.ndarray]:
+) -> TrainedStarNet:
     """Train, or go on training, the StarNet of a recipe.
 
     Parameters
@@ -229,10 +239,8 @@ def train_starnet(
 
     Returns
     -------
-    model : StarNet
-        In evaluation mode.
-    offset, scale : ndarray, shape (n_labels,)
-        Label = offset + scale * output.
+    TrainedStarNet
+        The network and how far its training is.
     """
     options, seed = recipe["fit"], recipe["seed"]
     bank, labels = make_bank(
@@ -246,19 +254,23 @@ def train_starnet(
     model.pixel_scale.fill_(float(sample.std()))
     model.to(device)
 
-    def loss(model: nn.Module, batch: tuple, step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        model: nn.Module, batch: tuple, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
         flux, valid, truth = (part.to(device) for part in batch)
         mean, log_variance = model(flux, valid)
         squares = (mean - truth).square().mean(0)
         figures = {
             f"rms_{name}": (square.sqrt() * width).item()
-            for name, square, width in zip(recipe["labels"], squares, scale, strict=True)
+            for name, square, width in zip(
+                recipe["labels"], squares, scale, strict=True
+            )
         }
         if step <= options["warm_up_mse"]:
             return squares.mean() + 0.0 * log_variance.sum(), figures
         return gaussian_nll(mean, log_variance, truth), figures
 
-    fit(
+    step = fit(
         model,
         loss,
         starnet_batches(
@@ -272,4 +284,4 @@ def train_starnet(
         checkpoint_every=options.get("checkpoint_every", 500),
         stop_after=stop_after,
     )
-    return model.eval(), offset, scale
+    return TrainedStarNet(model.eval().cpu(), offset, scale, step)

@@ -1,0 +1,81 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Make a set of weights again: ``python -m astro_latent.training NAME``."""
+
+import argparse
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def _recipe(name: str) -> dict:
+    path = Path(name)
+    if path.suffix == ".toml":
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    folder = files("astro_latent.training").joinpath("recipes")
+    return tomllib.loads(folder.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train from a recipe, resuming where it stopped, then evaluate and write.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the command line.
+
+    Returns
+    -------
+    int
+        0 when the weights are written, 3 when the training has to go on.
+    """
+    parser = argparse.ArgumentParser(prog="python -m astro_latent.training")
+    parser.add_argument("recipe", help="name of a bundled recipe, or a .toml file")
+    parser.add_argument("--data", type=Path, required=True, help="training ingredients")
+    parser.add_argument("--work", type=Path, required=True, help="for checkpoints")
+    parser.add_argument("--output", type=Path, help="folder of weights to write")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="processor threads for PyTorch")
+    parser.add_argument(
+        "--stop-after", type=float, default=float("inf"), metavar="SECONDS",
+        help="write a checkpoint and stop after this time",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = _recipe(options.recipe)
+    output = options.output or options.work / "weights"
+    common = {
+        "data": options.data,
+        "work": options.work,
+        "device": options.device,
+        "stop_after": options.stop_after,
+    }
+    if recipe["task"] == "starnet":
+        from .finish_starnet import finish_starnet
+        from .starnet import train_starnet
+
+        trained = train_starnet(recipe, **common)
+        if trained.step < recipe["fit"]["n_steps"]:
+            return 3
+        finish_starnet(
+            recipe, trained, data=options.data, work=options.work, output=output
+        )
+    else:
+        from .autoencoder import train_autoencoder
+        from .finish_autoencoder import finish_autoencoder
+
+        model, step = train_autoencoder(recipe, **common)
+        if step < recipe["fit"]["n_steps"]:
+            return 3
+        finish_autoencoder(recipe, model, data=options.data, output=output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
