@@ -19,6 +19,7 @@ from .recipe import Step
 __all__ = ["Resampler", "pixel_edges", "resample"]
 
 _ALIGNED = 1e-6  # pixels
+_BLOCK = 8192  # output pixels worked on at a time: what stays in the cache
 _GAP = 1.5  # a step this much longer than its neighbour is a gap, not a pixel
 
 
@@ -251,36 +252,90 @@ def _columns(first: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return pointers, columns
 
 
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """Pixels that are wanted: their numbers, edges and widths."""
+
+    wavelength: np.ndarray
+    segments: tuple[tuple[int, int], ...]
+    pixels: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    width: np.ndarray
+
+    @classmethod
+    def of(
+        cls, wavelength: np.ndarray, segments: tuple[tuple[int, int], ...]
+    ) -> "_Target":
+        pixels = np.concatenate([np.arange(a, b) for a, b in segments])
+        edges = [pixel_edges(wavelength[a:b]) for a, b in segments]
+        lower, upper = (np.concatenate(side) for side in zip(*edges, strict=True))
+        width = np.ones(len(wavelength))
+        width[pixels] = upper - lower
+        return cls(wavelength, segments, pixels, lower, upper, width)
+
+
+_last_target: list[_Target] = []
+
+
+def _target(wavelength: np.ndarray, segments: tuple[tuple[int, int], ...]) -> _Target:
+    """Describe a target; the last one is kept, as a model's grid never changes."""
+    if wavelength.flags.writeable:
+        return _Target.of(wavelength, segments)
+    for target in _last_target:
+        if target.wavelength is wavelength and target.segments == segments:
+            return target
+    _last_target[:] = [_Target.of(wavelength, segments)]
+    return _last_target[0]
+
+
 def _flux_conserving(
     source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
 ) -> tuple[csr_matrix, np.ndarray]:
     """Weights by the overlap of pixels, and the width of the output pixels."""
     edges, pixel = _edges(source)
-    n_out, last_interval = len(target), len(edges) - 2
-    first, counts = np.zeros((2, n_out), dtype=int)
-    lower, upper, width = np.zeros(n_out), np.zeros(n_out), np.ones(n_out)
-    numbers = np.arange(len(edges), dtype=float)
-    for a, b in segments:
-        wanted, real = _edges(target[a:b])
-        width[a:b] = np.diff(wanted)[real]
-        wanted = np.clip(wanted, edges[0], edges[-1])
-        # Faster than searchsorted, since the search goes on where it was.
-        index = np.interp(wanted, edges, numbers).astype(int)
-        np.minimum(index, last_interval, out=index)
-        first[a:b] = index[:-1][real]
-        counts[a:b] = index[1:][real] - first[a:b] + 1
-        lower[a:b], upper[a:b] = wanted[:-1][real], wanted[1:][real]
-    pointers, columns = _columns(first, counts)
-    values = np.diff(edges)[columns]
-    rows = np.flatnonzero(counts)
-    ends = first[rows] + counts[rows]
-    values[pointers[rows]] -= lower[rows] - edges[first[rows]]
-    values[pointers[rows + 1] - 1] -= edges[ends] - upper[rows]
+    out = _target(target, segments)
+    pointers = np.zeros(len(target) + 1, dtype=np.int32)
+    values, columns = [], []
+    for start in range(0, len(out.pixels), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        counts, *run = _overlaps(edges, out.lower[block], out.upper[block])
+        pointers[out.pixels[block] + 1] = counts
+        values.append(run[0])
+        columns.append(run[1])
+    np.cumsum(pointers, out=pointers)
+    value, column = np.concatenate(values), np.concatenate(columns)
     if isinstance(pixel, np.ndarray):  # gaps weigh nothing
-        values *= pixel[columns]
-        columns = np.maximum(np.cumsum(pixel) - 1, 0)[columns]
-    shape = (n_out, len(source))
-    return csr_matrix((values, columns, pointers), shape=shape), width
+        value *= pixel[column]
+        column = np.maximum(np.cumsum(pixel, dtype=np.int32) - 1, 0)[column]
+    shape = (len(target), len(source))
+    return csr_matrix((value, column, pointers), shape=shape), out.width
+
+
+def _overlaps(
+    edges: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Overlap of some output pixels with intervals: counts, then values and numbers."""
+    near = np.searchsorted(edges, [lower[0], upper[-1]])
+    offset = max(int(near[0]) - 1, 0)
+    edges = edges[offset : max(int(near[1]) + 1, offset + 2)]
+    lower = np.clip(lower, edges[0], edges[-1])
+    upper = np.clip(upper, edges[0], edges[-1])
+    # Faster than searchsorted, since the search goes on where it was.
+    numbers = np.arange(len(edges), dtype=float)
+    last = len(edges) - 2
+    first = np.minimum(np.interp(lower, edges, numbers).astype(np.int32), last)
+    final = np.minimum(np.interp(upper, edges, numbers).astype(np.int32), last)
+    counts = final - first + 1
+    ends = np.cumsum(counts, dtype=np.int32)
+    starts = ends - counts
+    columns = np.repeat(first - starts, counts)
+    columns += np.arange(len(columns), dtype=np.int32)
+    values = np.diff(edges)[columns]
+    values[starts] -= lower - edges[first]
+    values[ends - 1] -= edges[final + 1] - upper
+    columns += np.int32(offset)
+    return counts, values, columns
 
 
 def _linear(
