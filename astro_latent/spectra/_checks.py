@@ -20,7 +20,7 @@ __all__ = ["finish_arrays", "placeholder", "zero_runs"]
 _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
 _BESIDE_ABSURD = 50.0  # what else is garbage once a spectrum is known to hold some
 _MARGIN = 16  # pixels masked on either side of garbage
-_SAMPLE = 20_000  # pixels from which the typical flux is taken
+_SAMPLE = 4_000  # pixels from which the typical flux is taken
 
 
 def placeholder(message: str, **facts: Any) -> SpectrumArrays:

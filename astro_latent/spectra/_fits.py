@@ -110,9 +110,10 @@ class Hdu:
 
     @property
     def is_table(self) -> bool:
-        """Whether this is a plain binary table."""
-        head = self.header
-        return head.get("XTENSION") == "BINTABLE" and not head.get("ZIMAGE")
+        """Whether this is a plain binary table, not an image compressed into one."""
+        buffer, start, stop = self.file.buffer, self._cards.start, self._cards.stop
+        table = buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
+        return table and buffer.find(b"ZIMAGE  =", start, stop) < 0
 
     @property
     def name(self) -> str:
@@ -265,6 +266,15 @@ class FitsFile:
         """
         msg = f"{self.path}: {reason}"
         raise SpectrumReadError(msg)
+
+    def __enter__(self) -> "FitsFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        # units and file refer to each other: without this the file would stay open
+        # until the next collection, and millions of files do not wait for that
+        self.hdus.clear()
+        self.buffer = b""
 
     def _map(self) -> "bytes | mmap.mmap":
         try:

@@ -56,6 +56,23 @@ class Header(Mapping):
         equals = self._text.find("=", start, start + _CARD)
         return self._value(self._text[equals + 1 : start + _CARD], start)
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or the default if the keyword is missing.
+
+        Parameters
+        ----------
+        key : str
+            Keyword, without ``HIERARCH``.
+        default : object, optional
+            What to return without it.
+
+        Returns
+        -------
+        object
+            The value.
+        """
+        return self[key] if key in self._positions() else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._positions())
 

@@ -29,7 +29,8 @@ def _identifier(name: str) -> Callable[..., bool]:
         if origin != "read" or not isinstance(path, str):
             return False
         try:
-            return identify_format(FitsFile(path)) == name
+            with FitsFile(path) as file:
+                return identify_format(file) == name
         except SpectrumReadError:
             return False
 

@@ -14,7 +14,7 @@ from ._facts import identifier_from_path
 from ._fits import FitsFile, NotFitsError
 from ._sources import Item, expand_source
 from .formats import FORMATS, identify_format
-from .observation import SpectrumArrays
+from .observation import Observation, SpectrumArrays
 
 if TYPE_CHECKING:
     from specutils import SpectrumList
@@ -99,20 +99,26 @@ def _read(
         if format is not None:
             raise
         return _read_with_specutils(path, None)
+    with file:
+        found = _read_known(file, format, options)
+    return _read_with_specutils(path, None) if found is None else found
+
+
+def _read_known(
+    file: FitsFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays] | None:
+    """Read with one of our own formats; None if the file has none of them."""
+    name = format or identify_format(file)
+    if name is None:
+        return None
+    chosen = FORMATS[name]
+    known = {key: options[key] for key in options if key in chosen.options}
     try:
-        name = format or identify_format(file)
-        if name is None:
-            return _read_with_specutils(path, None)
-        chosen = FORMATS[name]
-        known = {key: options[key] for key in options if key in chosen.options}
         return chosen.read(file, **known)
     except SpectrumReadError:
         raise
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        msg = (
-            f"{path}: cannot be read as {format or 'any known format'} "
-            f"({type(error).__name__}: {error})"
-        )
+        msg = f"{file.path}: cannot be read as {name} ({type(error).__name__}: {error})"
         raise SpectrumReadError(msg) from error
 
 
@@ -234,8 +240,6 @@ def _read_item(
 
 
 def _stand_in(item: Item, message: str) -> SpectrumArrays:
-    from .observation import Observation
-
     facts: dict[str, Any] = {}
     known = getattr(item.value, "meta", {}).get("observation")
     if isinstance(known, Observation):
