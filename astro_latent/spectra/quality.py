@@ -64,7 +64,7 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.RESOLUTION_TOO_LOW: "resolving power below the model's",
         QualityFlag.RESOLUTION_UNKNOWN: "resolving power unknown; taken as the model's",
         QualityFlag.WRONG_NORMALISATION: "normalised input, flux shape expected",
-        QualityFlag.LABEL_OUT_OF_DOMAIN: "a predicted label is outside the training",
+        QualityFlag.LABEL_OUT_OF_DOMAIN: "a label lies outside the training set",
         QualityFlag.UNLIKE_TRAINING: "the spectrum resembles none of the training set",
         QualityFlag.LARGE_ERROR: "an error larger than the model's stated limit",
         QualityFlag.POOR_RECONSTRUCTION: "the model cannot reconstruct the spectrum",
