@@ -56,6 +56,9 @@ class Conf(_config.ConfigNamespace):
     sdss_sas_url = _config.ConfigItem(
         "https://data.sdss.org/sas", "Science Archive Server of SDSS."
     )
+    sdss_astra_version = _config.ConfigItem(
+        "0.6.0", "Version of the SDSS-V pipeline in the names of mwmStar files."
+    )
     gaia_server_url = _config.ConfigItem(
         "https://gea.esac.esa.int/", "Gaia archive (TAP and DataLink)."
     )
@@ -68,8 +71,19 @@ class Conf(_config.ConfigNamespace):
     galah_ssa_url = _config.ConfigItem(
         "https://datacentral.org.au/vo/ssa/query", "SSA service with GALAH spectra."
     )
-    lamost_url = _config.ConfigItem(
-        "https://www.lamost.org/openapi/dr11/v2.0", "LAMOST interface, with release."
+    galah_collection = _config.ConfigItem(
+        "galah_dr3", "Collection of the GALAH release in that service."
+    )
+    lamost_ssa_url = _config.ConfigItem(
+        "https://www.lamost.org/openapi/dr11/v2.0/lrs/voservice/ssap",
+        "SSA service with LAMOST spectra.",
+    )
+    lamost_file_url = _config.ConfigItem(
+        "https://www.lamost.org/openapi/dr11/v2.0/lrs/spectrum/fits?obsid={obsid}",
+        "Address of one LAMOST file; empty: the access_url of the SSA service.",
+    )
+    registry_url = _config.ConfigItem(
+        "http://reg.g-vo.org/tap", "TAP service of the VO registry (RegTAP)."
     )
     xmatch_url = _config.ConfigItem(
         "http://cdsxmatch.u-strasbg.fr/xmatch/api/v1/sync", "CDS cross-match service."

@@ -3,10 +3,10 @@
 
 import requests
 from pyvo.dal.adhoc import DatalinkResults
-from pyvo.dal.exceptions import DALAccessError
 
 from ..exceptions import ArchiveError
-from ._http import RETRY_STATUS, TransientError, check_scheme, retry_after
+from ._dal import call_once
+from ._http import check_scheme
 
 __all__ = ["follow_datalink"]
 
@@ -34,15 +34,11 @@ def follow_datalink(url: str, session: requests.Session) -> str:
         If the document lists no data set, or an error in its place.
     """
     check_scheme(url)
-    try:
-        links = DatalinkResults.from_result_url(url, session=session)
-        # With narrower terms pyvo would fetch the vocabulary from ivoa.net.
-        records = list(links.bysemantics("#this", include_narrower=False))
-    except DALAccessError as error:
-        raise _translated(error, url) from error
-    except (requests.RequestException, ConnectionError) as error:
-        msg = f"the connection broke: {error}"
-        raise TransientError(msg, url=url, cause=error) from error
+    links = call_once(
+        lambda: DatalinkResults.from_result_url(url, session=session), url=url
+    )
+    # With narrower terms pyvo would fetch the vocabulary from ivoa.net.
+    records = list(links.bysemantics("#this", include_narrower=False))
     faults = [str(link["error_message"]) for link in links if link["error_message"]]
     for record in records:
         if record.access_url and not record["error_message"]:
@@ -50,14 +46,3 @@ def follow_datalink(url: str, session: requests.Session) -> str:
             return record.access_url
     msg = f"DataLink lists no data: {'; '.join(faults) or 'no #this among its links'}"
     raise ArchiveError(msg, url=url)
-
-
-def _translated(error: DALAccessError, url: str) -> ArchiveError:
-    cause = getattr(error, "cause", None)
-    response = getattr(cause, "response", None)
-    if response is not None and response.status_code in RETRY_STATUS:
-        wait = retry_after(response.headers)
-        return TransientError(str(error), url=url, cause=cause, wait=wait)
-    if isinstance(cause, requests.ConnectionError | requests.Timeout):
-        return TransientError(str(error), url=url, cause=cause)
-    return ArchiveError(f"DataLink failed: {error}", url=url, cause=cause)

@@ -2,40 +2,21 @@
 """TAP through pyvo: time-outs, second attempts, uploads, and truncation told."""
 
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import requests
 from astropy.table import Table
 from pyvo.dal import TAPService
-from pyvo.dal.exceptions import (
-    DALFormatError,
-    DALOverflowWarning,
-    DALQueryError,
-    DALServiceError,
-)
 
-from ..exceptions import (
-    ArchiveError,
-    ArchiveFormatError,
-    ArchiveTimeoutError,
-    TruncatedResultsWarning,
-)
+from ..exceptions import ArchiveFormatError
 from ._adql import literal
 from ._config import conf
-from ._http import (
-    RETRY_STATUS,
-    TransientError,
-    check_scheme,
-    make_session,
-    retry_after,
-    with_retries,
-)
+from ._dal import call, overflowed, without_overflow_warning
+from ._http import check_scheme, make_session
 
-__all__ = ["TapClient", "TapResult", "target_table", "warn_truncated"]
+__all__ = ["TapClient", "TapResult", "target_table"]
 
 
 @dataclass(frozen=True)
@@ -52,24 +33,6 @@ class TapResult:
 
     table: Table
     truncated: bool
-
-
-def warn_truncated(name: str, n_rows: int) -> None:
-    """Say that there is more than was returned.
-
-    Parameters
-    ----------
-    name : str
-        Who was asked.
-    n_rows : int
-        Rows that were returned.
-    """
-    warnings.warn(
-        f"{name}: there are more than the {n_rows} rows returned; raise row_limit, or "
-        "pass row_limit=-1 for all",
-        TruncatedResultsWarning,
-        stacklevel=4,
-    )
 
 
 class TapClient:
@@ -131,7 +94,13 @@ class TapClient:
                 uploads = {"targets": str(path)}
             # One row more than wanted tells whether there would have been more.
             ask = None if row_limit is None else row_limit + 1
-            return with_retries(lambda: self._attempt(adql, ask, uploads))
+            return call(
+                lambda: without_overflow_warning(
+                    lambda: self._attempt(adql, ask, uploads)
+                ),
+                url=self.url,
+                query=adql,
+            )
 
     def run_paged(
         self, build: Callable[[int, str], str], key: str
@@ -166,58 +135,15 @@ class TapClient:
     def _attempt(
         self, adql: str, maxrec: int | None, uploads: dict[str, str] | None
     ) -> TapResult:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DALOverflowWarning)  # told by us
-                if self.mode == "sync":
-                    results = self._service.run_sync(
-                        adql, maxrec=maxrec, uploads=uploads
-                    )
-                else:
-                    results = self._service.run_async(
-                        adql, maxrec=maxrec, uploads=uploads, timeout=conf.job_timeout
-                    )
-                table = results.to_table()
-        except (DALQueryError, DALFormatError, DALServiceError) as error:
-            raise _translated(error, self.url, adql) from error
-        except (requests.RequestException, ConnectionError, TimeoutError) as error:
-            raise _broken(error, self.url) from error
-        overflow = any(
-            info.name == "QUERY_STATUS" and str(info.value).upper() == "OVERFLOW"
-            for resource in results.votable.resources
-            for info in resource.infos
-        )
+        options = {"maxrec": maxrec, "uploads": uploads}
+        if self.mode == "sync":
+            results = self._service.run_sync(adql, **options)
+        else:
+            results = self._service.run_async(adql, timeout=conf.job_timeout, **options)
+        table = results.to_table()
         if maxrec is not None and len(table) >= maxrec:
             return TapResult(table[: maxrec - 1], truncated=True)
-        return TapResult(table, truncated=overflow)
-
-
-def _broken(error: Exception, url: str) -> TransientError:
-    late = isinstance(error, requests.Timeout | TimeoutError)
-    msg = "no answer in time" if late else f"the connection broke: {error}"
-    cause = TimeoutError(str(error)) if late else error
-    return TransientError(msg, url=url, cause=cause)
-
-
-def _translated(error: Exception, url: str, adql: str) -> ArchiveError:
-    """Turn pyvo's errors into ours, and tell which may pass with time."""
-    cause = getattr(error, "cause", None)
-    response = getattr(cause, "response", None)
-    if isinstance(cause, requests.ConnectionError | requests.Timeout):
-        return _broken(cause, url)
-    # Services answer a query that they do not understand with 400 or 500 at once.
-    if response is not None and response.status_code in RETRY_STATUS - {500}:
-        wait = retry_after(response.headers)
-        return TransientError(str(error), url=url, cause=cause, wait=wait)
-    if isinstance(error, DALQueryError):
-        msg = f"the service refused the query: {error}. The query was: {adql}"
-        return ArchiveError(msg, url=url, cause=error)
-    if isinstance(error, DALFormatError):
-        msg = f"the answer is no VOTable: {error}"
-        return ArchiveFormatError(msg, url=url, cause=error)
-    if "timeout" in str(error).lower():
-        return ArchiveTimeoutError(str(error), url=url, cause=error)
-    return ArchiveError(f"the query failed: {error}", url=url, cause=error)
+        return TapResult(table, truncated=overflowed(results))
 
 
 def target_table(targets: Table) -> Table:

@@ -181,7 +181,7 @@ class ObsCoreSurvey(Survey):
 
     def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
         """Run ADQL as it is; see `Survey.query_adql`."""
-        from ._tap import warn_truncated
+        from ._dal import warn_truncated
 
         limit = QueryFilter.build(row_limit=row_limit).row_limit
         result = self._client().run(adql, row_limit=limit)
@@ -190,7 +190,7 @@ class ObsCoreSurvey(Survey):
         return self._answer(result.table, rename=self._rename(result.table))
 
     def _query(self, where: list[str], wanted: QueryFilter) -> Table:
-        from ._tap import warn_truncated
+        from ._dal import warn_truncated
 
         client, limit = self._client(), wanted.row_limit
         if limit is not None:
@@ -236,7 +236,8 @@ class ObsCoreSurvey(Survey):
         `~astropy.table.Table`
             As for `query_region`, with the column ``target_id`` in addition.
         """
-        from ._tap import target_table, warn_truncated
+        from ._dal import warn_truncated
+        from ._tap import target_table
 
         wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
         adql = self._join(radius, wanted)
