@@ -105,7 +105,8 @@ def _harps_file(
         DEC=_dec(name), **{"ESO DRS BERV": berv},
     )  # fmt: skip
     with fits.open(path) as hdus:  # 16 bits are far below the noise, and half the size
-        hdus[0].scale("int16", bscale=float(np.ptp(hdus[0].data)) / 64_000)
+        step = float(np.ptp(hdus[0].data)) / 64_000
+        hdus[0].scale("int16", bscale=step, bzero=32_000 * step)  # 0 stays exactly 0
         packed = path.with_suffix(".fits.gz")
         with gzip.GzipFile(packed, "wb", mtime=0) as file:
             hdus.writeto(file)
