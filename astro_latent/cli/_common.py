@@ -18,6 +18,7 @@ __all__ = [
     "EXIT_USAGE",
     "add_inputs",
     "add_result_options",
+    "check_output",
     "complain",
     "expand_inputs",
     "finish",
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+
+
+#: Kinds of tables that can be written.
+ENDINGS = (".vot", ".xml", ".fits", ".ecsv", ".parquet")
 
 
 def say(text: str) -> None:
@@ -77,6 +82,41 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-progress", action="store_true", help="show no progress bar"
     )
+
+
+def _table_path(text: str) -> Path:
+    """Refuse an ending that means nothing before hours of work, not after."""
+    path = Path(text)
+    if path.suffix.lower() not in ENDINGS:
+        msg = f"{text!r} must end in one of {', '.join(ENDINGS)}"
+        raise argparse.ArgumentTypeError(msg)
+    return path
+
+
+def check_output(options: argparse.Namespace) -> None:
+    """Raise before any work if the output could not be written afterwards.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        With ``output`` and ``overwrite``.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and was not to be replaced.
+    FileNotFoundError
+        If its folder does not exist.
+    """
+    path = options.output
+    if path is None:
+        return
+    if path.exists() and not options.overwrite:
+        msg = f"{path} exists; --overwrite replaces it"
+        raise FileExistsError(msg)
+    if not path.parent.is_dir():
+        msg = f"there is no folder {path.parent} to write {path.name} in"
+        raise FileNotFoundError(msg)
 
 
 def _from_stdin() -> list[str]:

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ._common import add_result_options, expand_inputs, finish
+from ._common import add_result_options, check_output, expand_inputs, finish
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,6 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Encode spectra and write or print the table."""
     from ..tables import encode_spectra
 
+    check_output(options)
     table = encode_spectra(
         expand_inputs(options.inputs),
         **({"model": options.model} if options.model else {}),

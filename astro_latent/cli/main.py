@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
+from ..exceptions import AstroLatentError
 from ._common import EXIT_FAILED, EXIT_USAGE, complain
 
 __all__ = ["main"]
 
 #: Verbs in the order in which a newcomer meets them; each is a module of this room.
 VERBS = ("demo", "models", "surveys", "fetch", "info", "prepare", "encode", "predict")
+
+#: Errors that are the user's or an archive's, and need no traceback.
+_EXPECTED = (AstroLatentError, OSError, ValueError, TypeError, NotImplementedError)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,21 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit code: 0 done; 1 failed, or rows flagged under ``--strict``; 2 wrong usage.
     """
-    from ..exceptions import AstroLatentError, UnknownNameError
+    from astropy.utils.exceptions import AstropyUserWarning
+
+    from ..exceptions import UnknownNameError
 
     options = _parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        warnings.simplefilter("default", AstropyUserWarning)
         try:
             return options.run(options)
         except UnknownNameError as error:
             complain(f"error: {error}")
             return EXIT_USAGE
-        except (AstroLatentError, OSError, ValueError, TypeError) as error:
-            complain(f"error: {error}")
-            return EXIT_FAILED
         except BrokenPipeError:  # the reader of our output has gone, as with `| head`
             sys.stderr.close()
+            return EXIT_FAILED
+        except _EXPECTED as error:
+            complain(f"error: {error}")
             return EXIT_FAILED
         except KeyboardInterrupt:
             complain("interrupted")

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ._common import add_result_options, expand_inputs, finish
+from ._common import add_result_options, check_output, expand_inputs, finish
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,6 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Predict parameters and write or print the table."""
     from ..tables import predict_parameters
 
+    check_output(options)
     table = predict_parameters(
         expand_inputs(options.inputs),
         model=options.model,

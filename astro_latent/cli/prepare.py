@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ._common import EXIT_OK, add_inputs, complain, expand_inputs
+from ._common import EXIT_OK, add_inputs, check_output, complain, expand_inputs
 
 __all__ = ["add_arguments", "run"]
 
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
     from ..models.config import ModelConfig
     from ..preparation import prepare_spectra
 
+    check_output(options)
     config = ModelConfig.from_folder(find_weights(options.model))
     prepared = prepare_spectra(
         expand_inputs(options.inputs),
