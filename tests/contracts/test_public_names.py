@@ -8,28 +8,30 @@ import pytest
 #: Changing this table is changing the interface: say so in CHANGES.rst.
 PUBLIC = {
     "": """
-        __version__ conf decode_flags encode_spectra fetch_spectra get_survey list_models
-        list_surveys load_model predict_parameters prepare_spectra query_object
-        query_region read_spectra read_table
+        __version__ conf decode_flags encode_spectra fetch_spectra get_survey
+        list_models list_surveys load_model predict_parameters prepare_spectra
+        query_object query_region read_spectra read_table
     """,
     "archives": """
-        FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf download_files fetch
-        fetch_spectra get_survey list_surveys query_adql query_object query_region
-        query_targets to_obscore
+        FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf download_files
+        fetch fetch_spectra get_survey list_surveys query_adql query_object
+        query_region query_targets to_obscore
     """,
     "spectra": """
-        EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS Observation
-        QUALITY_FLAGS QualityFlag SpectrumArrays decode_flags estimate_noise from_spectrum
-        identify_format iter_arrays read_arrays read_spectra to_spectrum write_example
+        EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS
+        Observation QUALITY_FLAGS QualityFlag SpectrumArrays decode_flags
+        estimate_noise from_spectrum identify_format iter_arrays read_arrays
+        read_spectra to_spectrum write_example
     """,
     "preparation": """
-        APOGEE_CHEBYSHEV_RECIPE APOGEE_RECIPE GRIDS HARPS_RECIPE PreparedSpectra Recipe
-        Resampler SpectralGrid Step Velocity air_to_vacuum doppler_factor get_grid
-        iter_prepared measure_velocity prepare_spectra restore_spectrum vacuum_to_air
+        APOGEE_CHEBYSHEV_RECIPE APOGEE_RECIPE GRIDS HARPS_RECIPE PreparedSpectra
+        Recipe Resampler SpectralGrid Step Velocity air_to_vacuum doppler_factor
+        get_grid iter_prepared measure_velocity prepare_spectra restore_spectrum
+        vacuum_to_air
     """,
     "models": """
-        ARCHITECTURES SpectralModel check_reference find_weights list_models load_model
-        save_weights
+        ARCHITECTURES SpectralModel check_reference find_weights list_models
+        load_model save_weights
     """,
     "latent": """
         LatentIndex MonotoneRange MutualInformation NodeDispersion PUBLISHED_BINNINGS
@@ -41,7 +43,8 @@ PUBLIC = {
     """,
     "tables": """
         COLUMNS ColumnInfo LABELS ResultTable TableWriter check_table encode_spectra
-        is_ucd is_vounit iter_results predict_parameters read_table to_wide write_table
+        is_ucd is_vounit iter_results predict_parameters read_table to_wide
+        write_table
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel

@@ -65,11 +65,10 @@ def violations(package):
         for name, line in imports(path, package):
             top, *rest = name.split(".")
             where = f"{file.as_posix()}:{line} imports {name}"
-            if top == package.name and rest and (package / rest[0]).is_dir():
-                if not may_import(here, rest[0]):
-                    found.append(where)
-            homes = HOMES.get(top)
-            if homes and not any(file.is_relative_to(home) for home in homes):
+            inside = top == package.name and rest and (package / rest[0]).is_dir()
+            homes = HOMES.get(top, ())
+            at_home = not homes or any(file.is_relative_to(home) for home in homes)
+            if (inside and not may_import(here, rest[0])) or not at_home:
                 found.append(where)
     return found
 
