@@ -2,8 +2,10 @@
 """Room 6: results leave as Astropy tables, ready for the Virtual Observatory."""
 
 from .columns import COLUMNS, LABELS, ColumnInfo
+from .crossmatch import crossmatch
 from .result_table import ResultTable, read_table, write_table
 from .results import encode_spectra, iter_results, predict_parameters
+from .services import TapTable
 from .validate import check_table, is_ucd, is_vounit
 from .wide import to_wide
 from .writer import TableWriter
@@ -14,7 +16,9 @@ __all__ = [
     "ColumnInfo",
     "ResultTable",
     "TableWriter",
+    "TapTable",
     "check_table",
+    "crossmatch",
     "encode_spectra",
     "is_ucd",
     "is_vounit",
