@@ -22,20 +22,20 @@ def apogee(rng):
     """8575 shifted pixels onto the 7214 pixels of three chips."""
     grid = get_grid("apogee_7214")
     wavelength = get_grid("apogee_8575").wavelength * (1 + rng.uniform(-1e-4, 1e-4))
-    return wavelength, grid.wavelength, grid.segments
+    return wavelength, grid
 
 
 def harps(rng):
     """313131 pixels of a HARPS product onto the padded grid."""
     grid = get_grid("harps_327680")
     wavelength = 3781.3 + rng.uniform(0, 0.01) + 0.01 * np.arange(313_131)
-    return wavelength, grid.wavelength, grid.segments
+    return wavelength, grid
 
 
-def time_ours(wavelength, flux, variance, target, segments):
+def time_ours(wavelength, flux, variance, grid):
     """Process time with the weights built anew, and the result."""
     start = time.process_time()
-    way = Resampler.between(wavelength, target, segments=segments)
+    way = Resampler.between(wavelength, grid)
     result = way(flux, variance)
     return time.process_time() - start, result
 
@@ -64,19 +64,19 @@ def compare(name, case, rounds, rng):
     """Interleave the two and print the medians."""
     ours, shared, theirs, difference = [], [], [], 0.0
     for _ in range(rounds):
-        wavelength, target, segments = case(rng)
+        wavelength, grid = case(rng)
         flux = 1000.0 + rng.normal(size=len(wavelength)) * 50
         variance = np.full(len(wavelength), 2500.0)
         for _ in range(5):
-            seconds, result = time_ours(wavelength, flux, variance, target, segments)
+            seconds, result = time_ours(wavelength, flux, variance, grid)
             ours.append(seconds)
-        way = Resampler.between(wavelength, target, segments=segments)
+        way = Resampler.between(wavelength, grid)
         shared += [time_shared(way, flux, variance) for _ in range(5)]
-        seconds, reference = time_specutils(wavelength, flux, variance, target)
+        seconds, reference = time_specutils(wavelength, flux, variance, grid.wavelength)
         theirs.append(seconds)
         # At the edges of chips specutils stretches a pixel over the gap.
-        inside = np.zeros(len(target), dtype=bool)
-        for first, last in segments:
+        inside = np.zeros(grid.n_pixels, dtype=bool)
+        for first, last in grid.segments:
             inside[first + 1 : last - 1] = True
         inside &= (result[2] > 1 - 1e-9) & np.isfinite(reference)
         relative = np.abs(result[0] - reference)[inside] / np.abs(reference[inside])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import UnknownNameError
+from .edges import Pixels
 
 __all__ = ["GRIDS", "SpectralGrid", "get_grid"]
 
@@ -101,6 +102,11 @@ class SpectralGrid:
             valid[first:last] = True
         valid.flags.writeable = False
         return valid
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """The pixels of the segments, with their edges."""
+        return Pixels(self.wavelength, self.segments)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data, ready for JSON.

@@ -10,7 +10,7 @@ from specutils import Spectrum
 from specutils.manipulation import FluxConservingResampler, LinearInterpolatedResampler
 
 from astro_latent.preparation import Resampler, get_grid
-from astro_latent.preparation.resample import pixel_edges
+from astro_latent.preparation.edges import pixel_edges
 
 
 def integral(wavelength, flux):
@@ -82,7 +82,7 @@ def test_own_grid_is_identity(method, rng):
     flux, variance = rng.normal(size=200), rng.uniform(1, 2, 200)
     good = rng.random(200) > 0.1
     way = Resampler.between(wavelength, wavelength, method=method)
-    assert way.weights is None
+    assert way.plan is None
     out, spread, fraction = way(flux, variance, good)
     np.testing.assert_array_equal(out, np.where(good, flux, 0))
     np.testing.assert_array_equal(spread[good], variance[good])
@@ -92,8 +92,8 @@ def test_own_grid_is_identity(method, rng):
 def test_harps_product_is_cropped_without_interpolation(rng):
     grid = get_grid("harps_327680")
     wavelength = 3781.73 + 0.01 * np.arange(313_131)
-    way = Resampler.between(wavelength, grid.wavelength, segments=grid.segments)
-    assert way.weights is None
+    way = Resampler.between(wavelength, grid)
+    assert way.plan is None
     flux = rng.normal(size=313_131)
     out = way(flux)[0]
     np.testing.assert_array_equal(out[7589:159_453], flux[327 : 327 + 151_864])
@@ -103,15 +103,15 @@ def test_harps_product_is_cropped_without_interpolation(rng):
 def test_apstar_is_cropped_to_the_chips():
     grid = get_grid("apogee_7214")
     full = get_grid("apogee_8575").wavelength
-    way = Resampler.between(full, grid.wavelength, segments=grid.segments)
-    assert way.weights is None
+    way = Resampler.between(full, grid)
+    assert way.plan is None
     index = np.concatenate([np.arange(a, b) for a, b in [(322, 3242), (3648, 6048)]])
     np.testing.assert_array_equal(way(np.arange(8575.0))[0][: len(index)], index)
 
 
 def test_a_hundredth_of_a_pixel_is_not_aligned():
     wavelength = np.arange(50.0)
-    assert Resampler.between(wavelength, wavelength[5:20] + 0.01).weights is not None
+    assert Resampler.between(wavelength, wavelength[5:20] + 0.01).plan is not None
 
 
 @pytest.mark.parametrize("method", ["linear", "flux_conserving"])
