@@ -3,8 +3,10 @@
 
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .crossmatch import crossmatch
+from .publish import write_resource
 from .result_table import ResultTable, read_table, write_table
 from .results import encode_spectra, iter_results, predict_parameters
+from .samp import send_to_samp
 from .services import TapTable
 from .validate import check_table, is_ucd, is_vounit
 from .wide import to_wide
@@ -25,6 +27,8 @@ __all__ = [
     "iter_results",
     "predict_parameters",
     "read_table",
+    "send_to_samp",
     "to_wide",
+    "write_resource",
     "write_table",
 ]

@@ -1,0 +1,116 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables to the programs that are open on the desk, such as TOPCAT, by SAMP."""
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+
+from ..exceptions import AstroLatentError
+from .votable import write_votable
+
+__all__ = ["send_to_samp"]
+
+_MTYPE = "table.load.votable"
+_scratch: list[Path] = []
+
+
+def send_to_samp(
+    table: Table,
+    *,
+    recipient: "str | None" = None,
+    name: "str | None" = None,
+    timeout: float = 30.0,
+    hub: Any = None,
+) -> list[str]:
+    """Show a table in TOPCAT, Aladin or any other program that speaks SAMP.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    recipient : str, optional
+        Name of the program, such as ``"topcat"``; by default all that take tables.
+    name : str, optional
+        Name of the table there; by default what its metadata says.
+    timeout : float, optional
+        Seconds to wait for each program.
+    hub : object, optional
+        The hub to use; by default the one that runs on this machine.
+
+    Returns
+    -------
+    list of str
+        Names of the programs that took the table.
+
+    Raises
+    ------
+    AstroLatentError
+        If no hub is running, or no program takes tables.
+
+    Examples
+    --------
+    >>> from astro_latent.tables import send_to_samp
+    >>> send_to_samp(table, recipient="topcat")  # doctest: +SKIP
+    ['topcat']
+    """
+    title = name or str(table.meta.get("name") or table.meta.get("model") or "results")
+    path = _keep(table, title)
+    parameters = {"url": path.as_uri(), "table-id": path.stem, "name": title}
+    message = {"samp.mtype": _MTYPE, "samp.params": parameters}
+    client = _connected(hub)
+    try:
+        listeners = _listeners(client, recipient)
+        if not listeners:
+            wanted = recipient or "that takes tables"
+            msg = f"no program {wanted} is connected; start it, for example TOPCAT"
+            raise AstroLatentError(msg)
+        taken = []
+        for identifier, program in listeners.items():
+            reply = client.call_and_wait(identifier, message, str(int(timeout)))
+            if reply["samp.status"] != "samp.error":
+                taken.append(program)
+        return taken
+    finally:
+        client.disconnect()
+
+
+def _connected(hub: Any) -> Any:
+    try:
+        from pyvo import samp
+    except ImportError:  # before pyvo 1.9; deprecated since Astropy 8
+        from astropy import samp
+    client = samp.SAMPIntegratedClient(
+        name="astro_latent", description="Latent features and stellar parameters"
+    )
+    try:
+        client.connect(hub=hub)
+    except samp.SAMPHubError as error:
+        msg = "no SAMP hub is running; start TOPCAT or Aladin first"
+        raise AstroLatentError(msg) from error
+    return client
+
+
+def _listeners(client: Any, recipient: "str | None") -> dict[str, str]:
+    """Return identifier and name of each program that takes tables."""
+    found = {}
+    for identifier in client.get_subscribed_clients(_MTYPE):
+        program = str(client.get_metadata(identifier).get("samp.name", identifier))
+        if recipient is None or program.lower() == recipient.lower():
+            found[identifier] = program
+    return found
+
+
+def _keep(table: Table, title: str) -> Path:
+    """Write the table where it stays until this process ends: it is read by others."""
+    if not _scratch:
+        _scratch.append(Path(tempfile.mkdtemp(prefix="astro_latent_samp_")))
+        atexit.register(shutil.rmtree, _scratch[0], ignore_errors=True)
+    stem = "".join(c if c.isalnum() else "_" for c in title)
+    number = sum(1 for _ in _scratch[0].iterdir())
+    path = _scratch[0] / f"{stem}_{number}.vot"
+    write_votable(table, path)
+    return path
