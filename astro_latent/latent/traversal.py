@@ -50,7 +50,13 @@ class Traversal:
         """Decoded spectra less that of the start, shape (n_steps, n_pixels)."""
         return self.flux - self.reference
 
-    def strongest(self, *, n: int = 10, separation: float = 1.0) -> Table:
+    def strongest(
+        self,
+        *,
+        n: int = 10,
+        separation: float = 1.0,
+        window: tuple[float, float] | None = None,
+    ) -> Table:
         """List the pixels that move most, one per line of the spectrum.
 
         Parameters
@@ -59,6 +65,8 @@ class Traversal:
             Number of pixels.
         separation : float, optional
             Least distance between them: Ångström, or pixels without wavelengths.
+        window : tuple of float, optional
+            Limits between which to look, in the same unit.
 
         Returns
         -------
@@ -70,9 +78,11 @@ class Traversal:
         size = np.abs(change)
         if self.valid is not None:
             size = np.where(self.valid, size, 0.0)
-        peaks, _ = find_peaks(np.concatenate([[0.0], size, [0.0]]))
-        peaks = peaks[np.argsort(-size[peaks - 1], kind="stable")] - 1
         place = np.arange(len(size)) if self.wavelength is None else self.wavelength
+        low, high = (-np.inf, np.inf) if window is None else window
+        peaks = find_peaks(np.concatenate([[0.0], size, [0.0]]))[0] - 1
+        peaks = peaks[(place[peaks] >= low) & (place[peaks] <= high)]
+        peaks = peaks[np.argsort(-size[peaks], kind="stable")]
         kept: list[int] = []
         for pixel in peaks.tolist():
             if len(kept) == n:
