@@ -17,7 +17,7 @@ from .edges import Pixels, interval_edges, pixel_edges
 __all__ = ["Plan", "flux_conserving_plan", "linear_plan"]
 
 _ALIGNED = 1e-6  # pixels
-_BLOCK = 4096  # output pixels: temporaries stay below what the system maps anew
+_BLOCK = 8192  # output pixels: what stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +55,10 @@ class Plan:
     blocks: tuple[_Block, ...]
     width: np.ndarray
 
-    def sums(
+    def average(
         self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        """Sum weighted flux, variance with squared weights, and weights.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Average the flux of good pixels by weight, block after block.
 
         Parameters
         ----------
@@ -71,18 +71,26 @@ class Plan:
 
         Returns
         -------
-        flux, variance, total : ndarray, shape (n_out,)
-            The sums; ``variance`` is None if none was given.
+        flux, variance, fraction : ndarray, shape (n_out,)
+            Averages, their variance (NaN where unknown), and the weight of the good
+            pixels as a fraction of ``width``.
         """
-        out, total = np.zeros(self.n_out), np.zeros(self.n_out)
-        spread = None if variance is None else np.zeros(self.n_out)
+        out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
+        spread = np.full(self.n_out, np.nan)
         for block in self.blocks:
             here = slice(block.first, block.first + len(block.weights[0]))
-            out[here] = block.total(flux)
-            total[here] = block.total(good)
-            if spread is not None:
-                spread[here] = block.total(variance, power=2)
-        return out, spread, total
+            total = block.total(good)
+            fraction[here] = total / self.width[here]
+            empty = fraction[here] <= _ALIGNED
+            total[empty] = np.inf
+            out[here] = block.total(flux) / total
+            if variance is not None:
+                terms = block.total(variance, power=2)
+                terms /= total
+                terms /= total
+                terms[empty] = np.nan
+                spread[here] = terms
+        return out, spread, fraction
 
 
 def flux_conserving_plan(source: np.ndarray, target: Pixels) -> Plan:
@@ -102,16 +110,18 @@ def flux_conserving_plan(source: np.ndarray, target: Pixels) -> Plan:
     """
     edges, pixel = interval_edges(source)
     blocks = []
-    for (first, last), (lower, upper) in zip(
-        target.segments, target.edges, strict=True
-    ):
-        for part in _parts(last - first):
-            columns, weights = _overlaps(edges, lower[part], upper[part])
+    for run in target.runs:
+        for part in _parts(len(run.lower)):
+            columns, weights = _overlaps(
+                edges, run.knots, run.lower[part], run.upper[part]
+            )
             if isinstance(pixel, np.ndarray):  # gaps weigh nothing
                 weights = [w * pixel[c] for w, c in zip(weights, columns, strict=True)]
                 number = np.maximum(np.cumsum(pixel) - 1, 0)
                 columns = [number[column] for column in columns]
-            blocks.append(_Block(first + part.start, tuple(columns), tuple(weights)))
+            blocks.append(
+                _Block(run.first + part.start, tuple(columns), tuple(weights))
+            )
     return Plan(len(target), tuple(blocks), target.width)
 
 
@@ -121,25 +131,33 @@ def _parts(count: int) -> Iterator[slice]:
 
 
 def _overlaps(
-    edges: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    edges: np.ndarray, knots: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Overlap of output pixels with intervals: numbers and widths, run by run."""
-    near = np.searchsorted(edges, [lower[0], upper[-1]])
+    base = lower[0]
+    knots = knots[base : upper[-1] + 1]
+    lower, upper = lower - base, upper - base
+    near = np.searchsorted(edges, knots[[0, -1]])
     offset = min(max(int(near[0]) - 1, 0), len(edges) - 2)
     edges = edges[offset : max(int(near[1]) + 1, offset + 2)]
     last = len(edges) - 2
-    first = _interval(lower, edges)
-    longest = int(np.max(_interval(upper, edges) - first)) + 1
+    number = _interval(knots, edges)
+    first = number[lower]
+    longest = int(np.max(number[upper] - first)) + 1
     # Beyond the last interval there are some of no width.
-    edges = np.concatenate([edges, np.full(longest, edges[-1])])
+    edges = np.append(edges, np.full(longest, edges[-1]))
+    low, high = knots[lower], knots[upper]
     columns, weights = [], []
     left = edges[first]
     for k in range(longest):
-        right = edges[first + (k + 1)]
-        weight = np.minimum(upper, right)
-        weight -= np.maximum(lower, left)
+        column = first + k
+        right = edges[column + 1]
+        weight = np.minimum(high, right)
+        weight -= np.maximum(low, left)
         weights.append(np.maximum(weight, 0.0, out=weight))
-        columns.append(np.minimum(first + k, last) + offset)
+        np.minimum(column, last, out=column)
+        column += offset
+        columns.append(column)
         left = right
     return columns, weights
 

@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Edges of pixels from their centres, gaps between detectors included."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-__all__ = ["GAP", "Pixels", "interval_edges", "pixel_edges"]
+__all__ = ["GAP", "Pixels", "Run", "interval_edges", "pixel_edges"]
 
 GAP = 1.5  # a step this much longer than its neighbour is a gap, not a pixel
 
@@ -68,6 +69,29 @@ def interval_edges(wavelength: np.ndarray) -> tuple[np.ndarray, "slice | np.ndar
     return edges, pixel
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Pixels from ``first`` on: pixel k spans ``knots[lower[k]]..knots[upper[k]]``."""
+
+    first: int
+    knots: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, wavelength: np.ndarray, segments: list[tuple[int, int]]) -> "Run":
+        """Collect the edges of neighbouring segments, each edge once."""
+        edges = [pixel_edges(wavelength[a:b]) for a, b in segments]
+        lower, upper = (np.concatenate(side) for side in zip(*edges, strict=True))
+        knots = np.unique(np.concatenate([lower, upper]))
+        return cls(
+            segments[0][0],
+            knots,
+            np.searchsorted(knots, lower),
+            np.searchsorted(knots, upper),
+        )
+
+
 class Pixels:
     """Pixels in one or more segments, and their edges.
 
@@ -91,14 +115,21 @@ class Pixels:
         return len(self.wavelength)
 
     @cached_property
-    def edges(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-        """Lower and upper edges of the pixels of each segment."""
-        return tuple(pixel_edges(self.wavelength[a:b]) for a, b in self.segments)
+    def runs(self) -> tuple["Run", ...]:
+        """Neighbouring segments joined, with the edges of their pixels."""
+        joined: list[list[tuple[int, int]]] = []
+        for segment in self.segments:
+            if joined and joined[-1][-1][1] == segment[0]:
+                joined[-1].append(segment)
+            else:
+                joined.append([segment])
+        return tuple(Run.of(self.wavelength, segments) for segments in joined)
 
     @cached_property
     def width(self) -> np.ndarray:
         """Width of each pixel; one outside the segments."""
         width = np.ones(len(self))
-        for (a, b), (lower, upper) in zip(self.segments, self.edges, strict=True):
-            width[a:b] = upper - lower
+        for run in self.runs:
+            lower, upper = run.knots[run.lower], run.knots[run.upper]
+            width[run.first : run.first + len(lower)] = upper - lower
         return width

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Division by the median, and limits on the flux."""
+"""Division by the median, limits on the flux, and pixels that never count."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ._row import Batch
 from .grid import SpectralGrid
 from .recipe import Step
 
-__all__ = ["clip", "divide_by_median"]
+__all__ = ["clip", "divide_by_median", "mask_pixels"]
 
 
 def divide_by_median(batch: Batch, step: Step) -> None:
@@ -61,3 +61,16 @@ def clip(batch: Batch, step: Step) -> None:
         batch.valid &= (batch.flux >= lower) & (batch.flux <= upper)
     else:
         np.clip(batch.flux, lower, upper, out=batch.flux)
+
+
+def mask_pixels(batch: Batch, step: Step) -> None:
+    """Leave out ranges of the grid's pixels; recipe step ``mask_pixels``.
+
+    ``ranges`` are half-open pairs, for pixels that a model must not see because its
+    training spectra are at fault there.
+    """
+    for first, last in step["ranges"]:
+        if not 0 <= first < last <= batch.grid.n_pixels:
+            msg = f"range {first}..{last} is not within 0..{batch.grid.n_pixels}"
+            raise ValueError(msg)
+        batch.valid[:, first:last] = False

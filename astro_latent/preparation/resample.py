@@ -121,17 +121,7 @@ class Resampler:
         if self.plan is None:
             return self._copy(flux, variance, good)
         share = None if good is None else good.astype(float)
-        out, spread, total = self.plan.sums(flux, variance, share)
-        fraction = total / self.plan.width
-        reached = fraction > _ALIGNED
-        inverse = np.divide(1.0, total, out=np.zeros_like(total), where=reached)
-        out *= inverse
-        if spread is None:
-            return out, np.full(self.n_out, np.nan), fraction
-        spread *= inverse
-        spread *= inverse
-        spread[~reached] = np.nan
-        return out, spread, fraction
+        return self.plan.average(flux, variance, share)
 
     @cached_property
     def coverage(self) -> np.ndarray:

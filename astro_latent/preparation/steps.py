@@ -93,6 +93,11 @@ STEPS: dict[str, StepKind] = {
         defaults={"lower": None, "upper": None, "action": "clip"},
         choices={"action": ("clip", "mask")},
     ),
+    "mask_pixels": StepKind(
+        stage="batch",
+        target="normalise:mask_pixels",
+        defaults={"ranges": []},
+    ),
     "check_medium": StepKind(
         stage="batch",
         target="medium_check:check_medium",

@@ -175,3 +175,22 @@ def test_impossible_limits(make_star):
     step = {"step": "clip", "lower": 2.0, "upper": 1.0}
     with pytest.raises(ValueError, match="above upper"):
         prepare_spectra([make_star()], "apogee_7214", recipe(step))
+
+
+def test_masked_ranges_never_count(make_star):
+    grid = get_grid("apogee_7214")
+    star = make_star()
+    chosen = recipe({"step": "mask_pixels", "ranges": [[100, 120], [7000, 7214]]})
+    prepared = prepare_spectra([star], grid, chosen)
+    inside = np.zeros(grid.n_pixels, dtype=bool)
+    inside[100:120] = inside[7000:] = True
+    assert not prepared.valid[0, inside].any()
+    assert prepared.valid[0, ~inside].all()
+    assert not prepared.flux[0, inside].any()
+
+
+@pytest.mark.parametrize("span", [[5, 5], [-1, 3], [7000, 7215]])
+def test_ranges_lie_on_the_grid(make_star, span):
+    chosen = recipe({"step": "mask_pixels", "ranges": [span]})
+    with pytest.raises(ValueError, match=r"range .* is not within 0\.\.7214"):
+        prepare_spectra([make_star()], "apogee_7214", chosen)
