@@ -61,7 +61,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=_table_path,
         help="file to write: .vot, .fits, .ecsv, .parquet; by default the table is "
         "printed",
     )
