@@ -44,7 +44,8 @@ def _surveys() -> str:
         (
             f"``{row['name']}``", row["title"],
             f"{_number(row['wavelength_min'])} to {_number(row['wavelength_max'])}",
-            row["medium"], row["frame"], _number(row["resolving_power"]), row["licence"],
+            row["medium"], row["frame"], _number(row["resolving_power"]),
+            row["licence"],
         )
         for row in list_surveys()
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Configuration of the documentation; tables are made from the package at build time."""
+"""Configuration of the documentation; tables are made from the package."""
 
 import sys
 from importlib.metadata import version as installed_version

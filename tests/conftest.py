@@ -1,4 +1,5 @@
-"""Fixtures shared by all tests: isolation from the user's files, real data on request."""
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Fixtures of all tests: isolation from the user's files, real data on request."""
 
 import os
 import tempfile
@@ -10,15 +11,15 @@ for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
     os.environ[_name] = str(Path(_scratch, _name.lower()))
     Path(os.environ[_name], "astropy").mkdir(parents=True)
 
-import numpy as np
-import pytest
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 REAL_DATA = "ASTRO_LATENT_TEST_DATA"
 
 
 @pytest.fixture(scope="session")
 def real_data():
-    """Folder of real spectra; skips where it is not named, fails where it is missing."""
+    """Folder of real spectra; skips if it is not named, fails if it is missing."""
     name = os.environ.get(REAL_DATA)
     if not name:
         pytest.skip(f"{REAL_DATA} names no folder of real spectra")

@@ -50,7 +50,8 @@ class LazyRegistry:
             ``"module:attribute"``.
         """
         if name in self._table:
-            msg = f"the {self.kind} {name!r} is already registered as {self._table[name]}"
+            taken = self._table[name]
+            msg = f"the {self.kind} {name!r} is already registered as {taken}"
             raise ValueError(msg)
         self._table[name] = target
 
