@@ -57,6 +57,9 @@ def test_strongest_lists_each_line_once_and_no_padding():
     np.testing.assert_allclose(lines["wavelength"], [6150, 6100, 6200], atol=0.03)
     np.testing.assert_allclose(lines["change"], [-1.8, 1.0, 0.4], atol=0.01)
     assert lines["wavelength"].unit == "Angstrom"
+    within = sweep.strongest(n=3, separation=2.0, window=(6170, 6290))
+    np.testing.assert_allclose(within["wavelength"][0], 6200, atol=0.03)
+    assert (within["wavelength"] > 6170).all()
 
 
 def test_table_of_steps(rng):
