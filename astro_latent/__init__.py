@@ -16,9 +16,10 @@ except ImportError:  # a source tree that was never built
 # name -> the room that defines it
 _PUBLIC = {
     "conf": "._config",
+    "crossmatch": ".tables",
     "decode_flags": ".spectra",
     "encode_spectra": ".tables",
-    "fetch_spectra": ".archives",
+    "fetch_spectra": ".spectra",
     "get_survey": ".archives",
     "list_models": ".models",
     "list_surveys": ".archives",

@@ -12,7 +12,6 @@ from .base import Survey
 from .verbs import (
     SURVEYS,
     fetch,
-    fetch_spectra,
     get_survey,
     list_surveys,
     query_adql,
@@ -41,7 +40,6 @@ __all__ = [
     "conf",
     "download_files",
     "fetch",
-    "fetch_spectra",
     "get_survey",
     "list_surveys",
     "query_adql",
@@ -50,3 +48,7 @@ __all__ = [
     "query_targets",
     "to_obscore",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,26 +1,19 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""From rows to files and from files to spectra, in order and without losing a row.
-
-This file is the one place where the archives touch the next room, `spectra`: they
-hand their files over to it.
-"""
+"""From rows to files, in order and without losing a row."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.config import get_cache_dir_path
 from astropy.table import Column, Table
 
+from ..utils.quality import QualityFlag
 from ._config import conf
 from ._files import FileResult
 from ._naming import safe_name
 
-if TYPE_CHECKING:
-    from specutils import SpectrumList
-
-__all__ = ["default_directory", "read_fetched", "with_results"]
+__all__ = ["default_directory", "with_results"]
 
 
 def default_directory(survey: str) -> Path:
@@ -44,8 +37,6 @@ def with_results(table: Table, results: Sequence[FileResult]) -> Table:
     `~astropy.table.Table`
         A copy with columns ``local_path``, ``fetch_status``, ``flags``, ``message``.
     """
-    from ..spectra.quality import QualityFlag
-
     out = table.copy()
     failed = [result.path is None for result in results]
     columns = {
@@ -62,34 +53,3 @@ def with_results(table: Table, results: Sequence[FileResult]) -> Table:
     out["flags"].description = "Quality bits; 0 is good"
     out["flags"].meta["ucd"] = "meta.code.qual"
     return out
-
-
-def read_fetched(table: Table, **options: Any) -> "SpectrumList":
-    """Read the files of a fetched table; rows without a file become flagged spectra.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        What ``fetch`` returned.
-    **options
-        As for `~astro_latent.spectra.read_spectra`.
-
-    Returns
-    -------
-    `~specutils.SpectrumList`
-        One spectrum per row, in the same order.
-    """
-    from ..spectra import read_spectra
-
-    # The file that was fetched is the one to read, wherever the row came from.
-    plain = table.copy()
-    if "path" in plain.colnames:
-        plain.remove_column("path")
-    spectra = read_spectra(plain, **options)
-    for spectrum, row in zip(spectra, table, strict=True):
-        if row["local_path"] == "":
-            observation = spectrum.meta["observation"]
-            spectrum.meta["observation"] = observation.flagged(
-                int(row["flags"]), str(row["message"])
-            )
-    return spectra

@@ -1,8 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""The verbs of the room: ask any survey by its name, and bring the spectra here."""
+"""The verbs of the room: ask any survey by its name, and bring the files here."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -10,16 +10,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Row, Table, vstack
 
 from ..utils._registry import LazyRegistry
-from ._fetch import read_fetched
 from .base import Survey
-
-if TYPE_CHECKING:
-    from specutils import SpectrumList
 
 __all__ = [
     "SURVEYS",
     "fetch",
-    "fetch_spectra",
     "get_survey",
     "list_surveys",
     "query_adql",
@@ -281,36 +276,3 @@ def _owners(table: Table) -> np.ndarray:
         msg = "the table has no column 'survey': say which with survey="
         raise ValueError(msg)
     return np.where(here, "local", names)
-
-
-def fetch_spectra(
-    table: Table,
-    *,
-    directory: str | Path | None = None,
-    survey: "str | Survey | None" = None,
-    progress: bool | None = None,
-    **options: Any,
-) -> "SpectrumList":
-    """Fetch the files of a table and read them.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Rows that queries returned.
-    directory : path-like, optional
-        Where to keep the files; by default in Astropy's cache.
-    survey : str or Survey, optional
-        By default the column ``survey`` says it, row by row.
-    progress : bool, optional
-        Show a progress bar; by default ``conf.show_progress``.
-    **options
-        As for `~astro_latent.spectra.read_spectra`, such as ``format=``.
-
-    Returns
-    -------
-    `~specutils.SpectrumList`
-        One spectrum per row, in the same order and with the same ``obs_id``; a file
-        that could not be had or read is an empty spectrum whose observation is flagged.
-    """
-    fetched = fetch(table, directory, survey=survey, progress=progress)
-    return read_fetched(fetched, progress=progress, **options)

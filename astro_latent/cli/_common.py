@@ -180,7 +180,7 @@ def finish(table: Any, options: argparse.Namespace, columns: list[str]) -> int:
     int
         Exit code.
     """
-    from ..spectra.quality import FATAL_FLAGS, decode_flags
+    from ..utils.quality import FATAL_FLAGS, decode_flags
 
     if options.output:
         table.write(options.output, overwrite=options.overwrite)

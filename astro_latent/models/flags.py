@@ -4,7 +4,7 @@
 import numpy as np
 
 from ..preparation.prepared import PreparedSpectra
-from ..spectra.quality import QualityFlag
+from ..utils.quality import QualityFlag
 from .config import ModelConfig
 
 __all__ = ["model_flags"]

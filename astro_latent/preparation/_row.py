@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..spectra.observation import Observation, SpectrumArrays
-from ..spectra.quality import FATAL_FLAGS, QualityFlag
+from ..utils.quality import FATAL_FLAGS, QualityFlag
 from .grid import SpectralGrid
 from .recipe import Recipe
 

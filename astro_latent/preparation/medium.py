@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from ..spectra.quality import QualityFlag
+from ..utils.quality import QualityFlag
 from ._row import Row
 from .grid import SpectralGrid
 from .recipe import Step

@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from astropy.io import fits
 
-from ..spectra.quality import QualityFlag
+from ..utils.quality import QualityFlag
 from ._row import Batch
 from .frame import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid

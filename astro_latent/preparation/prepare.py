@@ -11,7 +11,7 @@ from astropy import units as u
 
 from .._config import conf
 from ..spectra.observation import SpectrumArrays
-from ..spectra.quality import QualityFlag
+from ..utils.quality import QualityFlag
 from ._row import Batch, Row
 from .grid import SpectralGrid, get_grid
 from .prepared import PreparedSpectra

@@ -72,6 +72,6 @@ class PreparedSpectra:
     @property
     def usable(self) -> np.ndarray:
         """True for rows without a fatal flag, shape (n_spectra,)."""
-        from ..spectra.quality import FATAL_FLAGS
+        from ..utils.quality import FATAL_FLAGS
 
         return (self.flags & FATAL_FLAGS) == 0

@@ -11,9 +11,9 @@ import numpy as np
 from astropy import units as u
 
 from ..exceptions import SpectrumReadError
+from ..utils.quality import QualityFlag
 from ._noise import estimate_noise
 from .observation import Observation, SpectrumArrays
-from .quality import QualityFlag
 
 __all__ = ["finish_arrays", "placeholder", "zero_runs"]
 

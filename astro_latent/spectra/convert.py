@@ -9,10 +9,10 @@ import numpy as np
 from astropy import units as u
 
 from ..exceptions import SpectrumReadError
+from ..utils.quality import QualityFlag
 from ._checks import finish_arrays
 from ._facts import facts_from_header, number, stated_frame, stated_medium
 from .observation import Observation, SpectrumArrays
-from .quality import QualityFlag
 
 if TYPE_CHECKING:
     from specutils import Spectrum

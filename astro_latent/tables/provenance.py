@@ -7,7 +7,7 @@ from typing import Any
 from astropy.table import Table
 
 from .. import __version__
-from ..spectra.quality import QUALITY_FLAGS
+from ..utils.quality import QUALITY_FLAGS
 
 __all__ = ["flag_bits", "provenance"]
 

@@ -8,20 +8,20 @@ import pytest
 #: Changing this table is changing the interface: say so in CHANGES.rst.
 PUBLIC = {
     "": """
-        __version__ conf decode_flags encode_spectra fetch_spectra get_survey
-        list_models list_surveys load_model predict_parameters prepare_spectra
-        query_object query_region read_spectra read_table
+        __version__ conf crossmatch decode_flags encode_spectra fetch_spectra
+        get_survey list_models list_surveys load_model predict_parameters
+        prepare_spectra query_object query_region read_spectra read_table
     """,
     "archives": """
         FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf download_files
-        fetch fetch_spectra get_survey list_surveys query_adql query_object
-        query_region query_targets to_obscore
+        fetch get_survey list_surveys query_adql query_object query_region
+        query_targets to_obscore
     """,
     "spectra": """
         EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS
         Observation QUALITY_FLAGS QualityFlag SpectrumArrays decode_flags
-        estimate_noise from_spectrum identify_format iter_arrays read_arrays
-        read_spectra to_spectrum write_example
+        estimate_noise fetch_spectra from_spectrum identify_format iter_arrays
+        read_arrays read_spectra to_spectrum write_example
     """,
     "preparation": """
         APOGEE_CHEBYSHEV_RECIPE APOGEE_RECIPE GRIDS HARPS_RECIPE PreparedSpectra
@@ -42,9 +42,9 @@ PUBLIC = {
         probe_table score_velocity_node traverse_node
     """,
     "tables": """
-        COLUMNS ColumnInfo LABELS ResultTable TableWriter check_table encode_spectra
-        is_ucd is_vounit iter_results predict_parameters read_table to_wide
-        write_table
+        COLUMNS ColumnInfo LABELS ResultTable TableWriter TapTable check_table
+        crossmatch encode_spectra is_ucd is_vounit iter_results predict_parameters
+        read_table send_to_samp to_wide write_resource write_table
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel

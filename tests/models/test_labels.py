@@ -13,7 +13,7 @@ from astro_latent.models import ARCHITECTURES
 from astro_latent.models.labels import mix_members
 from astro_latent.models.starnet import StarNet
 from astro_latent.preparation import Recipe, get_grid
-from astro_latent.spectra.quality import QualityFlag
+from astro_latent.utils.quality import QualityFlag
 
 N_PIXELS = 320
 

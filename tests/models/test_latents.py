@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
-from astro_latent.spectra.quality import QualityFlag
+from astro_latent.utils.quality import QualityFlag
 
 
 def test_encode_gives_mean_and_standard_deviation(autoencoder, make_prepared):

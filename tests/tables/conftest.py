@@ -9,8 +9,8 @@ from astropy import units as u
 from astro_latent.preparation.grid import SpectralGrid
 from astro_latent.preparation.recipe import Recipe
 from astro_latent.spectra.observation import Observation, SpectrumArrays
-from astro_latent.spectra.quality import QualityFlag
 from astro_latent.tables import ResultTable
+from astro_latent.utils.quality import QualityFlag
 
 GRID = SpectralGrid(
     name="tiny",

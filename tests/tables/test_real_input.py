@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from astro_latent.preparation import APOGEE_RECIPE, HARPS_RECIPE, get_grid
-from astro_latent.spectra.quality import QualityFlag
 from astro_latent.tables import (
     check_table,
     encode_spectra,
     predict_parameters,
     read_table,
 )
+from astro_latent.utils.quality import QualityFlag
 
 
 def votlint(path):

@@ -6,8 +6,8 @@ from astropy import units as u
 from astropy.table import QTable, Table
 
 from astro_latent import tables
-from astro_latent.spectra.quality import QualityFlag
 from astro_latent.tables import encode_spectra, iter_results, predict_parameters
+from astro_latent.utils.quality import QualityFlag
 
 
 def test_encode_gives_one_row_per_spectrum_in_order(spectra, encoder):
