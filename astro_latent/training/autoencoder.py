@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..models import ARCHITECTURES
+from ..preparation.grid import SpectralGrid, get_grid
+from .grow import CoarseAutoencoder, coarse_grid, grow
 from .harps_library import HarpsLibrary, draw_harps_labels
 from .harps_simulator import HarpsConditions, HarpsSimulator
 from .loop import fit
@@ -19,7 +21,9 @@ __all__ = ["build_autoencoder", "harps_batches", "open_simulator", "train_autoen
 
 
 def open_simulator(
-    data: str | Path, device: str | torch.device = "cpu"
+    data: str | Path,
+    device: str | torch.device = "cpu",
+    grid: SpectralGrid | None = None,
 ) -> HarpsSimulator:
     """Open the synthetic library and the tellurics below a data folder.
 
@@ -29,6 +33,8 @@ def open_simulator(
         Folder with ``harps/synthetic`` and ``harps/telluric``.
     device : str or torch.device, optional
         Where to simulate.
+    grid : SpectralGrid, optional
+        Where to sample the spectra; by default every pixel of HARPS.
 
     Returns
     -------
@@ -37,7 +43,7 @@ def open_simulator(
     """
     folder = Path(data, "harps")
     library = HarpsLibrary(folder / "synthetic" / "harps_like_pca160_gp.npz", device)
-    return HarpsSimulator(library, folder / "telluric")
+    return HarpsSimulator(library, folder / "telluric", grid)
 
 
 def harps_batches(
@@ -113,6 +119,9 @@ def train_autoencoder(
 ) -> tuple[nn.Module, int]:
     """Train, or go on training, the autoencoder of a recipe.
 
+    A recipe with a section ``coarse`` trains the inner layers on joined pixels first,
+    see `astro_latent.training.grow`.
+
     Parameters
     ----------
     recipe : dict
@@ -131,30 +140,55 @@ def train_autoencoder(
     model : `torch.nn.Module`
         The network, in evaluation mode.
     step : int
-        How far the training is.
+        How far the training at full length is.
     """
-    options = recipe["fit"]
-    simulator = open_simulator(data, device)
-    valid = torch.from_numpy(simulator.grid.valid.copy()).to(device)
     model = build_autoencoder(recipe).to(device)
+    grid = get_grid("harps_327680")
+    stages = {"seed": recipe["seed"], "data": data, "device": device}
+    if "coarse" in recipe:
+        coarse = CoarseAutoencoder(model).to(device)
+        options = recipe["coarse"]
+        step = _train_stage(
+            coarse, options, coarse_grid(grid), Path(work, "coarse"),
+            stop_after=stop_after, **stages,
+        )  # fmt: skip
+        if step < options["n_steps"]:
+            return model.eval().cpu(), 0
+        grow(coarse)
+    step = _train_stage(
+        model, recipe["fit"], grid, Path(work), stop_after=stop_after, **stages
+    )
+    return model.eval().cpu(), step
+
+
+def _train_stage(
+    model: nn.Module,
+    options: dict[str, Any],
+    grid: SpectralGrid,
+    work: Path,
+    *,
+    seed: int,
+    data: str | Path,
+    device: str,
+    stop_after: float,
+) -> int:
+    """Train on one grid; return the step reached."""
+    simulator = open_simulator(data, device, grid)
+    valid = torch.from_numpy(grid.valid.copy()).to(device)
 
     def loss(
         model: nn.Module, batch: dict, step: int
     ) -> tuple[Tensor, dict[str, float]]:
         flux = batch["flux"]
         reconstruction, mean, log_variance = model(flux)
+        weight = kl_weight(
+            step,
+            start=options["kl_start"],
+            stop=options["kl_stop"],
+            weight=options["kl_weight"],
+        )
         total, residual, divergence = autoencoder_loss(
-            reconstruction,
-            flux,
-            valid,
-            mean,
-            log_variance,
-            weight=kl_weight(
-                step,
-                start=options["kl_start"],
-                stop=options["kl_stop"],
-                weight=options["kl_weight"],
-            ),
+            reconstruction, flux, valid, mean, log_variance, weight=weight
         )
         with torch.no_grad():
             floor = ((batch["clean"] - flux).abs() * valid).mean()
@@ -166,12 +200,10 @@ def train_autoencoder(
             "live": live.item(),
         }
 
-    step = fit(
+    return fit(
         model,
         loss,
-        harps_batches(
-            simulator, data, batch_size=options["batch_size"], seed=recipe["seed"]
-        ),
+        harps_batches(simulator, data, batch_size=options["batch_size"], seed=seed),
         n_steps=options["n_steps"],
         learning_rate=options["learning_rate"],
         work=work,
@@ -179,4 +211,3 @@ def train_autoencoder(
         checkpoint_every=options.get("checkpoint_every", 100),
         stop_after=stop_after,
     )
-    return model.eval().cpu(), step

@@ -15,7 +15,7 @@ from astropy.io import fits
 from torch import Tensor
 from torch.nn import functional
 
-from ..preparation.grid import get_grid
+from ..preparation.grid import SpectralGrid, get_grid
 from .harps_library import HarpsLibrary
 
 __all__ = ["HarpsConditions", "HarpsSimulator", "cubic_at", "rotation_kernels"]
@@ -174,11 +174,18 @@ class HarpsSimulator:
         Where stars come from.
     tellurics : path
         Folder with ``H2O.fits`` and ``O2.fits``, vacuum wavelengths.
+    grid : SpectralGrid, optional
+        Where to sample the spectra; by default every pixel of HARPS.
     """
 
-    def __init__(self, library: HarpsLibrary, tellurics: str | Path) -> None:
+    def __init__(
+        self,
+        library: HarpsLibrary,
+        tellurics: str | Path,
+        grid: SpectralGrid | None = None,
+    ) -> None:
         self.library = library
-        self.grid = get_grid("harps_327680")
+        self.grid = grid or get_grid("harps_327680")
         device = library.device
         valid = np.flatnonzero(self.grid.valid)
         self._pixels = torch.from_numpy(valid).to(device)
