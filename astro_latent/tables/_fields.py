@@ -120,7 +120,7 @@ def _described(name: str, values: np.ndarray, info: Any, unit: Any) -> Field:
         name=name,
         kind="U" if values.dtype.kind in "US" else values.dtype.str[1:],
         shape=values.shape[1:],
-        unit=None if unit == u.dimensionless_unscaled else unit,
+        unit=None if unit == u.dimensionless_unscaled else unit_from_text(unit),
         ucd=meta.pop("ucd", ""),
         description=info.description or "",
         meta=meta,

@@ -9,7 +9,6 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord, angular_separation
 from astropy.table import Table
 from astropy.time import Time
-from scipy.spatial import cKDTree
 
 __all__ = ["Pairs", "Positions", "find_pairs", "get_positions", "same_epoch"]
 
@@ -272,6 +271,8 @@ def find_pairs(first: Positions, second: Positions, radius: float) -> Pairs:
     A k-d tree of unit vectors, queried in order of position so that neighbouring
     queries share the processor's cache; exact separations for what it finds.
     """
+    from scipy.spatial import cKDTree  # half of the time that this room takes to load
+
     rows = [
         np.flatnonzero(np.isfinite(p.ra) & np.isfinite(p.dec)) for p in (first, second)
     ]
@@ -295,7 +296,7 @@ def find_pairs(first: Positions, second: Positions, radius: float) -> Pairs:
     return Pairs(i[order], j[order], separation[order])
 
 
-def _near(tree: cKDTree, points: np.ndarray, chord: float) -> tuple[np.ndarray, ...]:
+def _near(tree: Any, points: np.ndarray, chord: float) -> tuple[np.ndarray, ...]:
     """Pairs of points and nodes; crowded points are asked about once more, fully."""
     k = min(_NEIGHBOURS, tree.n)
     _, found = tree.query(points, k=np.arange(1, k + 1), distance_upper_bound=chord)

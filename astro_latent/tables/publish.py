@@ -96,8 +96,7 @@ def write_resource(
     write_votable(table, data, overwrite=overwrite)
     root = ET.Element("resource", schema=schema, resdir=".")
     _describe(root, table, title, creator, subjects)
-    fields, _ = flatten(table)
-    _add_table(root, table, fields, name)
+    _add_table(root, table, name)
     _add_import(root, name)
     _add_cone(root, table, name, title)
     ET.indent(root)
@@ -148,7 +147,7 @@ def _describe(
     _meta(root, "type", "Catalog")
 
 
-def _add_table(root: ET.Element, table: Table, fields: list[Field], name: str) -> None:
+def _add_table(root: ET.Element, table: Table, name: str) -> None:
     ra, _ = _position(table)
     element = ET.SubElement(
         root, "table", id=name, onDisk="True", adql="True", mixin="//scs#pgs-pos-index"
@@ -160,13 +159,15 @@ def _add_table(root: ET.Element, table: Table, fields: list[Field], name: str) -
     ET.SubElement(element, "stc").text = f"Position ICRS{epoch} {position}"
     main = _main(table, "meta.id;meta.main")
     ET.SubElement(element, "index", columns=main)
-    for spec in fields:
-        _add_column(element, spec)
+    for spec, values in zip(*flatten(table), strict=True):
+        _add_column(element, spec, values)
 
 
-def _add_column(parent: ET.Element, spec: Field) -> None:
+def _add_column(parent: ET.Element, spec: Field, values: np.ndarray) -> None:
     size = int(np.prod(spec.shape, dtype=int))
     kind = _TYPES[spec.kind] + (f"[{size}]" if spec.shape else "")
+    if spec.kind == "U" and not all(text.isascii() for text in values.tolist()):
+        kind = "unicode"  # DaCHS serves "text" with question marks for the rest
     attributes = {
         "name": spec.name,
         "type": kind,

@@ -301,3 +301,17 @@ def test_own_reader_agrees_with_astropys_parser(tmp_path, table):
         (c.info.meta or {}).get("ucd") for c in table.itercols()
     ]
     assert isinstance(read_table(tmp_path / "a.vot"), QTable)
+
+
+def test_dex_from_a_service_is_mended(tmp_path):
+    text = (
+        '<VOTABLE version="1.4"><RESOURCE><TABLE><FIELD name="fe_h" datatype="float" '
+        'unit="dex"/><DATA><TABLEDATA><TR><TD>0.5</TD></TR></TABLEDATA></DATA></TABLE>'
+        "</RESOURCE></VOTABLE>"
+    )
+    (tmp_path / "s.vot").write_text(text)
+    served = votable.parse(tmp_path / "s.vot").get_first_table().to_table()
+    assert served["fe_h"].unit != u.dex  # Astropy reads a tenth of an "ex"
+    write_table(served, tmp_path / "b.vot")
+    assert 'unit="dex"' in (tmp_path / "b.vot").read_text()
+    assert read_table(tmp_path / "b.vot")["fe_h"][0] == 0.5 * u.dex
