@@ -105,14 +105,34 @@ def _with_count(output: OutputColumn) -> str:
 
 
 def _bullets(record: dict[str, Any], otherwise: str) -> list[str]:
-    if not record:
-        return [otherwise]
-    return [
-        f"- {key.replace('_', ' ')}: {_inline(value)}" for key, value in record.items()
-    ]
+    return _items(record) if record else [otherwise]
+
+
+def _items(record: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested lists: a level for each dictionary of dictionaries of dictionaries."""
+    lines = []
+    for key, value in record.items():
+        name = f"{indent}- {key.replace('_', ' ')}"
+        if isinstance(value, dict) and not _is_row(value):
+            lines += [f"{name}:", "", *_items(value, indent + "  "), ""]
+        else:
+            lines.append(f"{name}: {_inline(value)}")
+    return lines
+
+
+def _is_row(value: dict[str, Any]) -> bool:
+    """Whether a dictionary fits on one line: numbers, or scores of labels."""
+    return all(
+        not isinstance(item, dict) or "scatter" in item for item in value.values()
+    )
 
 
 def _inline(value: Any) -> str:
+    if isinstance(value, dict) and "scatter" in value:
+        return (
+            f"{value['scatter']:.3g} +- {value['scatter_error']:.1g} "
+            f"(bias {value['bias']:.2g}, n {value['n']})"
+        )
     if isinstance(value, dict):
         return "; ".join(f"{key} {_inline(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
