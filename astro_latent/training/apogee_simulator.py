@@ -9,6 +9,7 @@ the flux shape that the continuum normalisation has to remove again.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from ..preparation.grid import SpectralGrid
 
@@ -43,6 +44,9 @@ class ApogeeConditions:
         Chance that a whole chip is missing.
     sky_lines : int
         Number of sky lines that leave residuals.
+    systematics : float
+        Largest rms of residuals as wide as a line that real spectra have and the
+        clean ones have not: two models of real spectra differ by 0.005 to 0.01.
     """
 
     snr: tuple[float, float] = (10.0, 300.0)
@@ -52,6 +56,7 @@ class ApogeeConditions:
     missing_probability: float = 0.25
     lost_chip_probability: float = 0.04
     sky_lines: int = 90
+    systematics: float = 0.0
 
 
 def shift_pixels(flux: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -107,6 +112,17 @@ def _noise_shape(
             np.float32
         )
     return level
+
+
+def _systematics(
+    flux: np.ndarray, largest: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw residuals that are correlated over a line and stronger inside lines."""
+    white = rng.standard_normal(flux.shape, dtype=np.float32)
+    smooth = gaussian_filter1d(white, 1.2, axis=1)
+    smooth *= 0.4 + 3.0 * np.clip(1.0 - flux, 0.0, 0.4)
+    smooth /= smooth.std(axis=1, keepdims=True)
+    return smooth * (largest * rng.random((len(flux), 1), dtype=np.float32))
 
 
 def _bad_pixels(
@@ -185,6 +201,8 @@ def observe_apogee(
     velocity = rng.normal(0.0, conditions.velocity_error, n)
     pixel = 299_792.458 * 6e-6 * np.log(10.0)  # km/s per pixel of the apStar grid
     flux = shift_pixels(np.asarray(clean, dtype=np.float32), velocity / pixel)
+    if conditions.systematics:
+        flux *= 1.0 + _systematics(flux, conditions.systematics, rng)
     level = _noise_shape(n, grid, conditions, rng)
     sigma = level / np.broadcast_to(np.asarray(snr, np.float32), (n,))[:, None]
     flux += sigma * rng.standard_normal(flux.shape, dtype=np.float32)

@@ -29,6 +29,7 @@ __all__ = [
     "prepare_observed",
     "starnet_batches",
     "train_starnet",
+    "training_conditions",
 ]
 
 
@@ -168,13 +169,33 @@ def prepare_observed(
     return prepare_spectra(spectra, grid, APOGEE_CHEBYSHEV_RECIPE)
 
 
+def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
+    """Return the observing conditions of a step of the training.
+
+    Parameters
+    ----------
+    recipe : dict
+        With ``fit.systematics`` and the step from which they are added, if any.
+    step : int
+        Step of the training.
+
+    Returns
+    -------
+    ApogeeConditions
+        Ranges of what is varied.
+    """
+    options = recipe["fit"]
+    late = step >= options.get("systematics_from", 0)
+    return ApogeeConditions(systematics=options.get("systematics", 0.0) * late)
+
+
 def starnet_batches(
     bank: np.ndarray,
     targets: np.ndarray,
     *,
     batch_size: int,
     seed: int,
-    conditions: ApogeeConditions | None = None,
+    conditions: Callable[[int], ApogeeConditions] | None = None,
 ) -> Callable[[int], tuple[Tensor, Tensor, Tensor]]:
     """Make batches: rows of the bank, each time observed anew.
 
@@ -188,8 +209,8 @@ def starnet_batches(
         Spectra per batch.
     seed : int
         Seed of the order and of the observations.
-    conditions : ApogeeConditions, optional
-        Ranges of the observing conditions.
+    conditions : callable, optional
+        ``conditions(step)`` gives the ranges of the observing conditions.
 
     Returns
     -------
@@ -202,7 +223,10 @@ def starnet_batches(
         rng = np.random.default_rng([seed, step])
         rows = np.sort(rng.choice(len(bank), batch_size, replace=False))
         observed = observe_apogee(
-            bank[rows].astype(np.float32), grid, rng=rng, conditions=conditions
+            bank[rows].astype(np.float32),
+            grid,
+            rng=rng,
+            conditions=conditions(step) if conditions else None,
         )
         prepared = prepare_observed(*observed)
         return (
@@ -274,7 +298,11 @@ def train_starnet(
         model,
         loss,
         starnet_batches(
-            bank, (labels - offset) / scale, batch_size=options["batch_size"], seed=seed
+            bank,
+            (labels - offset) / scale,
+            batch_size=options["batch_size"],
+            seed=seed,
+            conditions=lambda step: training_conditions(recipe, step),
         ),
         n_steps=options["n_steps"],
         learning_rate=options["learning_rate"],
