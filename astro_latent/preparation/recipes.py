@@ -50,7 +50,7 @@ APOGEE_CHEBYSHEV_RECIPE = Recipe.from_dict(
                 "degree": 4,
                 "pixels": "apogee_cannon",
             },
-            {"step": "clip", "lower": -1.0, "upper": 3.0, "action": "mask"},
+            {"step": "clip", "lower": 0.0, "upper": 1.5, "action": "mask"},
             {"step": "check_medium", "lines": "apogee"},
         ]
     }

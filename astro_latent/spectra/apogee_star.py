@@ -29,8 +29,10 @@ __all__ = [
 ]
 
 #: Bits of APOGEE_PIXMASK for which a pixel is not used: BADPIX, CRPIX, SATPIX,
-#: UNFIXABLE, BADDARK, BADFLAT, BADERR (0-6) and NOT_ENOUGH_PSF (14).
-APOGEE_BAD_BITS = (0, 1, 2, 3, 4, 5, 6, 14)
+#: UNFIXABLE, BADDARK, BADFLAT, BADERR (0-6), NOSKY (7), LITTROW_GHOST (8),
+#: SIG_SKYLINE (12) and NOT_ENOUGH_PSF (14). What sky lines leave behind exceeds its
+#: stated errors many times, so these pixels are no use to a network.
+APOGEE_BAD_BITS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
 APOGEE_RESOLVING_POWER = 22_500.0
 APOGEE_FLUX_UNIT = u.Unit(1e-17 * FLAM)
 

@@ -216,7 +216,8 @@ def _outputs(
             "description": LABELS[name].description,
             "scale": float(scale[k]),
             "offset": float(offset[k]),
-            "domain": box[k],
+            # v_macro absorbs what the line-spread function does: no star is outside
+            **({"domain": box[k]} if name != "vmacro" else {}),
             **({"max_error": recipe["max_error"][k]} if "max_error" in recipe else {}),
         }
         for k, name in enumerate(recipe["labels"])
