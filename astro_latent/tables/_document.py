@@ -27,7 +27,7 @@ INFO_KEYS = frozenset(
         "publication_date",
     )
 )  # fmt: skip
-_DATATYPES = {
+DATATYPES = {
     "b1": "boolean", "u1": "unsignedByte", "i2": "short", "i4": "int", "i8": "long",
     "f4": "float", "f8": "double",
 }  # fmt: skip
@@ -63,7 +63,7 @@ def _field(document: tree.VOTableFile, spec: Field, ID: str, ascii_: bool) -> An
         document,
         ID=ID,
         name=spec.name,
-        datatype=datatype if text else _DATATYPES[stored_kind(spec.kind)],
+        datatype=datatype if text else DATATYPES[stored_kind(spec.kind)],
         arraysize="*" if text else size or None,
         ucd=spec.ucd or None,
         utype=spec.meta.get("utype"),
@@ -266,7 +266,7 @@ def _described(element: Any, systems: dict[str, tuple[str, dict]]) -> Field:
     if element.ref in systems:
         key, system = systems[element.ref]
         meta[key] = system
-    kinds = {datatype: kind for kind, datatype in _DATATYPES.items()}
+    kinds = {datatype: kind for kind, datatype in DATATYPES.items()}
     return Field(
         name=element.name,
         kind="U" if text else kinds.get(element.datatype, "O") if fixed else "O",

@@ -5,11 +5,14 @@ Astropy's own writer keeps units, UCDs and descriptions but drops PARAM, INFO, C
 TIMESYS and GROUP, spoils ``dex`` on the second round trip and packs row by row.
 """
 
+import binascii
+import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io.votable import tree
 from astropy.table import QTable, Table
 
 from ._binary2 import Base64Writer, pack_rows
@@ -20,12 +23,17 @@ from ._document import (
     parse_document,
 )
 from ._fields import Field, assemble, flatten
-from ._files import free_path
+from ._files import as_stream, free_path
+from ._unpack import unpack_rows
 
 __all__ = ["VOTableWriter", "read_votable", "write_votable"]
 
 _STREAM = '<STREAM encoding="base64">'
 _CHUNK = 65_536
+#: The rows of a table in BINARY2, in the document itself.
+_PACKED = re.compile(
+    rb"<BINARY2\s*>\s*<STREAM\s+encoding=[\"']base64[\"']\s*>([^<]*)</STREAM>"
+)
 
 
 def _ascii_columns(fields: list[Field], arrays: list[np.ndarray]) -> set[str]:
@@ -199,11 +207,29 @@ def read_votable(path: Any, *, kind: type = QTable) -> QTable:
         The table; INFO and PARAM in ``meta``, UCDs, coordinate and time systems in
         ``column.info.meta``.
     """
-    document = parse_document(path)
-    element = next(iter(document.iter_tables()))
-    fields, meta = describe_document(document, element)
-    arrays = [
-        _native(element.array[name], spec)
-        for name, spec in zip(element.array.dtype.names or (), fields, strict=True)
-    ]
+    document, arrays = _parse(path)
+    fields, meta = describe_document(document)
+    if arrays is None:
+        cells = next(iter(document.iter_tables())).array
+        arrays = [
+            _native(cells[name], spec)
+            for name, spec in zip(cells.dtype.names or (), fields, strict=True)
+        ]
     return assemble(fields, arrays, meta, kind=kind)
+
+
+def _parse(path: Any) -> "tuple[tree.VOTableFile, list[np.ndarray] | None]":
+    """Parse a document; unpack its rows here if that can be done, else by Astropy."""
+    if not isinstance(path, str | Path):
+        return parse_document(path), None
+    content = Path(path).read_bytes()
+    parts = _PACKED.search(content)
+    if parts is not None and content.count(b"<TABLE") == 1:
+        document = parse_document(
+            as_stream(content[: parts.start(1)] + content[parts.end(1) :])
+        )
+        table = next(iter(document.iter_tables()))
+        arrays = unpack_rows(binascii.a2b_base64(parts[1]), table.fields)
+        if arrays is not None:
+            return document, arrays
+    return parse_document(path), None
