@@ -3,6 +3,7 @@
 
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .crossmatch import crossmatch
+from .positions import resolve_positions
 from .publish import write_resource
 from .result_table import ResultTable, read_table, write_table
 from .results import encode_spectra, iter_results, predict_parameters
@@ -27,6 +28,7 @@ __all__ = [
     "iter_results",
     "predict_parameters",
     "read_table",
+    "resolve_positions",
     "send_to_samp",
     "to_wide",
     "write_resource",
