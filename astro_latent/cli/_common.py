@@ -185,7 +185,11 @@ def finish(table: Any, options: argparse.Namespace, columns: list[str]) -> int:
     if options.output:
         table.write(options.output, overwrite=options.overwrite)
     else:
-        show_table(table[[name for name in columns if name in table.colnames]])
+        shown = table[[name for name in columns if name in table.colnames]]
+        for name in shown.colnames:
+            if shown[name].dtype.kind == "f":
+                shown[name].info.format = ".5g"
+        show_table(shown)
     flags = np.asarray(table["flags"])
     unusable = int(np.sum((flags & FATAL_FLAGS) != 0))
     where = f" -> {options.output}" if options.output else ""
