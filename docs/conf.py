@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Configuration of the documentation; tables are made from the package."""
 
+import shutil
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -37,4 +38,5 @@ html_context = {"default_mode": "auto"}
 
 def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
+    shutil.rmtree(HERE / "api", ignore_errors=True)  # pages of names that are gone
     app.connect("builder-inited", lambda _: _tables.write_all(HERE / "generated"))
