@@ -12,6 +12,8 @@ from pyvo.dal.exceptions import (
     DALOverflowWarning,
     DALQueryError,
 )
+from urllib3.exceptions import HTTPError as Urllib3Error
+from urllib3.exceptions import ReadTimeoutError
 
 from ..exceptions import (
     ArchiveError,
@@ -124,7 +126,7 @@ def warn_truncated(name: str, n_rows: int) -> None:
 
 
 def _broken(error: Exception, url: str) -> TransientError:
-    late = isinstance(error, requests.Timeout | TimeoutError)
+    late = isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError)
     msg = "no answer in time" if late else f"the connection broke: {error}"
     cause = TimeoutError(str(error)) if late else error
     return TransientError(msg, url=url, cause=cause)
@@ -134,7 +136,9 @@ def _translated(error: DALAccessError, url: str, query: str) -> ArchiveError:
     """Turn pyvo's errors into ours, and tell which may pass with time."""
     cause = getattr(error, "cause", None)
     response = getattr(cause, "response", None)
-    if isinstance(cause, requests.ConnectionError | requests.Timeout):
+    if isinstance(
+        cause, requests.ConnectionError | requests.Timeout | Urllib3Error | OSError
+    ) and not isinstance(cause, requests.HTTPError):
         return _broken(cause, url)
     # Services answer a query that they do not understand with 400 or 500 at once.
     if response is not None and response.status_code in RETRY_STATUS - {500}:

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """DataLink documents: from the address of a list of files to that of the file."""
 
+import numpy as np
 import requests
 from pyvo.dal.adhoc import DatalinkResults
 
@@ -37,12 +38,18 @@ def follow_datalink(url: str, session: requests.Session) -> str:
     links = call_once(
         lambda: DatalinkResults.from_result_url(url, session=session), url=url
     )
-    # With narrower terms pyvo would fetch the vocabulary from ivoa.net.
-    records = list(links.bysemantics("#this", include_narrower=False))
-    faults = [str(link["error_message"]) for link in links if link["error_message"]]
-    for record in records:
-        if record.access_url and not record["error_message"]:
-            check_scheme(record.access_url)
-            return record.access_url
+    # Plain rows: pyvo's bysemantics may fetch the vocabulary from ivoa.net, and its
+    # records of rows with an error cannot be read.
+    faults = []
+    for row in links.to_table():
+        semantics, address, fault = (
+            "" if np.ma.is_masked(row[name]) else str(row[name]).strip()
+            for name in ("semantics", "access_url", "error_message")
+        )
+        if fault:
+            faults.append(fault)
+        elif semantics.rpartition("#")[2] == "this" and address:
+            check_scheme(address)
+            return address
     msg = f"DataLink lists no data: {'; '.join(faults) or 'no #this among its links'}"
     raise ArchiveError(msg, url=url)

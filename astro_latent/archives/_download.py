@@ -8,6 +8,7 @@ a hidden folder beside it, from where the next attempt or the next session goes 
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,14 @@ def download_files(
     show = package_conf.show_progress if progress is None else progress
     unique = _unique(wanted)
     with (
+        ExitStack() as stack,
         scratch_folder(folder) as scratch,
         tqdm(total=len(unique), unit="file", disable=not show) as bar,
     ):
         job = _Job(
             folder=folder,
             scratch=scratch,
-            session=session or make_session(n_connections=workers),
+            session=session or stack.enter_context(make_session(n_connections=workers)),
             hosts=_host_limits(unique.values(), limit),
             bar=bar,
         )

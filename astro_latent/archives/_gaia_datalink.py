@@ -13,6 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,13 @@ def fetch_sources(
     }
     results = {request.identifier: _cached(folder, request) for request in wanted}
     missing = [name for name, result in results.items() if result is None]
-    session = session or make_session()
     show = package_conf.show_progress if progress is None else progress
     with (
+        ExitStack() as stack,
         scratch_folder(folder) as scratch,
         tqdm(total=len(wanted), unit="spectrum", disable=not show) as bar,
     ):
+        session = session or stack.enter_context(make_session())
         bar.update(len(wanted) - len(missing))
         for start in range(0, len(missing), _PER_REQUEST):
             names = missing[start : start + _PER_REQUEST]

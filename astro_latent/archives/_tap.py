@@ -1,12 +1,14 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """TAP through pyvo: time-outs, second attempts, uploads, and truncation told."""
 
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
+from typing import Any
 
 import numpy as np
+import requests
 from astropy.table import Table
 from pyvo.dal import TAPService
 
@@ -53,7 +55,6 @@ class TapClient:
             raise ValueError(msg)
         self.url = url
         self.mode = mode
-        self._service = TAPService(url, session=make_session())
 
     def run(
         self,
@@ -85,22 +86,19 @@ class TapClient:
         ArchiveTimeoutError
             If it does not answer in time.
         """
-        with tempfile.TemporaryDirectory(prefix="astro_latent_") as scratch:
-            uploads = None
-            if upload is not None:
-                path = Path(scratch, "targets.vot")
-                # Binary rows are a third of the size: services limit uploads in bytes.
-                upload.write(path, format="votable", tabledata_format="binary2")
-                uploads = {"targets": str(path)}
-            # One row more than wanted tells whether there would have been more.
-            ask = None if row_limit is None else row_limit + 1
-            return call(
-                lambda: without_overflow_warning(
-                    lambda: self._attempt(adql, ask, uploads)
-                ),
-                url=self.url,
-                query=adql,
-            )
+        content = None
+        if upload is not None:
+            stream = BytesIO()
+            # Binary rows are a third of the size: services limit uploads in bytes.
+            upload.write(stream, format="votable", tabledata_format="binary2")
+            content = stream.getvalue()
+        # One row more than wanted tells whether there would have been more.
+        ask = None if row_limit is None else row_limit + 1
+        return call(
+            lambda: without_overflow_warning(lambda: self._attempt(adql, ask, content)),
+            url=self.url,
+            query=adql,
+        )
 
     def run_paged(
         self, build: Callable[[int, str], str], key: str
@@ -133,17 +131,32 @@ class TapClient:
             condition = f"{key} > {literal(str(page.table[key][-1]))}"
 
     def _attempt(
-        self, adql: str, maxrec: int | None, uploads: dict[str, str] | None
+        self, adql: str, maxrec: int | None, content: bytes | None
     ) -> TapResult:
-        options = {"maxrec": maxrec, "uploads": uploads}
-        if self.mode == "sync":
-            results = self._service.run_sync(adql, **options)
-        else:
-            results = self._service.run_async(adql, timeout=conf.job_timeout, **options)
+        with ExitStack() as stack:
+            service = TAPService(self.url, session=_tidy_session(stack))
+            options: dict[str, Any] = {"maxrec": maxrec}
+            if content is not None:
+                options["uploads"] = {"targets": BytesIO(content)}
+            if self.mode == "sync":
+                results = service.run_sync(adql, **options)
+            else:
+                results = service.run_async(adql, timeout=conf.job_timeout, **options)
         table = results.to_table()
         if maxrec is not None and len(table) >= maxrec:
             return TapResult(table[: maxrec - 1], truncated=True)
         return TapResult(table, truncated=overflowed(results))
+
+
+def _tidy_session(stack: ExitStack) -> requests.Session:
+    """Session whose answers are closed in the end; pyvo leaves some of them open."""
+    session = stack.enter_context(make_session())
+
+    def remember(response: requests.Response, **_: Any) -> None:
+        stack.callback(response.close)
+
+    session.hooks["response"].append(remember)
+    return session
 
 
 def target_table(targets: Table) -> Table:
@@ -172,9 +185,9 @@ def target_table(targets: Table) -> Table:
         out["target_id"] = np.arange(len(targets))
     for name, source in (("ra", ra), ("dec", dec)):
         values = targets[source]
-        unit = getattr(values, "unit", None)
-        data = np.ma.getdata(values) if unit is None else values.to_value("deg")
-        out[name] = np.asarray(data, dtype=float)
+        factor = 1.0 if values.unit is None else values.unit.to("deg")
+        data = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+        out[name] = data * factor
         if not np.all(np.isfinite(out[name])):
             rows = np.flatnonzero(~np.isfinite(out[name]))
             msg = f"{len(rows)} targets have no finite {source}, first row {rows[0]}"

@@ -150,21 +150,22 @@ class SsaSurvey(Survey):
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
             raise ValueError(msg)
         check_scheme(self.url)
-        service = SSAService(self.url, session=make_session())
-        return call(
-            lambda: without_overflow_warning(lambda: service.search(**parameters)),
-            url=self.url,
-        )
+        with make_session() as session:
+            service = SSAService(self.url, session=session)
+            return call(
+                lambda: without_overflow_warning(lambda: service.search(**parameters)),
+                url=self.url,
+            )
 
     def _obscore(self, results: Any) -> Table:
         """Columns by their role in the data model, whatever the service calls them."""
         from ._obscore import to_obscore
 
         table, roles = results.to_table(), _roles(results)
+        _add_position(table, roles)  # arrays are doubles, their parts often floats
         for role, name in _ROLES.items():
             if role in roles and name not in table.colnames:
                 table[name] = table[roles[role]]
-        _add_position(table, roles)
         _add_times(table, roles)
         for role in _SIZE:
             column = table[roles[role]] if role in roles else None
