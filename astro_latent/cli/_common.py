@@ -77,7 +77,9 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps; by default the best")
     parser.add_argument("--batch-size", type=int, help="spectra in memory at a time")
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 if any row is flagged as bad"
+        "--strict",
+        action="store_true",
+        help="exit with 1 if a row is flagged, notices such as NOISE_ESTIMATED aside",
     )
     parser.add_argument(
         "--no-progress", action="store_true", help="show no progress bar"
@@ -180,7 +182,7 @@ def finish(table: Any, options: argparse.Namespace, columns: list[str]) -> int:
     int
         Exit code.
     """
-    from ..utils.quality import FATAL_FLAGS, decode_flags
+    from ..utils.quality import FATAL_FLAGS, NOTICE_FLAGS, decode_flags
 
     if options.output:
         table.write(options.output, overwrite=options.overwrite)
@@ -200,4 +202,5 @@ def finish(table: Any, options: argparse.Namespace, columns: list[str]) -> int:
     if np.any(flags):
         for row in decode_flags(flags, return_table=True):
             complain(f"  {row['count']:6d} {row['name']}: {row['meaning']}")
-    return EXIT_FAILED if options.strict and np.any(flags) else EXIT_OK
+    bad = np.any(flags & ~NOTICE_FLAGS)
+    return EXIT_FAILED if options.strict and bad else EXIT_OK

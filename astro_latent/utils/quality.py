@@ -10,7 +10,13 @@ from enum import IntFlag
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["FATAL_FLAGS", "QUALITY_FLAGS", "QualityFlag", "decode_flags"]
+__all__ = [
+    "FATAL_FLAGS",
+    "NOTICE_FLAGS",
+    "QUALITY_FLAGS",
+    "QualityFlag",
+    "decode_flags",
+]
 
 
 class QualityFlag(IntFlag):
@@ -75,6 +81,10 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
 FATAL_FLAGS = int(
     QualityFlag.UNREADABLE | QualityFlag.NO_SIGNAL | QualityFlag.NO_OVERLAP
 )
+
+
+#: Bits that say how something was done, not that anything is wrong.
+NOTICE_FLAGS = int(QualityFlag.NOISE_ESTIMATED | QualityFlag.RV_MEASURED)
 
 
 def decode_flags(

@@ -164,3 +164,10 @@ def test_spectra_of_no_model_ask_for_one(run, harps):
     code, _, err = run("predict", harps[0])
     assert code == 1
     assert "no model belongs to survey 'harps'; pass" in err
+
+
+def test_strict_lets_notices_pass(run, harps, tmp_path):
+    output = ("-o", tmp_path / "out.ecsv", "--no-progress")
+    code, _, err = run("encode", harps[0], "--strict", *output)
+    assert "NOISE_ESTIMATED" in err
+    assert code == 0
