@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Room 6: results leave as Astropy tables, ready for the Virtual Observatory."""
 
+from ._hats import write_hats
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .crossmatch import crossmatch
 from .positions import resolve_positions
@@ -31,6 +32,7 @@ __all__ = [
     "resolve_positions",
     "send_to_samp",
     "to_wide",
+    "write_hats",
     "write_resource",
     "write_table",
 ]

@@ -8,11 +8,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from ._hats import match_hats
 from ._sky import Pairs, get_positions, position_columns
 
 __all__ = ["TapTable", "match_remotely"]
-
-_HATS_NEIGHBOURS = 100  # LSDB wants a number; nobody wants more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ def match_remotely(
 def _ask(sent: Table, other: Any, radius: "u.Quantity") -> Table:
     """Return one row per pair: ``row``, ``separation`` in arcsec, and the catalogue."""
     if isinstance(other, str) and other.startswith("hats:"):
-        return _hats(sent, other.removeprefix("hats:"), radius)
+        return match_hats(sent, other.removeprefix("hats:"), radius)
     from ..archives.xmatch import tap_crossmatch, vizier_crossmatch
 
     if isinstance(other, TapTable):
@@ -115,31 +114,6 @@ def _ask(sent: Table, other: Any, radius: "u.Quantity") -> Table:
             mode=other.mode,
         )
     return vizier_crossmatch(sent, other.removeprefix("vizier:"), radius)
-
-
-def _hats(sent: Table, path: str, radius: "u.Quantity") -> Table:
-    try:
-        import lsdb
-    except ImportError as error:
-        msg = "HATS catalogues need LSDB: python -m pip install 'astro_latent[scale]'"
-        raise ImportError(msg) from error
-    arcsec = float(radius.to_value(u.arcsec))
-    sent = Table(
-        {"row": np.arange(len(sent)), "al_ra": sent["ra"], "al_dec": sent["dec"]}
-    )
-    mine = lsdb.from_dataframe(
-        sent.to_pandas(), ra_column="al_ra", dec_column="al_dec", margin_threshold=None
-    )
-    matched = mine.crossmatch(
-        lsdb.open_catalog(path),
-        radius_arcsec=arcsec,
-        n_neighbors=_HATS_NEIGHBOURS,
-        suffixes=("_sent", ""),
-    )
-    answer = Table.from_pandas(matched.compute())
-    answer.rename_columns(["row_sent", "_dist_arcsec"], ["row", "separation"])
-    answer.remove_columns(["al_ra_sent", "al_dec_sent"])
-    return answer
 
 
 def _identity(catalogue: Table) -> np.ndarray:
