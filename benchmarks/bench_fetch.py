@@ -21,6 +21,7 @@ from astro_latent.archives import FileRequest, conf, download_files
 
 
 def small_file(n_pixels):
+    """Make a FITS file as bytes."""
     stream = BytesIO()
     fits.PrimaryHDU(np.ones(n_pixels, dtype=np.float32)).writeto(stream)
     return stream.getvalue()
@@ -49,6 +50,7 @@ def serve(body, pause, port):
 
 
 def fetch(url, n_files, workers, folder):
+    """Fetch that many files; return the seconds it took."""
     wanted = [
         FileRequest(identifier=f"file{n:05d}", url=f"{url}/{n}") for n in range(n_files)
     ]
@@ -64,6 +66,7 @@ def fetch(url, n_files, workers, folder):
 
 
 def main():
+    """Compare one by one, several at a time, and a second run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--workers", type=int, default=8)

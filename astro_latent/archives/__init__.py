@@ -7,7 +7,7 @@ in `SURVEYS`.
 
 from ._config import conf
 from ._files import FileRequest, FileResult
-from ._obscore import OBSCORE_COLUMNS, to_obscore
+from ._obscore import CORE_COLUMNS, OBSCORE_COLUMNS, to_obscore
 from .base import Survey
 from .verbs import (
     SURVEYS,
@@ -32,6 +32,7 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "CORE_COLUMNS",
     "OBSCORE_COLUMNS",
     "SURVEYS",
     "FileRequest",
