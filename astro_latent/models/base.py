@@ -204,7 +204,7 @@ class SpectralModel:
             On the model's grid, by the model's recipe.
         flux_errors : bool, optional
             Propagate the flux errors, which takes most of the time; without,
-            ``error_flux`` and ``error`` are NaN.
+            ``error_flux`` and ``error_model`` are NaN.
 
         Returns
         -------
@@ -222,10 +222,14 @@ class SpectralModel:
 
         Notes
         -----
-        The variance from the flux is J diag(variance) J^T with the Jacobian J of the
-        labels (Fabbro et al. 2018, section 4). The model's variance is the mean of the
-        members' predicted variances plus the covariance between members. Both are
-        multiplied by the calibration's scale, and its floor is added in square.
+        The covariance from the flux is F = J diag(variance) J^T with the Jacobian J of
+        the labels (Fabbro et al. 2018, section 4). The predicted covariance P is the
+        mean of the members' predicted variances plus the covariance between members;
+        since networks learn it from noisy spectra, it has the noise in it. The total
+        variance is ``scale**2 P + floor**2`` with the calibration's numbers, and never
+        less than F; labels are correlated as in F + P. What the flux errors do not
+        explain of it is the model's part. A model that predicts no variance has the
+        total ``scale**2 F + floor**2``.
         """
         self._require("predict", prepared)
         return predict_labels(self, prepared, flux_errors=flux_errors)

@@ -43,16 +43,17 @@ def predict_labels(
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), ROWS_DENSE):
         rows = usable[start : start + ROWS_DENSE]
-        mean, from_model, features = _forward(model, prepared, rows)
+        mean, predicted, features = _forward(model, prepared, rows)
         from_flux = np.full((len(rows), n_labels, n_labels), np.nan)
         if flux_errors:
             from_flux = _flux_covariance(model, prepared, rows)
-        total = _calibrated(model, from_flux, from_model)
+        total = _total_covariance(model, from_flux, predicted)
         values[rows], covariance[rows] = mean, total
         error[rows] = _deviation(total)
         error_flux[rows] = _deviation(from_flux)
-        if from_model is not None:
-            error_model[rows] = _deviation(from_model)
+        if predicted is not None:
+            rest = error[rows].astype(float) ** 2 - error_flux[rows] ** 2
+            error_model[rows] = np.sqrt(np.maximum(rest, 0.0))
         score[rows] = _domain_score(model, features)
     return Parameters(
         values=values,
@@ -180,15 +181,21 @@ def _network_jacobian(
     )
 
 
-def _calibrated(
-    model: "SpectralModel", from_flux: np.ndarray, from_model: np.ndarray | None
+def _total_covariance(
+    model: "SpectralModel", from_flux: np.ndarray, predicted: np.ndarray | None
 ) -> np.ndarray:
-    """Scale (flux + model) scale + floor^2: the diagonal is the total variance."""
+    """Combine and calibrate; see the notes of `SpectralModel.predict`."""
     ones = np.ones(model.config.n_outputs)
     scale = np.asarray(model.config.calibration.get("scale", ones))
     floor = np.asarray(model.config.calibration.get("floor", 0.0 * ones))
-    total = from_flux if from_model is None else from_flux + from_model
-    return total * np.outer(scale, scale) + np.diag(floor**2)
+    if predicted is None:
+        return from_flux * np.outer(scale, scale) + np.diag(floor**2)
+    known = np.nan_to_num(from_flux)
+    variance = scale**2 * _variance(predicted) + floor**2
+    sigma = np.sqrt(np.maximum(variance, _variance(known)))
+    both = known + predicted
+    ratio = sigma / _deviation(both)
+    return both * ratio[:, :, None] * ratio[:, None, :]
 
 
 def _domain_score(model: "SpectralModel", features: np.ndarray) -> np.ndarray:
@@ -199,8 +206,12 @@ def _domain_score(model: "SpectralModel", features: np.ndarray) -> np.ndarray:
     return np.linalg.norm(distance, axis=1) / limit
 
 
+def _variance(covariance: np.ndarray) -> np.ndarray:
+    return np.diagonal(covariance, axis1=1, axis2=2)
+
+
 def _deviation(covariance: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return np.sqrt(_variance(covariance))
 
 
 def _nan(*shape: int) -> np.ndarray:

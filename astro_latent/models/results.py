@@ -62,7 +62,8 @@ class Parameters:
     error_flux : ndarray, shape (n_spectra, n_labels), float32
         From the flux errors through the Jacobian; NaN where these are not known.
     error_model : ndarray, shape (n_spectra, n_labels), float32
-        Predicted scatter and spread of the ensemble; NaN for a model with neither.
+        What of the total the flux errors do not explain; NaN where these are not
+        known, and for a model that predicts no variance.
     covariance : ndarray, shape (n_spectra, n_labels, n_labels), float32
         Of the total error.
     domain_score : ndarray, shape (n_spectra,), float32

@@ -15,6 +15,7 @@ from ..preparation import get_grid
 from ..preparation.prepared import PreparedSpectra
 from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
 from ..tables.columns import LABELS
+from ..utils.quality import QualityFlag
 from .apogee_simulator import ApogeeConditions, observe_apogee
 from .emulators import QuadraticEmulator
 from .scores import calibrate_errors, coverage, feature_domain, residual_scores
@@ -24,6 +25,7 @@ from .starnet import (
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,
+    training_conditions,
 )
 
 __all__ = ["evaluate_starnet", "finish_starnet", "simulated_test_set", "starnet_recipe"]
@@ -265,7 +267,11 @@ def finish_starnet(
         Path(work, "draft"), trained.model, config, dtype="float16", overwrite=True
     )
     loaded = load_model(draft, device="cpu")
-    held_out, truth = simulated_test_set(data, 4000, seed=800_000)
+    # All that real spectra may have: the errors must allow for it.
+    conditions = training_conditions(recipe, recipe["fit"]["n_steps"])
+    held_out, truth = simulated_test_set(
+        data, 4000, seed=800_000, conditions=conditions
+    )
     held_out = _with_recipe(held_out, loaded)
     result = loaded.predict(held_out)
     factor, floor = calibrate_errors(result.values - truth, result.error)
@@ -281,4 +287,11 @@ def finish_starnet(
 
     final = load_model(save(config, Path(work, "draft")), device="cpu")
     config["evaluation"] = evaluate_starnet(final, data)
+    fresh, truth = simulated_test_set(data, 2000, seed=850_000, conditions=conditions)
+    result = final.predict(_with_recipe(fresh, final))
+    config["evaluation"]["all_conditions_coverage"] = coverage(
+        result.values - truth, result.error
+    )
+    flagged = result.flags & int(QualityFlag.UNLIKE_TRAINING)
+    config["evaluation"]["all_conditions_false_alarms"] = float(np.mean(flagged != 0))
     return save(config, Path(output))

@@ -153,7 +153,7 @@ def test_unknown_variance_gives_no_flux_error_for_that_row(label_model, make_pre
     result = label_model.predict(replace(prepared, variance=variance))
     assert np.isfinite(result.values).all()
     assert np.isnan(result.error_flux[1]).all()
-    assert np.isnan(result.error[1]).all()
+    assert np.isnan(result.error[1]).all()  # this model has nothing else to go by
     assert np.isfinite(result.error_flux[[0, 2, 3, 4]]).all()
 
 
@@ -196,12 +196,32 @@ def test_predicted_variance_is_in_squared_label_units(
     network.log_variance.bias.data = torch.tensor([np.log(0.25), np.log(0.01)])
     network.log_variance.bias.data = network.log_variance.bias.data.float()
     model = save(network, {**label_config, "arguments": arguments})
-    result = model.predict(make_prepared(model))
-    assert result.error_model == pytest.approx(
+    prepared = make_prepared(model)
+    # where flux errors are small, the prediction is all there is
+    quiet = replace(prepared, variance=np.full_like(prepared.variance, 1e-12))
+    result = model.predict(quiet)
+    assert result.error == pytest.approx(
         np.tile([400 * 0.5, 0.7 * 0.1], (5, 1)), rel=1e-5
     )
-    total = np.hypot(result.error_flux, result.error_model)
-    assert result.error == pytest.approx(total, rel=1e-5)
+    parts = np.hypot(result.error_flux, result.error_model)
+    assert result.error == pytest.approx(parts, rel=1e-5)
+    unknown = replace(prepared, variance=np.full_like(prepared.variance, np.nan))
+    blind = model.predict(unknown)
+    assert blind.error == pytest.approx(result.error, rel=1e-5)
+    assert np.isnan(blind.error_flux).all()
+
+
+def test_total_is_never_less_than_the_flux_part(save, label_config, make_prepared):
+    arguments = {**label_config["arguments"], "heteroscedastic": True}
+    calibration = {"scale": [1e-3, 1e-3], "floor": [0.0, 0.0]}
+    config = {**label_config, "arguments": arguments, "calibration": calibration}
+    model = save(StarNet(**arguments), config)
+    result = model.predict(make_prepared(model))
+    np.testing.assert_allclose(result.error, result.error_flux, rtol=1e-5)
+    np.testing.assert_allclose(result.error_model, 0.0, atol=1e-2 * result.error.max())
+    diagonal = np.diagonal(result.covariance, axis1=1, axis2=2)
+    assert np.sqrt(diagonal) == pytest.approx(result.error, rel=1e-6)
+    assert np.linalg.eigvalsh(result.covariance.astype(float)).min() > 0
 
 
 def test_mixture_of_an_ensemble_agrees_with_sampling(rng):
