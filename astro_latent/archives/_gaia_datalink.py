@@ -78,8 +78,13 @@ def fetch_sources(
         "retrieval_type": retrieval_type,
         "data_structure": data_structure,
     }
-    results = {request.identifier: _cached(folder, request) for request in wanted}
-    missing = [name for name, result in results.items() if result is None]
+    results: dict[str, FileResult] = {}
+    for request in wanted:
+        here = _cached(folder, request)
+        if here is not None:
+            results[request.identifier] = here
+    unique = dict.fromkeys(request.identifier for request in wanted)
+    missing = [name for name in unique if name not in results]
     show = package_conf.show_progress if progress is None else progress
     with (
         ExitStack() as stack,

@@ -186,7 +186,7 @@ def target_table(targets: Table) -> Table:
     for name, source in (("ra", ra), ("dec", dec)):
         values = targets[source]
         factor = 1.0 if values.unit is None else values.unit.to("deg")
-        data = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+        data: Any = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
         out[name] = data * factor
         if not np.all(np.isfinite(out[name])):
             rows = np.flatnonzero(~np.isfinite(out[name]))

@@ -6,8 +6,8 @@ import hashlib
 import math
 import re
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from ..exceptions import ArchiveFormatError
 
@@ -126,7 +126,7 @@ def _check_fits(path: Path, *, compressed: bool) -> None:
         raise IncompleteFileError(msg) from error
 
 
-def _read_header(stream: IO[bytes]) -> dict[bytes, int] | None:
+def _read_header(stream: BufferedIOBase) -> dict[bytes, int] | None:
     """Read structural keywords of the next header; None where the file ends."""
     values: dict[bytes, int] = {}
     first = True
@@ -158,7 +158,7 @@ def _data_size(header: dict[bytes, int]) -> tuple[int, int]:
     return size, -size % _RECORD
 
 
-def _skip(stream: IO[bytes], size: int, filling: int) -> None:
+def _skip(stream: BufferedIOBase, size: int, filling: int) -> None:
     """Read over a data unit; only the filling at the very end may be missing."""
     missing = size
     while missing and (block := stream.read(min(missing, 1 << 20))):

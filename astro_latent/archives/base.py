@@ -195,7 +195,14 @@ class Survey(ABC):
         raise NotImplementedError(msg)
 
     def query_targets(
-        self, targets: Table, radius: u.Quantity, **filters: Any
+        self,
+        targets: Table,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = -1,
     ) -> Table:
         """List the spectra of many targets at once.
 
@@ -206,8 +213,8 @@ class Survey(ABC):
             ``target_id`` if the answer shall name the target of each row.
         radius : `~astropy.units.Quantity` ['angle']
             Radius around each.
-        **filters
-            As for `query_region`.
+        snr, time, band, row_limit
+            As for `query_region`; all rows by default.
 
         Returns
         -------

@@ -218,10 +218,12 @@ def _add_times(table: Table, roles: dict[str, str]) -> None:
     role = next((role for role in _MID_TIME if role in roles), None)
     if role is None or "t_min" in table.colnames:
         return
-    middle = np.ma.filled(np.ma.asarray(table[roles[role]], dtype=float), np.nan)
+    middle: Any = np.ma.filled(np.ma.asarray(table[roles[role]], dtype=float), np.nan)
     half = np.zeros(len(table))
     if "t_exptime" in table.colnames:
-        length = np.ma.filled(np.ma.asarray(table["t_exptime"], dtype=float), np.nan)
+        length: Any = np.ma.filled(
+            np.ma.asarray(table["t_exptime"], dtype=float), np.nan
+        )
         half = np.where(np.isfinite(length), length, 0.0) / 2 / 86400
     table["t_min"] = Column(middle - half, unit=u.day)
     table["t_max"] = Column(middle + half, unit=u.day)
