@@ -31,6 +31,9 @@ class Conf(_config.ConfigNamespace):
         1800.0, "Seconds after which one file is given up, however it trickles in."
     )
     max_attempts = _item(5, "How often one request is tried.")
+    give_up_after = _item(
+        20, "Files in a row that a host may fail to send before it is left alone."
+    )
     backoff = _item(
         1.0, "Seconds before the second attempt; doubled before each further one."
     )

@@ -78,7 +78,7 @@ def download_files(
             folder=folder,
             scratch=scratch,
             session=session or stack.enter_context(make_session(n_connections=workers)),
-            hosts=_host_limits(unique.values(), limit),
+            hosts=_hosts(unique.values(), limit),
             bar=bar,
         )
         results = _run(job, unique, workers)
@@ -94,7 +94,7 @@ class _Job:
         folder: Path,
         scratch: Path,
         session: requests.Session,
-        hosts: dict[str, threading.Semaphore],
+        hosts: "dict[str, _Host]",
         bar: Any,
     ) -> None:
         self.folder, self.scratch, self.session = folder, scratch, session
@@ -135,11 +135,32 @@ def _for_request(
     return FileResult(identifier=request.identifier, status="failed", message=message)
 
 
-def _host_limits(
-    wanted: Iterable[FileRequest], limit: int
-) -> dict[str, threading.Semaphore]:
-    hosts = {urlsplit(request.url).netloc for request in wanted}
-    return {host: threading.Semaphore(limit) for host in hosts}
+class _Host:
+    """How many connections a host bears, and whether it is there at all."""
+
+    def __init__(self, limit: int) -> None:
+        self.free = threading.Semaphore(limit)
+        self._failures = 0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether so many files have failed in a row that asking on is no use."""
+        return self._failures >= conf.give_up_after
+
+    def note(self, error: Exception | None) -> None:
+        """Count failures that are the host's and not those of one file."""
+        trouble = getattr(error, "__cause__", None)
+        if error is None:
+            self._failures = 0
+        elif isinstance(trouble, TransientError) and not isinstance(
+            trouble.cause, IncompleteFileError
+        ):
+            self._failures += 1
+
+
+def _hosts(wanted: Iterable[FileRequest], limit: int) -> dict[str, _Host]:
+    names = {urlsplit(request.url).netloc for request in wanted}
+    return {name: _Host(limit) for name in names}
 
 
 def _run(
@@ -185,14 +206,18 @@ def _cached(job: _Job, request: FileRequest) -> FileResult | None:
 
 def _fetch_one(job: _Job, request: FileRequest) -> FileResult:
     """Fetch one file; whatever goes wrong becomes its message."""
-    with job.hosts[urlsplit(request.url).netloc]:
+    name, host = request.identifier, job.hosts[urlsplit(request.url).netloc]
+    with host.free:
+        if host.is_down:
+            text = "not tried: its host failed for many files before; run again later"
+            return FileResult(identifier=name, status="failed", message=text)
         try:
             path = with_retries(partial(_attempt, job, request), stop=job.stop)
         except (ArchiveError, OSError, ValueError) as error:
-            return FileResult(
-                identifier=request.identifier, status="failed", message=str(error)
-            )
-    return FileResult(identifier=request.identifier, path=path, status="downloaded")
+            host.note(error)
+            return FileResult(identifier=name, status="failed", message=str(error))
+        host.note(None)
+    return FileResult(identifier=name, path=path, status="downloaded")
 
 
 def _attempt(job: _Job, request: FileRequest) -> Path:

@@ -334,6 +334,22 @@ class TestPoliteness:
         download_files(ask(stub, *paths), tmp_path, n_workers=8, connections_per_host=2)
         assert most[0] == 2
 
+    def test_a_host_that_is_down_is_left_alone(self, stub, tmp_path, say):
+        paths = [f"/{n}" for n in range(30)]
+        stub.routes = dict.fromkeys(paths, say(fault="drop"))
+        with conf.set_temp("give_up_after", 3), conf.set_temp("max_attempts", 2):
+            results = download_files(ask(stub, *paths), tmp_path, n_workers=1)
+        assert len(stub.seen) == 6
+        assert "the connection broke" in results[2].message
+        assert {r.message[:9] for r in results[3:]} == {"not tried"}
+
+    def test_missing_files_do_not_condemn_a_host(self, stub, tmp_path, say, make_fits):
+        stub.routes["/last"] = say(make_fits())
+        paths = [f"/{n}" for n in range(5)]
+        with conf.set_temp("give_up_after", 3):
+            results = download_files(ask(stub, *paths, "/last"), tmp_path, n_workers=1)
+        assert results[-1].status == "downloaded"
+
     @pytest.mark.parametrize(
         ("text", "low", "high"),
         [
