@@ -76,11 +76,13 @@ def peak():
 
 def report(name, action):
     """Print how long it took and by how much the peak memory rose."""
-    before, start = peak(), time.perf_counter()
+    before, start, busy = peak(), time.perf_counter(), time.process_time()
     table = action()
-    seconds = time.perf_counter() - start
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    rise = peak() - before
     print(
-        f"{name:28s} {len(table):7d} rows {seconds:7.1f} s  +{peak() - before:.0f} MB"
+        f"{name:24s} {len(table):7d} rows {seconds:7.1f} s, "
+        f"of these {busy:.1f} s ours, +{rise:.0f} MB"
     )
 
 

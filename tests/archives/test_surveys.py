@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What every survey promises: facts, checked filters and configurable addresses."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -9,6 +11,7 @@ from astropy.table import Table
 
 from astro_latent.archives import SURVEYS, conf, fetch, get_survey
 from astro_latent.archives.base import QueryFilter, Survey
+from astro_latent.exceptions import ArchiveError
 
 NEED_NO_NETWORK = ("local", "sample")
 ADDRESSES = {
@@ -66,6 +69,40 @@ class TestContract:
 def test_a_generic_survey_says_that_it_needs_an_address(name):
     with pytest.raises(ValueError, match="needs an address"):
         get_survey(name).query_region(SkyCoord(1, 1, unit="deg"), 1 * u.deg)
+
+
+class TestRegistry:
+    """The registry is asked once, and only when its answer is needed."""
+
+    @pytest.fixture
+    def registry(self, monkeypatch):
+        asked = []
+
+        class Record:
+            def get_service(self, service_type):
+                assert service_type == "ssa"
+                return SimpleNamespace(baseurl="https://archive.example.org/ssa")
+
+        def search(**terms):
+            asked.append(terms)
+            return [Record()] if terms["ivoid"] == "ivo://known/ssa" else []
+
+        monkeypatch.setattr("pyvo.registry.search", search)
+        return asked
+
+    def test_a_known_service(self, registry):
+        survey = get_survey("ssa", registry="ivo://known/ssa")
+        assert registry == []
+        assert survey.url == survey.url == "https://archive.example.org/ssa"
+        assert registry == [{"ivoid": "ivo://known/ssa", "servicetype": "ssa"}]
+
+    def test_an_unknown_service(self, registry):
+        with pytest.raises(ArchiveError, match="knows no SSA service 'ivo://other'"):
+            get_survey("ssa", registry="ivo://other").query_target("x")
+
+    def test_one_of_both(self):
+        with pytest.raises(ValueError, match=r"either the url .* or its registry"):
+            get_survey("ssa", url="http://x", registry="ivo://x")
 
 
 class TestFilter:
