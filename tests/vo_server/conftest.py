@@ -49,6 +49,7 @@ class VOServer:
     url: str
     rows: list[dict]
     started_in: float
+    dachs: "Dachs | None" = None  # what runs it, unless it ran before the tests
 
     @property
     def tap(self):
@@ -212,6 +213,14 @@ class Dachs:
         self.run("dachs", "imp", "q", cwd=self.inputs)
         self.serve()
 
+    def publish(self, folder):
+        """Import a resource into the running server, under the name of its folder."""
+        home = self.root / "gavo" / "inputs" / folder.name
+        shutil.copytree(folder, home)
+        self.own()
+        self.run("dachs", "imp", "q", cwd=home)
+        return f"{self.url}/{folder.name}/q"
+
     def start_database(self):
         tools, cluster = postgres_folder(), self.root / "pg"
         self.run(
@@ -343,7 +352,8 @@ def vo_server():
     begin = time.monotonic()
     try:
         dachs.start()
-        yield VOServer(dachs.url, published_rows(), time.monotonic() - begin)
+        started_in = time.monotonic() - begin
+        yield VOServer(dachs.url, published_rows(), started_in, dachs)
     finally:
         dachs.stop()
         shutil.rmtree(root, ignore_errors=True)
