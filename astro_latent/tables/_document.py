@@ -306,6 +306,16 @@ def _attributes(element: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in pairs if value is not None}
 
 
+def _first_table(document: tree.VOTableFile) -> tree.TableElement:
+    table = next(iter(document.iter_tables()), None)
+    if table is None:
+        infos = [*document.infos, *(i for r in document.resources for i in r.infos)]
+        said = "; ".join(f"{i.name} {i.value}: {i.content or ''}" for i in infos)
+        msg = f"the VOTable holds no table; it says {said or 'nothing else'}"
+        raise ValueError(msg)
+    return table
+
+
 def describe_document(
     document: tree.VOTableFile, table: "tree.TableElement | None" = None
 ) -> "tuple[list[Field], dict[str, Any]]":
@@ -324,8 +334,13 @@ def describe_document(
         The columns.
     meta : dict
         Metadata: description, PARAM and INFO.
+
+    Raises
+    ------
+    ValueError
+        If there is no table, as in the error message of a service.
     """
-    table = table or next(iter(document.iter_tables()))
+    table = table or _first_table(document)
     home = next(
         (r for r in document.resources if table in r.tables), document.resources[0]
     )

@@ -344,3 +344,14 @@ def test_dex_from_a_service_is_mended(tmp_path):
     write_table(served, tmp_path / "b.vot")
     assert 'unit="dex"' in (tmp_path / "b.vot").read_text()
     assert read_table(tmp_path / "b.vot")["fe_h"][0] == 0.5 * u.dex
+
+
+def test_the_error_of_a_service_is_told(tmp_path):
+    text = (
+        '<VOTABLE version="1.4"><RESOURCE type="results">'
+        '<INFO name="QUERY_STATUS" value="ERROR">No such column</INFO>'
+        "</RESOURCE></VOTABLE>"
+    )
+    (tmp_path / "error.vot").write_text(text)
+    with pytest.raises(ValueError, match="no table.*QUERY_STATUS ERROR: No such col"):
+        read_table(tmp_path / "error.vot")
