@@ -194,14 +194,16 @@ def build_document(
     table.description = _one_line(meta.get("description")) or None
     status = tree.Info(ID="info_QUERY_STATUS", name="QUERY_STATUS", value="OK")
     resource.infos.append(status)
+    columns = {spec.name.lower() for spec in fields}
     for key, value in meta.items():
         if value is None or key in ("name", "description"):
             continue
         if key in INFO_KEYS and isinstance(value, str):
             ID = fix_id(f"info_{key}")
             resource.infos.append(tree.Info(ID=ID, name=key, value=value))
-        else:
-            table.params.append(_param(document, key, value))
+        else:  # within a table, names of FIELD and PARAM must differ
+            home = resource if key.lower() in columns else table
+            home.params.append(_param(document, key, value))
     for spec, ID in zip(fields, _unique_ids(fields), strict=True):
         ascii_ = ascii_columns is not None and spec.name in ascii_columns
         table.fields.append(_field(document, spec, ID, ascii_))

@@ -355,3 +355,12 @@ def test_the_error_of_a_service_is_told(tmp_path):
     (tmp_path / "error.vot").write_text(text)
     with pytest.raises(ValueError, match="no table.*QUERY_STATUS ERROR: No such col"):
         read_table(tmp_path / "error.vot")
+
+
+@pytest.mark.parametrize("suffix", [".vot", ".fits", ".parquet"])
+def test_metadata_may_be_called_like_a_column(tmp_path, suffix):
+    table = ResultTable({"survey": ["harps", "apogee"]}, meta={"survey": "both"})
+    table.write(tmp_path / f"a{suffix}")
+    again = read_table(tmp_path / f"a{suffix}")
+    assert again.meta["survey"] == "both"
+    assert list(again["survey"]) == ["harps", "apogee"]
