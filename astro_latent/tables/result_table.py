@@ -175,6 +175,11 @@ def read_table(
     ResultTable
         The table: INFO and PARAM in ``meta``, UCDs in ``column.info.meta["ucd"]``.
 
+    Raises
+    ------
+    ValueError
+        If the format is not known, or a VOTable holds no table.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -186,4 +191,8 @@ def read_table(
     >>> len(read_table(path))
     2
     """
-    return ResultTable.read(path, format=format, **options)
+    try:
+        return ResultTable.read(path, format=format, **options)
+    except registry.IORegistryError as error:
+        msg = f"{path}: neither name nor content tell the format; pass format="
+        raise ValueError(msg) from error
