@@ -17,6 +17,7 @@ __all__ = [
     "EXIT_OK",
     "EXIT_USAGE",
     "add_inputs",
+    "add_output",
     "add_result_options",
     "check_output",
     "complain",
@@ -24,6 +25,7 @@ __all__ = [
     "finish",
     "say",
     "show_table",
+    "table_path",
 ]
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -54,20 +56,25 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_result_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of verbs that run a model and make a table."""
-    add_inputs(parser)
-    parser.add_argument("-m", "--model", help="name or folder of weights")
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that write a table."""
     parser.add_argument(
         "-o",
         "--output",
-        type=_table_path,
+        type=table_path,
         help="file to write: .vot, .fits, .ecsv, .parquet; by default the table is "
         "printed",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing output"
     )
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that run a model and make a table."""
+    add_inputs(parser)
+    parser.add_argument("-m", "--model", help="name or folder of weights")
+    add_output(parser)
     parser.add_argument(
         "--radial-velocity",
         type=float,
@@ -86,7 +93,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _table_path(text: str) -> Path:
+def table_path(text: str) -> Path:
     """Refuse an ending that means nothing before hours of work, not after."""
     path = Path(text)
     if path.suffix.lower() not in ENDINGS:

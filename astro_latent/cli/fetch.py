@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ._common import EXIT_FAILED, EXIT_OK, complain, say
+from ._common import EXIT_FAILED, EXIT_OK, complain, say, table_path
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,13 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snr", type=float, help="smallest signal-to-noise ratio")
     parser.add_argument("--row-limit", type=int, help="largest number of spectra")
     parser.add_argument("-d", "--directory", type=Path, help="folder for the files")
-    parser.add_argument("-o", "--output", type=Path, help="table of what was fetched")
+    parser.add_argument(
+        "-o", "--output", type=table_path, help="table of what was fetched"
+    )
     parser.add_argument("--no-progress", action="store_true")
 
 
 def run(options: argparse.Namespace) -> int:
     """Query, fetch, and print one path on each line: input for the other verbs."""
     from ..archives import fetch
+    from ..tables import write_table
 
     found = _query(options)
     fetched = fetch(
@@ -42,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         progress=not options.no_progress,
     )
     if options.output:
-        fetched.write(options.output, overwrite=True)
+        write_table(fetched, options.output, overwrite=True)
     paths = [str(path) for path in fetched["local_path"]]
     for path in filter(None, paths):
         say(path)

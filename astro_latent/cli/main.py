@@ -14,7 +14,10 @@ from ._common import EXIT_FAILED, EXIT_USAGE, complain
 __all__ = ["main"]
 
 #: Verbs in the order in which a newcomer meets them; each is a module of this room.
-VERBS = ("demo", "models", "surveys", "fetch", "info", "prepare", "encode", "predict")
+VERBS = (
+    "demo", "models", "surveys", "fetch", "info", "prepare", "encode", "predict",
+    "crossmatch",
+)  # fmt: skip
 
 #: Errors that are the user's or an archive's, and need no traceback.
 _EXPECTED = (AstroLatentError, OSError, ValueError, TypeError, NotImplementedError)

@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Match a table of results with a catalogue by position."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ._common import EXIT_OK, add_output, check_output, complain, show_table
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    parser.add_argument("table", type=Path, metavar="TABLE", help="file with results")
+    parser.add_argument(
+        "other",
+        type=_catalogue,
+        metavar="OTHER",
+        help="a file; vizier:I/355/gaiadr3, vizier:simbad; tap:URL#SCHEMA.TABLE; "
+        "hats:PATH",
+    )
+    parser.add_argument(
+        "--radius",
+        type=float,
+        default=1.0,
+        metavar="ARCSEC",
+        help="largest separation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--find",
+        choices=("best", "all", "symmetric"),
+        default="best",
+        help="the nearest row of OTHER, all of them, or each row once at most",
+    )
+    parser.add_argument(
+        "--join",
+        choices=("inner", "left"),
+        default="inner",
+        help="rows with a match, or all rows of TABLE",
+    )
+    add_output(parser)
+
+
+def _catalogue(text: str) -> Any:
+    """Understand ``tap:URL#TABLE``; all else is understood by the function itself."""
+    if not text.startswith("tap:"):
+        return text
+    from ..tables import TapTable
+
+    url, _, name = text.removeprefix("tap:").rpartition("#")
+    if not (url and name):
+        msg = f"{text!r} must be tap:URL#SCHEMA.TABLE"
+        raise argparse.ArgumentTypeError(msg)
+    return TapTable(url=url, table=name)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Match, write or print the pairs, and sum them up."""
+    from astropy import units as u
+
+    from ..tables import crossmatch, read_table
+
+    check_output(options)
+    table = read_table(options.table)
+    matched = crossmatch(
+        table,
+        options.other,
+        radius=options.radius * u.arcsec,
+        find=options.find,
+        join=options.join,
+    )
+    if options.output:
+        matched.write(options.output, overwrite=options.overwrite)
+    else:
+        show_table(matched[_shown(matched)])
+    found = matched[matched["n_match"] > 0]
+    ambiguous = int((found["n_match"] > 1).sum())
+    where = f" -> {options.output}" if options.output else ""
+    complain(
+        f"{len(table)} rows, {len(found)} matches, {ambiguous} of them ambiguous{where}"
+    )
+    return EXIT_OK
+
+
+def _shown(table: Any) -> list[str]:
+    """Names of what fits on a screen: identifiers, position, and the match."""
+    ucds = {
+        name: (table[name].info.meta or {}).get("ucd", "") for name in table.colnames
+    }
+    kinds = ("meta.id", "pos.eq", "pos.angDistance")
+    shown = [name for name, ucd in ucds.items() if ucd.startswith(kinds)]
+    return [*shown, *(name for name in table.colnames if name.startswith("n_match"))]
