@@ -353,7 +353,7 @@ def test_the_error_of_a_service_is_told(tmp_path):
         "</RESOURCE></VOTABLE>"
     )
     (tmp_path / "error.vot").write_text(text)
-    with pytest.raises(ValueError, match="no table.*QUERY_STATUS ERROR: No such col"):
+    with pytest.raises(ValueError, match=r"no table.*QUERY_STATUS ERROR: No such col"):
         read_table(tmp_path / "error.vot")
 
 
