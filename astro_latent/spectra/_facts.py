@@ -213,7 +213,8 @@ def stated_medium(header: Mapping[str, Any]) -> str:
     str
         One of `~astro_latent.spectra.MEDIA`.
     """
-    kind = str(header.get("CTYPE1") or "").strip().upper()[:4]
+    # whole words: others write CTYPE1 = 'Wavelength' and say nothing by it
+    kind = str(header.get("CTYPE1") or "").strip().upper().partition("-")[0]
     if kind in ("AWAV", "WAVE"):
         return "air" if kind == "AWAV" else "vacuum"
     word = str(header.get("AIRORVAC") or "").strip().lower()[:3]

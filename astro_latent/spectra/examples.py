@@ -2,7 +2,8 @@
 """Write small files that are true to their formats, for examples and tests.
 
 The arrays are yours; headers, table layouts and conventions are those of the real
-products: SDSS data model, ESO Science Data Products Standard, HARPS DRS, LAMOST.
+products: SDSS data model, ESO Science Data Products Standard, HARPS DRS, LAMOST,
+GALAH.
 """
 
 import os
@@ -14,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..exceptions import UnknownNameError
+from ._example_surveys import galah_hdus, sdss_hdus
 
 __all__ = ["EXAMPLE_FORMATS", "write_example"]
 
@@ -313,8 +315,10 @@ _BUILDERS: dict[str, Callable[..., list[Any]]] = {
     "apvisit": _apvisit,
     "aspcapstar": _aspcapstar,
     "eso_phase3": _phase3,
+    "galah": galah_hdus,
     "harps_s1d": _harps_s1d,
     "lamost_lrs": _lamost,
+    "sdss_spec": sdss_hdus,
     "wcs1d": _wcs1d,
 }
 

@@ -54,6 +54,8 @@ FORMATS = LazyRegistry(
         "eso_phase3": "astro_latent.spectra.phase3:PHASE3",
         "harps_s1d": "astro_latent.spectra.harps_s1d:HARPS_S1D",
         "lamost_lrs": "astro_latent.spectra.lamost:LAMOST_LRS",
+        "sdss_spec": "astro_latent.spectra.sdss_spec:SDSS_SPEC",
+        "galah": "astro_latent.spectra.galah:GALAH_SPECTRUM",
         "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
     },
     group="astro_latent.formats",

@@ -11,7 +11,7 @@ LOG_GRID = 10 ** (4.179 + 6e-6 * np.arange(8575))
 def _grid(name):
     if name in ("apstar", "aspcapstar"):
         return LOG_GRID
-    if name == "lamost_lrs":
+    if name in ("lamost_lrs", "sdss_spec"):
         return 10 ** (3.5682 + 1e-4 * np.arange(3904))
     if name == "apvisit":
         chips = ((15142, 15810, 4096), (15857, 16435, 4096), (16472, 16955, 4096))

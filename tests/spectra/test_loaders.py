@@ -32,7 +32,8 @@ def test_auto_detected(name, samples):
 @pytest.mark.parametrize("name", EXAMPLE_FORMATS)
 def test_by_name(name, samples):
     found = Spectrum.read(str(samples[name]), format=name)
-    assert found.meta["observation"].obs_id == name
+    (arrays,) = read_arrays(samples[name])
+    assert found.meta["observation"].obs_id == arrays.observation.obs_id
 
 
 def test_options_reach_the_reader(example, grid, rng):
