@@ -4,6 +4,7 @@
 from ._hats import write_hats
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .crossmatch import crossmatch
+from .moc import footprint_moc
 from .positions import resolve_positions
 from .publish import write_resource
 from .result_table import ResultTable, read_table, write_table
@@ -24,6 +25,7 @@ __all__ = [
     "check_table",
     "crossmatch",
     "encode_spectra",
+    "footprint_moc",
     "is_ucd",
     "is_vounit",
     "iter_results",

@@ -43,9 +43,9 @@ PUBLIC = {
     """,
     "tables": """
         COLUMNS ColumnInfo LABELS ResultTable TableWriter TapTable check_table
-        crossmatch encode_spectra is_ucd is_vounit iter_results predict_parameters
-        read_table resolve_positions send_to_samp to_wide write_hats write_resource
-        write_table
+        crossmatch encode_spectra footprint_moc is_ucd is_vounit iter_results
+        predict_parameters read_table resolve_positions send_to_samp to_wide write_hats
+        write_resource write_table
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel
