@@ -63,10 +63,11 @@ def _beside_truth(parameters: Any, sample: Any) -> Any:
 
     table = parameters[["target_name"]]
     for label in ("teff", "logg", "fe_h"):
-        digits = 0 if label == "teff" else 2
-        for name in (label, f"{label}_error"):
-            table[name] = parameters[name].round(digits)
+        table[label] = parameters[label]
+        table[f"{label}_error"] = parameters[f"{label}_error"]
         table[f"true_{label}"] = sample[f"true_{label}"]
+        for name in (label, f"{label}_error", f"true_{label}"):
+            table[name].info.format = ".0f" if label == "teff" else ".2f"
     table["flags"] = [", ".join(names) for names in decode_flags(parameters["flags"])]
     return table
 
