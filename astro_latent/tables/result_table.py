@@ -130,7 +130,8 @@ def write_table(
     overwrite : bool, optional
         Replace an existing file.
     **options
-        Passed to the writer, such as ``serialization="tabledata"`` for a VOTable.
+        Passed to the writer, such as ``serialization="tabledata"`` or ``mivot=True``
+        for a VOTable.
 
     Raises
     ------

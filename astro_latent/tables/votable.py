@@ -25,6 +25,7 @@ from ._document import (
 from ._fields import Field, assemble, flatten
 from ._files import as_stream, free_path
 from ._unpack import unpack_rows
+from .mivot import annotate_position
 
 __all__ = ["VOTableWriter", "read_votable", "write_votable"]
 
@@ -63,6 +64,8 @@ class VOTableWriter:
     ascii_columns : set of str, optional
         Text columns that are certain to hold 7-bit characters only; the others take
         two bytes per character.
+    mivot : bool, optional
+        Annotate the position.
     """
 
     def __init__(
@@ -73,12 +76,15 @@ class VOTableWriter:
         *,
         version: str = "1.4",
         ascii_columns: "set[str] | None" = None,
+        mivot: bool = False,
     ) -> None:
         self._fields = fields
         self._ascii = ascii_columns or set()
         document = build_document(
             fields, meta, version=version, ascii_columns=self._ascii
         )
+        if mivot:
+            annotate_position(document)
         table = next(iter(document.iter_tables()))
         table.format = "binary2"
         with warnings.catch_warnings():
@@ -110,11 +116,20 @@ class VOTableWriter:
 
 
 def _write_tree(
-    path: Path, fields: list, arrays: list, meta: dict, version: str, form: str
+    path: Path,
+    fields: list,
+    arrays: list,
+    meta: dict,
+    *,
+    version: str,
+    form: str,
+    mivot: bool,
 ) -> None:
     document = build_document(
         fields, meta, version=version, ascii_columns=_ascii_columns(fields, arrays)
     )
+    if mivot:
+        annotate_position(document)
     table = next(iter(document.iter_tables()))
     table.format = form
     with warnings.catch_warnings():
@@ -136,6 +151,7 @@ def write_votable(
     *,
     serialization: str = "binary2",
     version: str = "1.4",
+    mivot: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write a table as VOTable.
@@ -150,6 +166,9 @@ def write_votable(
         How the rows are stored; ``"binary2"`` is by far the fastest.
     version : {"1.3", "1.4", "1.5"}, optional
         Version of the standard. Not all programs read 1.5 yet.
+    mivot : bool, optional
+        Say in the words of MIVOT which columns are the position; needs a main
+        identifier and a main position, and version 1.4 or later.
     overwrite : bool, optional
         Replace an existing file.
 
@@ -164,7 +183,15 @@ def write_votable(
         raise ValueError(msg)
     fields, arrays = flatten(table)
     if serialization != "binary2":
-        _write_tree(path, fields, arrays, table.meta, version, serialization)
+        _write_tree(
+            path,
+            fields,
+            arrays,
+            table.meta,
+            version=version,
+            form=serialization,
+            mivot=mivot,
+        )
         return
     writer = VOTableWriter(
         path,
@@ -172,6 +199,7 @@ def write_votable(
         table.meta,
         version=version,
         ascii_columns=_ascii_columns(fields, arrays),
+        mivot=mivot,
     )
     if arrays:
         writer.write(arrays)

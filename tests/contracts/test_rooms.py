@@ -26,7 +26,7 @@ HOMES = {
     "torch": ("models", "training"),
     "safetensors": ("models", "training"),
     "astroquery": ("archives",),
-    "pyvo": ("archives", "tables/samp.py"),
+    "pyvo": ("archives", "tables/samp.py", "tables/mivot.py"),
     "requests": ("archives",),
     "matplotlib": ("plotting", "cli/demo.py"),
 }
