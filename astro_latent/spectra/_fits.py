@@ -247,6 +247,8 @@ class FitsFile:
         If it is no FITS file, or shorter than its headers say.
     """
 
+    container = "fits"
+
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self.buffer = self._map()

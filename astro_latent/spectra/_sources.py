@@ -21,6 +21,7 @@ _ENDINGS = tuple(
     for ending in (".fits", ".fit", ".fts")
     for packed in ("", ".gz", ".fz")
 )
+_VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
 _PATHS = ("path", "local_path")
 # column of a table -> field of Observation; the first that has a value wins
 _OVERRIDES = {
@@ -116,8 +117,10 @@ def _expand_spectrum(spectrum: Any) -> Iterator[Item]:
 def _expand_path(text: str) -> Iterator[Item]:
     path = Path(text)
     if path.is_dir():
-        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS))
-        reason = f"the folder holds no file ending in {', '.join(_ENDINGS[::3])}"
+        known = (*_ENDINGS, *_VOTABLES)
+        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(known))
+        shown = (*_ENDINGS[::3], *_VOTABLES[:2])
+        reason = f"the folder holds no file ending in {', '.join(shown)}"
     elif glob.has_magic(text) and not path.exists():
         names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
         names = [p for p in names if p.is_file()]

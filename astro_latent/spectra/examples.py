@@ -3,7 +3,7 @@
 
 The arrays are yours; headers, table layouts and conventions are those of the real
 products: SDSS data model, ESO Science Data Products Standard, HARPS DRS, LAMOST,
-GALAH.
+GALAH, Gaia's DataLink, the IVOA Spectrum Data Model.
 """
 
 import os
@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from ..exceptions import UnknownNameError
 from ._example_surveys import galah_hdus, sdss_hdus
+from ._example_votables import VOTABLES
 
 __all__ = ["EXAMPLE_FORMATS", "write_example"]
 
@@ -55,8 +56,9 @@ def write_example(
     overwrite : bool, optional
         Replace an existing file.
     **header
-        Cards of the primary header, in place of or beside the usual ones;
-        ``**{"ESO DRS BERV": 1.0}`` where a keyword is no Python name. None removes.
+        Cards of the primary header, or parameters of a VOTable, in place of or beside
+        the usual ones; ``**{"ESO DRS BERV": 1.0}`` where a keyword is no Python name.
+        None removes.
 
     Returns
     -------
@@ -81,8 +83,8 @@ def write_example(
     >>> read_arrays(path)[0].observation.snr
     120.0
     """
-    if format not in _BUILDERS:
-        raise UnknownNameError("example format", format, list(_BUILDERS))
+    if format not in EXAMPLE_FORMATS:
+        raise UnknownNameError("example format", format, list(EXAMPLE_FORMATS))
     wavelength, flux = np.asarray(wavelength, float), np.asarray(flux)
     if wavelength.shape != flux.shape[-1:]:
         msg = f"flux of shape {flux.shape} does not fit {wavelength.size} wavelengths"
@@ -91,6 +93,8 @@ def write_example(
         level = np.abs(np.nanmedian(flux)) if np.isfinite(flux).any() else 0.0
         sigma = np.full(flux.shape, level / 100 or 1.0)
     pixmask = np.zeros(flux.shape, np.int16) if pixmask is None else np.asarray(pixmask)
+    if format in VOTABLES:
+        return VOTABLES[format](path, wavelength, flux, sigma, pixmask, header)
     hdus = _BUILDERS[format](wavelength, flux, sigma, pixmask)
     for key, value in header.items():
         key = f"HIERARCH {key}" if " " in key or len(key) > 8 else key
@@ -323,4 +327,4 @@ _BUILDERS: dict[str, Callable[..., list[Any]]] = {
 }
 
 #: Formats that `write_example` can write.
-EXAMPLE_FORMATS = tuple(_BUILDERS)
+EXAMPLE_FORMATS = (*_BUILDERS, *VOTABLES)

@@ -8,9 +8,11 @@ theirs through the entry-point group ``astro_latent.formats``, each pointing to 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..utils._registry import LazyRegistry
 from ._fits import FitsFile
+from ._votable import VotableFile
 from .observation import SpectrumArrays
 
 __all__ = ["FORMATS", "Format", "identify_format"]
@@ -27,24 +29,46 @@ class Format:
     title : str
         What it is, for people.
     identify : callable
-        ``identify(file: FitsFile) -> bool``; looks at headers only.
+        ``identify(file) -> bool``; looks at headers only. It is given files of the
+        right container.
     read : callable
         ``read(file, **options) -> list of SpectrumArrays``.
     options : tuple of str, optional
         Keyword arguments that ``read`` takes.
     priority : int, optional
         Among specutils' loaders: theirs have at most 20.
+    container : {"fits", "votable"}, optional
+        What the files are: a `FitsFile` or a `VotableFile` is given to ``identify``
+        and ``read``.
     """
 
     name: str
     title: str
-    identify: Callable[[FitsFile], bool]
+    identify: Callable[[Any], bool]
     read: Callable[..., list[SpectrumArrays]]
     options: tuple[str, ...] = ()
     priority: int = 30
+    container: str = "fits"
+
+    def matches(self, file: "FitsFile | VotableFile") -> bool:
+        """Tell whether a file has this format.
+
+        Parameters
+        ----------
+        file : FitsFile or VotableFile
+            The open file.
+
+        Returns
+        -------
+        bool
+            True if it has.
+        """
+        return file.container == self.container and self.identify(file)
 
 
-#: Formats in the order in which they are tried; the general one comes last.
+_GENERAL = ("sdm_votable", "wcs1d")
+
+#: Formats in the order in which they are tried; the general ones come last.
 FORMATS = LazyRegistry(
     "spectrum format",
     {
@@ -56,18 +80,20 @@ FORMATS = LazyRegistry(
         "lamost_lrs": "astro_latent.spectra.lamost:LAMOST_LRS",
         "sdss_spec": "astro_latent.spectra.sdss_spec:SDSS_SPEC",
         "galah": "astro_latent.spectra.galah:GALAH_SPECTRUM",
+        "gaia": "astro_latent.spectra.gaia:GAIA_SPECTRUM",
+        "sdm_votable": "astro_latent.spectra.sdm_votable:SDM_VOTABLE",
         "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
     },
     group="astro_latent.formats",
 )
 
 
-def identify_format(file: FitsFile) -> str | None:
-    """Find out the format of a FITS file.
+def identify_format(file: "FitsFile | VotableFile") -> str | None:
+    """Find out the format of a file.
 
     Parameters
     ----------
-    file : FitsFile
+    file : FitsFile or VotableFile
         The open file.
 
     Returns
@@ -75,5 +101,5 @@ def identify_format(file: FitsFile) -> str | None:
     str or None
         Name of the format; None if it is none of `FORMATS`.
     """
-    names = sorted(FORMATS, key="wcs1d".__eq__)  # also after those of others
-    return next((name for name in names if FORMATS[name].identify(file)), None)
+    names = sorted(FORMATS, key=_GENERAL.__contains__)  # also after those of others
+    return next((name for name in names if FORMATS[name].matches(file)), None)

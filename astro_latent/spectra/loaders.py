@@ -13,12 +13,14 @@ from specutils import Spectrum, SpectrumList
 from specutils.io.registers import data_loader
 
 from ..exceptions import SpectrumReadError
-from ._fits import FitsFile
+from ._votable import open_file
 from .convert import to_spectrum
 from .formats import FORMATS, identify_format
 from .reading import read_arrays
 
 __all__ = ["register_loaders"]
+
+_EXTENSIONS = {"fits": ["fits", "fits.gz"], "votable": ["vot", "xml"]}
 
 
 def _identifier(name: str) -> Callable[..., bool]:
@@ -29,7 +31,7 @@ def _identifier(name: str) -> Callable[..., bool]:
         if origin != "read" or not isinstance(path, str):
             return False
         try:
-            with FitsFile(path) as file:
+            with open_file(path) as file:
                 return identify_format(file) == name
         except SpectrumReadError:
             return False
@@ -51,7 +53,7 @@ def _register(name: str) -> None:
 
     common = {
         "identifier": _identifier(name),
-        "extensions": ["fits", "fits.gz"],
+        "extensions": _EXTENSIONS[FORMATS[name].container],
         "priority": FORMATS[name].priority,
         "force": True,
     }

@@ -13,6 +13,7 @@ from ._checks import placeholder
 from ._facts import identifier_from_path
 from ._fits import FitsFile, NotFitsError
 from ._sources import Item, expand_source
+from ._votable import VotableFile, open_file
 from .formats import FORMATS, identify_format
 from .observation import Observation, SpectrumArrays
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["iter_arrays", "read_arrays", "read_spectra"]
 
 _ON_ERROR = ("flag", "raise")
+_NO_SPECTRUM = (
+    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
+    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux)"
+)
 
 
 def read_arrays(
@@ -94,7 +99,7 @@ def _read(
     if format is not None and format not in FORMATS:
         return _read_with_specutils(path, format)
     try:
-        file = FitsFile(path)
+        file = open_file(path)
     except NotFitsError:
         if format is not None:
             raise
@@ -105,13 +110,15 @@ def _read(
 
 
 def _read_known(
-    file: FitsFile, format: str | None, options: dict[str, Any]
+    file: "FitsFile | VotableFile", format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays] | None:
     """Read with one of our own formats; None if the file has none of them."""
     name = format or identify_format(file)
     if name is None:
-        return None
+        return file.refuse(_NO_SPECTRUM) if isinstance(file, VotableFile) else None
     chosen = FORMATS[name]
+    if chosen.container != file.container:
+        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
     known = {key: options[key] for key in options if key in chosen.options}
     try:
         return chosen.read(file, **known)
@@ -161,8 +168,8 @@ def iter_arrays(
     ----------
     source : Spectrum, SpectrumArrays, path, folder, glob, table, or iterable of those
         A `~specutils.SpectrumList` or `~specutils.SpectrumCollection` too. Of a folder
-        the FITS files are read, by name. A table needs a column ``path`` or
-        ``local_path``; its ``obs_id, target_name, ra, dec, obs_publisher_did`` and
+        the FITS files and VOTables are read, by name. A table needs a column ``path``
+        or ``local_path``; its ``obs_id, target_name, ra, dec, obs_publisher_did`` and
         ``radial_velocity`` (km/s) override what the files say.
     format : str, optional
         Format of all files.

@@ -19,7 +19,7 @@ from astro_latent.spectra import (
     read_arrays,
     write_example,
 )
-from astro_latent.spectra._fits import FitsFile
+from astro_latent.spectra._votable import open_file
 from astro_latent.utils._registry import LazyRegistry
 
 
@@ -54,7 +54,7 @@ def test_written_example_is_told_by_its_own_format(tmp_path, name):
     wavelength = space(15100.0, 17000.0, 3000)
     flux = np.full(wavelength.size, 100.0, "f4")
     path = write_example(name, tmp_path / "example.fits", wavelength, flux)
-    assert identify_format(FitsFile(path)) == name
+    assert identify_format(open_file(path)) == name
     (arrays,) = read_arrays(path)
     tolerance = 1e-6 if name in SINGLE else 1e-7
     np.testing.assert_allclose(arrays.wavelength, wavelength, rtol=tolerance)

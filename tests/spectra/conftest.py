@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from astro_latent.spectra import EXAMPLE_FORMATS, write_example
+from astro_latent.spectra import EXAMPLE_FORMATS, FORMATS, write_example
 
 LOG_GRID = 10 ** (4.179 + 6e-6 * np.arange(8575))
 
@@ -13,10 +13,17 @@ def _grid(name):
         return LOG_GRID
     if name in ("lamost_lrs", "sdss_spec"):
         return 10 ** (3.5682 + 1e-4 * np.arange(3904))
+    if name == "gaia":
+        return 8460 + 0.1 * np.arange(2401)
     if name == "apvisit":
         chips = ((15142, 15810, 4096), (15857, 16435, 4096), (16472, 16955, 4096))
         return np.concatenate([np.linspace(*chip) for chip in chips])
     return 5000 + 0.01 * np.arange(6000)
+
+
+def file_name(name):
+    """Return a name for a file of a format."""
+    return f"{name}.{'vot' if FORMATS[name].container == 'votable' else 'fits'}"
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def example(tmp_path, rng):
         flux = kwargs.pop("flux", None)
         if flux is None:
             flux = rng.normal(100, 1, wavelength.size).astype(np.float32)
-        target = tmp_path / kwargs.pop("name", f"{name}.fits")
+        target = tmp_path / kwargs.pop("name", file_name(name))
         return write_example(name, target, wavelength, flux, **kwargs), wavelength, flux
 
     return write
@@ -49,7 +56,7 @@ def samples(tmp_path_factory):
     return {
         name: write_example(
             name,
-            folder / f"{name}.fits",
+            folder / file_name(name),
             _grid(name),
             rng.normal(100, 1, _grid(name).size).astype(np.float32),
         )

@@ -1,0 +1,161 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra as VOTables, for `~astro_latent.spectra.write_example`."""
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+__all__ = ["VOTABLES"]
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
+    ' xmlns:spec="http://www.ivoa.net/xml/SpectrumModel/v1.01">\n'
+    '<RESOURCE type="results" utype="spec:Spectrum">\n'
+    '<INFO name="QUERY_STATUS" value="OK"/>\n'
+    '<TABLE utype="spec:Spectrum">\n'
+)
+_TAIL = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>\n"
+
+
+def _element(tag: str, **attributes: Any) -> str:
+    words = [f"{key}={quoteattr(str(value))}" for key, value in attributes.items()]
+    return f"<{tag} {' '.join(words)}/>\n"
+
+
+def _write(
+    path: "str | os.PathLike", params: str, fields: list[str], columns: list[np.ndarray]
+) -> Path:
+    rows = [
+        "<TR>" + "".join(f"<TD>{float(v)!r}</TD>" for v in row) + "</TR>\n"
+        for row in zip(*columns, strict=True)
+    ]
+    text = _HEAD + params + "".join(fields) + "<DATA><TABLEDATA>\n" + "".join(rows)
+    content = (text + _TAIL).encode()
+    path = Path(path)
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+def _params(usual: dict[str, dict[str, Any]], header: dict[str, Any]) -> str:
+    """Write parameters; the caller may replace, add and (None) remove some."""
+    for name, value in header.items():
+        if value is None:
+            usual.pop(name, None)
+        else:
+            usual[name] = {**usual.get(name, {}), "value": value}
+    text = ""
+    for name, attributes in usual.items():
+        number = isinstance(attributes["value"], int | float)
+        kind = {"datatype": "double"} if number else _TEXT
+        text += _element("PARAM", name=name, **{**kind, **attributes})
+    return text
+
+
+_TEXT = {"datatype": "char", "arraysize": "*"}
+
+
+def _gaia(
+    path: "str | os.PathLike",
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    sigma: np.ndarray,
+    bits: np.ndarray,
+    header: dict[str, Any],
+) -> Path:
+    """Write a file of Gaia's DataLink; ``flux_unit`` makes it a BP/RP spectrum."""
+    unit = {"unit": header["flux_unit"]} if header.get("flux_unit") else {}
+    header = {key: value for key, value in header.items() if key != "flux_unit"}
+    params = {
+        "source_id": {"datatype": "long", "value": 6196457933368101888},
+        "ra": {"unit": "deg", "ucd": "pos.eq.ra;meta.main", "value": 150.1},
+        "dec": {"unit": "deg", "ucd": "pos.eq.dec;meta.main", "value": -30.2},
+    }
+    axis = {"utype": "spec:Data.SpectralAxis.Value", "ucd": "em.wl", "unit": "nm"}
+    real = {"datatype": "float"}
+    fields = [
+        _element("FIELD", name="wavelength", datatype="double", **axis),
+        _element("FIELD", name="flux", ucd="phot.flux;em.opt.I", **real, **unit),
+        _element(
+            "FIELD",
+            name="flux_error",
+            ucd="stat.error;phot.flux;em.opt.I",
+            **real,
+            **unit,
+        ),
+    ]
+    return _write(path, _params(params, header), fields, [wavelength / 10, flux, sigma])
+
+
+def _sdm(
+    path: "str | os.PathLike",
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    sigma: np.ndarray,
+    bits: np.ndarray,
+    header: dict[str, Any],
+) -> Path:
+    """Write what an SSA service sends, with the parameters of the data model."""
+    start = "spec:Spectrum."
+    params = {
+        "ssa_targname": {"utype": f"{start}Target.Name", "value": "EXAMPLE"},
+        "ssa_collection": {"utype": f"{start}DataID.Collection", "value": "HARPS"},
+        "ssa_location": {
+            "utype": f"{start}Char.SpatialAxis.Coverage.Location.Value",
+            "datatype": "double",
+            "arraysize": "2",
+            "value": "150.1 -30.2",
+        },
+        "ssa_dateobs": {
+            "utype": f"{start}Char.TimeAxis.Coverage.Location.Value",
+            "value": 60000.255,
+        },
+        "ssa_timeext": {
+            "utype": f"{start}Char.TimeAxis.Coverage.Bounds.Extent",
+            "value": 864.0,
+        },
+        "ssa_fluxcalib": {
+            "utype": f"{start}Char.FluxAxis.Accuracy.Calibration",
+            "value": "UNCALIBRATED",
+        },
+        "ssa_specframe": {
+            "utype": f"{start}CoordSys.SpectralFrame.RefPos",
+            "value": "BARYCENTER",
+        },
+        "ssa_pubdid": {
+            "utype": f"{start}Curation.PublisherDID",
+            "value": "ivo://org.example/~?example.fits",
+        },
+    }
+    names = ["spectral", "flux", "flux_error"]
+    utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
+    ucds = ["em.wl;obs.atmos", "phot.flux.density;em.wl"]
+    ucds.append("stat.error;phot.flux.density;em.wl")
+    units, columns = ["Angstrom", "adu", "adu"], [wavelength, flux, sigma]
+    if bits.any():
+        names.append("quality")
+        utypes.append("FluxAxis.Accuracy.QualityStatus")
+        ucds.append("meta.code.qual")
+        units.append("")
+        columns.append(bits)
+    layout = zip(names, utypes, ucds, units, strict=True)
+    fields = [
+        _element(
+            "FIELD",
+            name=name,
+            datatype="double",
+            utype=f"spec:Data.{utype}",
+            ucd=ucd,
+            unit=unit,
+        )
+        for name, utype, ucd, unit in layout
+    ]
+    return _write(path, _params(params, header), fields, columns)
+
+
+#: Formats of VOTables and who writes them.
+VOTABLES = {"gaia": _gaia, "sdm_votable": _sdm}
