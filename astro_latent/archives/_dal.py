@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+_MORE_ROWS = "raise row_limit, or pass row_limit=-1 for all"
 
 
 def call(action: Callable[[], T], *, url: str, query: str = "") -> T:
@@ -107,7 +108,7 @@ def overflowed(results: Any) -> bool:
     )
 
 
-def warn_truncated(name: str, n_rows: int) -> None:
+def warn_truncated(name: str, n_rows: int, *, advice: str = _MORE_ROWS) -> None:
     """Say that there is more than was returned.
 
     Parameters
@@ -116,10 +117,11 @@ def warn_truncated(name: str, n_rows: int) -> None:
         Who was asked.
     n_rows : int
         Rows that were returned.
+    advice : str, optional
+        What to do about it.
     """
     warnings.warn(
-        f"{name}: there are more than the {n_rows} rows returned; raise row_limit, or "
-        "pass row_limit=-1 for all",
+        f"{name}: there are more than the {n_rows} rows returned; {advice}",
         TruncatedResultsWarning,
         stacklevel=4,
     )

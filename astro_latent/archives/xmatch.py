@@ -23,6 +23,7 @@ __all__ = ["MAX_ROWS", "query_xmatch", "tap_crossmatch", "vizier_crossmatch"]
 #: Rows sent to CDS at a time: its limit is 100 MB, a row takes about 60 bytes.
 MAX_ROWS = 500_000
 _WIDEST = 180 * u.arcsec
+_FEWER = "matches are missing: lower archives.conf.upload_size, or the radius"
 
 
 def query_xmatch(
@@ -207,7 +208,7 @@ def tap_crossmatch(
     for start in range(0, len(sent), conf.upload_size):
         result = client.run(adql, upload=sent[start : start + conf.upload_size])
         if result.truncated:
-            warn_truncated(table_name, len(result.table))
+            warn_truncated(table_name, len(result.table), advice=_FEWER)
         pieces.append(_shaped(result.table, "al_distance", u.deg))
     return _joined(pieces)
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """TAP, DataLink and name service: what is asked, and what becomes of bad answers."""
 
+import warnings
 from io import BytesIO
 from urllib.parse import parse_qs
 
@@ -26,6 +27,7 @@ from astro_latent.exceptions import (
     NoResultsWarning,
     TruncatedResultsWarning,
 )
+from astro_latent.tables import TapTable, crossmatch
 
 CENTRE = SkyCoord(150.0, -30.0, unit="deg")
 
@@ -221,6 +223,23 @@ class TestAnswers:
         tap(rows(2), status="OVERFLOW")
         with pytest.warns(TruncatedResultsWarning, match="more than the 2 rows"):
             get_survey("harps").query_region(CENTRE, 1 * u.deg, row_limit=3)
+
+    @pytest.mark.parametrize("status", ["OK", "OVERFLOW"])
+    def test_a_match_that_is_cut_short_is_told(self, tap, stub, status):
+        answer = Table({"al_row": [0, 1], "al_distance": [1e-4, 2e-4], "star": [7, 8]})
+        tap(answer, status=status)
+        mine = Table({"ra": [10.0, 20.0, 30.0] * u.deg, "dec": [0.0, 0, 0] * u.deg})
+        mine["obs_id"] = ["a", "b", "c"]
+        service = TapTable(url=f"{stub.url}/tap", table="s.stars", mode="sync")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = crossmatch(mine, service, radius=1 * u.arcsec)
+        assert list(found["star"]) == [7, 8]
+        told = [w for w in caught if w.category is TruncatedResultsWarning]
+        assert len(told) == (status == "OVERFLOW")
+        for warning in told:
+            assert "s.stars: there are more than the 2 rows" in str(warning.message)
+            assert "lower archives.conf.upload_size" in str(warning.message)
 
     def test_pages_follow_each_other_by_identifier(self, tap):
         tap(rows(3), rows(3, 3), rows(1, 6))
