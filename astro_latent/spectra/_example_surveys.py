@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-__all__ = ["galah_hdus", "sdss_hdus"]
+__all__ = ["galah_hdus", "sdm_hdus", "sdss_hdus"]
 
 
 def sdss_hdus(
@@ -91,3 +91,45 @@ def galah_hdus(
     head = {"ORIGIN": "GALAH", "RA": 150.1, "DEC": -30.2, "OBJECT": "EXAMPLE"}
     hdus[0].header.update(head)
     return hdus
+
+
+def sdm_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> list[Any]:
+    """Lay out what an SSA service sends as FITS.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, in air; there is no mask here.
+
+    Returns
+    -------
+    list
+        An empty header and a table with one row per pixel.
+    """
+    layout = [
+        ("spectral", "D", "Angstrom", wavelength),
+        ("flux", "D", "adu", flux),
+        ("flux_error", "E", "adu", sigma),
+    ]
+    columns = [
+        fits.Column(name, form, unit=unit, array=array)
+        for name, form, unit, array in layout
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    start = "spec:spectrum.data."
+    table.header.update(
+        {
+            "TUTYP1": f"{start}spectralaxis.value",
+            "TUTYP2": f"{start}fluxaxis.value",
+            "TUCD1": "em.wl;obs.atmos",
+            "VOCLASS": "Spectrum-1.0",
+            "OBJECT": "EXAMPLE",
+            "RA": 150.1,
+            "DEC": -30.2,
+            "TMID": 60000.255,
+            "DER_SNR": 120.0,
+        }
+    )
+    return [fits.PrimaryHDU(), table]

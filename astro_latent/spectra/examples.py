@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..exceptions import UnknownNameError
-from ._example_surveys import galah_hdus, sdss_hdus
+from ._example_surveys import galah_hdus, sdm_hdus, sdss_hdus
 from ._example_votables import VOTABLES
 
 __all__ = ["EXAMPLE_FORMATS", "write_example"]
@@ -322,6 +322,7 @@ _BUILDERS: dict[str, Callable[..., list[Any]]] = {
     "galah": galah_hdus,
     "harps_s1d": _harps_s1d,
     "lamost_lrs": _lamost,
+    "sdm_fits": sdm_hdus,
     "sdss_spec": sdss_hdus,
     "wcs1d": _wcs1d,
 }

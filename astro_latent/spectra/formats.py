@@ -66,7 +66,7 @@ class Format:
         return file.container == self.container and self.identify(file)
 
 
-_GENERAL = ("sdm_votable", "wcs1d")
+_GENERAL = ("sdm_fits", "sdm_votable", "wcs1d")
 
 #: Formats in the order in which they are tried; the general ones come last.
 FORMATS = LazyRegistry(
@@ -81,6 +81,7 @@ FORMATS = LazyRegistry(
         "sdss_spec": "astro_latent.spectra.sdss_spec:SDSS_SPEC",
         "galah": "astro_latent.spectra.galah:GALAH_SPECTRUM",
         "gaia": "astro_latent.spectra.gaia:GAIA_SPECTRUM",
+        "sdm_fits": "astro_latent.spectra.sdm_fits:SDM_FITS",
         "sdm_votable": "astro_latent.spectra.sdm_votable:SDM_VOTABLE",
         "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
     },

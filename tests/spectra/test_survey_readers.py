@@ -178,3 +178,42 @@ def test_galah_medium_if_the_header_says_it(example):
 )
 def test_only_the_words_of_the_standard_state_a_medium(kind, medium):
     assert stated_medium({"CTYPE1": kind}) == medium
+
+
+# the data model in FITS
+
+
+def test_sdm_fits(example):
+    path, wavelength, flux = example("sdm_fits")
+    found = one(path)
+    known = found.observation
+    assert (known.medium, known.frame, known.normalisation) == (
+        "air",
+        "unknown",
+        "unknown",
+    )
+    assert (known.target_name, known.time, known.snr) == ("EXAMPLE", 60000.255, 120)
+    assert known.noise == "file"  # the error is known by its name
+    assert found.flux_unit == u.adu
+    np.testing.assert_array_equal(found.flux, flux)
+    np.testing.assert_array_equal(found.wavelength, wavelength)
+
+
+def test_sdm_fits_without_ucd_states_no_medium(example):
+    path, _, _ = example("sdm_fits")
+    edit(path, lambda hdus: hdus[1].header.remove("TUCD1"))
+    assert one(path).observation.medium == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("TUNIT1", "Hz", "axis is in 'Hz', not a length"),
+        ("TUNIT3", "mJy", "flux and its error have different units"),
+    ],
+)
+def test_sdm_fits_units(example, keyword, value, message):
+    path, _, _ = example("sdm_fits")
+    edit(path, lambda hdus: hdus[1].header.set(keyword, value))
+    with pytest.raises(SpectrumReadError, match=message):
+        one(path)
