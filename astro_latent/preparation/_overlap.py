@@ -9,6 +9,7 @@ or one enormous error does not spoil what comes after it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +33,13 @@ class _Block:
         """Sum weights, raised to a power, times values."""
         out = np.zeros(len(self.weights[0]))
         for column, weight in zip(self.columns, self.weights, strict=True):
-            term = weight if power == 1 else weight * weight
-            out += term if values is None else term * values[column]
+            if values is None:
+                out += weight
+                continue
+            term = values.take(column)
+            for _ in range(power):
+                term *= weight
+            out += term
         return out
 
 
@@ -134,32 +140,40 @@ def _overlaps(
     edges: np.ndarray, knots: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Overlap of output pixels with intervals: numbers and widths, run by run."""
-    base = lower[0]
-    knots = knots[base : upper[-1] + 1]
-    lower, upper = lower - base, upper - base
+    knots, low, high = _between(knots, lower, upper)
     near = np.searchsorted(edges, knots[[0, -1]])
     offset = min(max(int(near[0]) - 1, 0), len(edges) - 2)
     edges = edges[offset : max(int(near[1]) + 1, offset + 2)]
     last = len(edges) - 2
     number = _interval(knots, edges)
-    first = number[lower]
-    longest = int(np.max(number[upper] - first)) + 1
+    first = number[low]
+    longest = int(np.max(number[high] - first)) + 1
     # Beyond the last interval there are some of no width.
     edges = np.append(edges, np.full(longest, edges[-1]))
-    low, high = knots[lower], knots[upper]
     columns, weights = [], []
-    left = edges[first]
+    left = edges.take(first)
     for k in range(longest):
         column = first + k
-        right = edges[column + 1]
-        weight = np.minimum(high, right)
-        weight -= np.maximum(low, left)
+        right = edges[1:].take(column)
+        weight = np.minimum(knots[high], right)
+        weight -= np.maximum(knots[low], left)
         weights.append(np.maximum(weight, 0.0, out=weight))
         np.minimum(column, last, out=column)
         column += offset
         columns.append(column)
         left = right
     return columns, weights
+
+
+def _between(
+    knots: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, Any, Any]:
+    """Return the knots of some pixels, and which are their lower and upper edges."""
+    base = lower[0]
+    knots = knots[base : upper[-1] + 1]
+    if len(knots) == len(lower) + 1:  # each pixel begins where one ends
+        return knots, slice(None, -1), slice(1, None)
+    return knots, lower - base, upper - base
 
 
 def _interval(at: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ PUBLIC = {
         prepare_spectra query_object query_region read_spectra read_table
     """,
     "archives": """
-        FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf download_files
-        fetch get_survey list_surveys query_adql query_object query_region
-        query_targets to_obscore
+        CORE_COLUMNS FileRequest FileResult OBSCORE_COLUMNS SURVEYS Survey conf
+        download_files fetch get_survey list_surveys query_adql query_object
+        query_region query_targets to_obscore
     """,
     "spectra": """
         EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS
