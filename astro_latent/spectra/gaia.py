@@ -9,6 +9,7 @@ not stated stays unknown.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -62,7 +63,7 @@ def _value(params: dict[str, str], name: str) -> float:
         return np.nan
 
 
-def _facts(found: SpectrumArrays) -> dict[str, object]:
+def _facts(found: SpectrumArrays) -> dict[str, Any]:
     """Return what follows from the kind of spectrum that the pixels show."""
     wavelength = found.wavelength
     if found.flux_unit.is_equivalent(_XP_UNIT):
