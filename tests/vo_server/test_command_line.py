@@ -8,8 +8,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
+
+import astro_latent as al
+from astro_latent.archives._config import conf
+from astro_latent.spectra import write_example
 
 pytestmark = pytest.mark.vo_server
 
@@ -38,24 +44,60 @@ def sesame():
 
 
 @pytest.fixture
+def mirror(tmp_path):
+    """A mirror of the files alone: every name is the same star over the full range."""
+    wavelength = np.arange(3782.0, 6912.0, 0.05)
+    rng = np.random.default_rng(1)
+    flux = 1000 * (1 + 0.1 * np.sin(wavelength / 300))
+    flux *= 1 - 0.7 * np.exp(-(((wavelength - 6562.8) / 1.5) ** 2))
+    path = tmp_path / "full.fits"
+    noise = rng.normal(0, 5, wavelength.size)
+    write_example("eso_phase3", path, wavelength, flux + noise)
+    content = path.read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/{{dp_id}}"
+        server.shutdown()
+        thread.join()
+
+
+def settings(folder, **addresses):
+    """Environment of a user whose configuration names these addresses."""
+    config = folder / "astropy" / "config"
+    config.mkdir(parents=True)
+    lines = [f"{name} = {value}" for name, value in addresses.items()]
+    (config / "astro_latent.cfg").write_text("\n".join(["[archives]", *lines]))
+    own = {"ASTROPY_CONFIG_DIR": str(config), "XDG_CONFIG_HOME": str(folder)}
+    return {**os.environ, **own}
+
+
+@pytest.fixture
 def shell(vo_server, sesame, tmp_path):
     """Run the command line as a user would, whose configuration names the mirror."""
-    folder = tmp_path / "astropy" / "config"
-    folder.mkdir(parents=True)
-    lines = (
-        "[archives]",
-        f"eso_tap_url = {vo_server.tap}",
-        f"eso_file_url = {vo_server.files}",
-        f"name_resolver_url = {sesame}",
+    env = settings(
+        tmp_path,
+        eso_tap_url=vo_server.tap,
+        eso_file_url=vo_server.files,
+        name_resolver_url=sesame,
     )
-    (folder / "astro_latent.cfg").write_text("\n".join(lines))
-    settings = {"ASTROPY_CONFIG_DIR": str(folder), "XDG_CONFIG_HOME": str(tmp_path)}
 
     def run(*words):
         program = "import sys; from astro_latent.cli.main import main; sys.exit(main())"
         return subprocess.run(
             [sys.executable, "-c", program, *words],
-            env={**os.environ, **settings},
+            env=env,
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -84,3 +126,49 @@ def test_an_unknown_star_is_a_message_and_an_exit_code(shell):
     assert done.returncode == 1
     assert "no position was found for 'Nobody'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp_path):
+    env = settings(
+        tmp_path,
+        eso_tap_url=vo_server.tap,
+        eso_file_url=mirror,
+        name_resolver_url=sesame,
+    )
+    program = f"{sys.executable} -m astro_latent.cli.main"
+    line = (
+        f"set -o pipefail; {program} fetch harps --object 'HD 128621' --radius 2 "
+        f"--snr 183 -d files --no-progress "
+        f"| {program} encode - -o out.vot --no-progress"
+    )
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    table = al.read_table(tmp_path / "out.vot")
+    assert len(table) == 3
+    assert np.asarray(table["latent"]).shape == (3, 128)
+    assert np.isfinite(np.asarray(table["latent"])).all()
+    assert table.meta["model"] == "harps_dae128_v1"
+
+
+def test_from_a_name_to_latents_in_one_cell(vo_server, sesame, mirror, tmp_path):
+    with (
+        conf.set_temp("eso_tap_url", vo_server.tap),
+        conf.set_temp("eso_file_url", mirror),
+        conf.set_temp("name_resolver_url", sesame),
+    ):
+        found = al.query_object(
+            "HD 128621", survey="harps", radius=2 * u.arcsec, snr=183
+        )
+        spectra = al.fetch_spectra(found, directory=tmp_path / "files")
+        latents = al.encode_spectra(spectra)
+        latents.write(tmp_path / "latents.vot")
+    assert list(latents["obs_id"]) == list(found["obs_id"])
+    again = al.read_table(tmp_path / "latents.vot")
+    np.testing.assert_array_equal(again["latent"], latents["latent"])
