@@ -74,7 +74,9 @@ def align_labels(
 
 
 def one_per_star(
-    star: Sequence[str], *, rng: np.random.Generator | int | None = None
+    star: Sequence[str] | np.ndarray,
+    *,
+    rng: np.random.Generator | int | None = None,
 ) -> np.ndarray:
     """Draw one spectrum of each star, as Sedaghat et al. (2021) do.
 
@@ -96,9 +98,9 @@ def one_per_star(
     >>> len(one_per_star(["a", "b", "a", "c"], rng=1))
     3
     """
-    star = np.asarray(star)
-    order = np.random.default_rng(rng).permutation(len(star))
-    _, first = np.unique(star[order], return_index=True)
+    names = np.asarray(star)
+    order = np.random.default_rng(rng).permutation(len(names))
+    _, first = np.unique(names[order], return_index=True)
     return np.sort(order[first])
 
 
@@ -174,7 +176,7 @@ def check_aligned(latent_id: Sequence[str], label_id: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
-def star_rows(star: Sequence[str]) -> list[np.ndarray]:
+def star_rows(star: Sequence[str] | np.ndarray) -> list[np.ndarray]:
     """Return the rows of each star, to resample stars instead of spectra."""
     _, inverse = np.unique(np.asarray(star), return_inverse=True)
     order = np.argsort(inverse, kind="stable")

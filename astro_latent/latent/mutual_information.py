@@ -111,7 +111,7 @@ class MutualInformation:
         if not self.n_permutations:
             msg = "no permutations were made: set n_permutations to get significance"
             raise ValueError(msg)
-        return (self.q_value <= level).all(axis=1)
+        return np.all(self.q_value <= level, axis=1)
 
     def informative(self, *, level: float = 0.01) -> np.ndarray:
         """Return the nodes that follow at least one label.
@@ -259,18 +259,18 @@ def measure_mutual_information(
     """
     latents = as_latents(latents)
     arrays = as_labels(labels, len(latents))
-    nodes = as_nodes(nodes, latents.shape[1])
+    chosen = as_nodes(nodes, latents.shape[1])
     if star is not None and len(star) != len(latents):
         msg = f"{len(star)} star names for {len(latents)} spectra"
         raise ValueError(msg)
     rng = np.random.default_rng(rng)
-    keep = np.isfinite(latents[:, nodes]).all(axis=1)
+    keep = np.isfinite(latents[:, chosen]).all(axis=1)
     rows = []
     for values in arrays.values():
         used = _usable(values, keep, star=star, clip_sigma=clip_sigma, rng=rng)
         rows.append(
             _one_label(
-                latents[used][:, nodes],
+                latents[used][:, chosen],
                 values[used],
                 binnings=binnings,
                 n_permutations=n_permutations,
@@ -281,7 +281,7 @@ def measure_mutual_information(
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return MutualInformation(
         labels=tuple(arrays),
-        nodes=nodes,
+        nodes=chosen,
         binnings=tuple(binnings),
         q_value=false_discoveries(columns["p_tail"]),
         n_permutations=n_permutations,
