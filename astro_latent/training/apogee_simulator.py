@@ -197,7 +197,8 @@ def observe_apogee(
     conditions = conditions or ApogeeConditions()
     n = len(clean)
     if snr is None:
-        snr = np.exp(rng.uniform(*np.log(conditions.snr), n))
+        lowest, highest = np.log(conditions.snr)
+        snr = np.exp(rng.uniform(lowest, highest, n))
     velocity = rng.normal(0.0, conditions.velocity_error, n)
     pixel = 299_792.458 * 6e-6 * np.log(10.0)  # km/s per pixel of the apStar grid
     flux = shift_pixels(np.asarray(clean, dtype=np.float32), velocity / pixel)

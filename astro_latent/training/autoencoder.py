@@ -142,7 +142,7 @@ def train_autoencoder(
     step : int
         How far the training at full length is.
     """
-    model = build_autoencoder(recipe).to(device)
+    model: Any = build_autoencoder(recipe).to(device)
     grid = get_grid("harps_327680")
     stages = {"seed": recipe["seed"], "data": data, "device": device}
     if "coarse" in recipe:

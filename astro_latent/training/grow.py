@@ -114,24 +114,35 @@ def grow(coarse: CoarseAutoencoder) -> DisentangledAutoencoder:
     """
     full = coarse.full
     for layer in (*full.down[:LEVELS], *full.up[-LEVELS:], full.smooth):
-        layer.weight *= _SPREAD
-        layer.bias.zero_()
+        weight, bias = _parameters(layer)
+        weight *= _SPREAD
+        bias.zero_()
     for layer in full.down[: LEVELS - 1]:  # channel 0 holds the mean of two
-        layer.weight[0] = 0.0
-        _middle(layer.weight[0, 0, 0])[:] = 0.5
-    last = full.down[LEVELS - 1]
-    last.weight[:] = 0.0  # only channel 0 is read at first; the others can be taken up
-    _middle(last.weight[:, 0, 0])[:] = 0.5 * coarse.enter.weight[:, 0, 0]
-    last.bias[:] = coarse.enter.bias
-    linear = last.weight.new_tensor([0.25, 0.75, 0.75, 0.25])
-    first = full.up[-LEVELS]
-    first.weight[:, 0, 0] = coarse.leave.weight[0, :, 0] * linear
-    first.bias[0] = coarse.leave.bias[0]
+        weight, _ = _parameters(layer)
+        weight[0] = 0.0
+        _middle(weight[0, 0, 0])[:] = 0.5
+    weight, bias = _parameters(full.down[LEVELS - 1])
+    entrance, entrance_bias = _parameters(coarse.enter)
+    weight[:] = 0.0  # only channel 0 is read at first; the others can be taken up
+    _middle(weight[:, 0, 0])[:] = 0.5 * entrance[:, 0, 0]
+    bias[:] = entrance_bias
+    linear = weight.new_tensor([0.25, 0.75, 0.75, 0.25])
+    weight, bias = _parameters(full.up[-LEVELS])
+    leave, leave_bias = _parameters(coarse.leave)
+    weight[:, 0, 0] = leave[0, :, 0] * linear
+    bias[0] = leave_bias[0]
     for layer in full.up[1 - LEVELS :]:
-        layer.weight[1:, 0] = 0.0
-        layer.weight[0, 0, 0] = linear
-    full.smooth.weight[0, 0, 0] = full.smooth.weight.new_tensor([0.0, 1.0, 0.0])
+        weight, _ = _parameters(layer)
+        weight[1:, 0] = 0.0
+        weight[0, 0, 0] = linear
+    weight, _ = _parameters(full.smooth)
+    weight[0, 0, 0] = weight.new_tensor([0.0, 1.0, 0.0])
     return full
+
+
+def _parameters(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a layer, to be set in place."""
+    return layer.get_parameter("weight"), layer.get_parameter("bias")
 
 
 def _middle(taps: Tensor) -> Tensor:

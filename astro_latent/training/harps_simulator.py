@@ -209,14 +209,11 @@ class HarpsSimulator:
         library = self.library
         flux = library.flux(labels)
         step = library.log_step * LIGHT_SPEED
-        kernels = rotation_kernels(
-            *(
-                torch.from_numpy(v.astype(np.float32)).to(flux.device)
-                for v in (conditions.vsini, conditions.vmacro)
-            ),
-            step=step,
-            half=int(55.0 / step),
+        vsini, vmacro = (
+            torch.from_numpy(v.astype(np.float32)).to(flux.device)
+            for v in (conditions.vsini, conditions.vmacro)
         )
+        kernels = rotation_kernels(vsini, vmacro, step=step, half=int(55.0 / step))
         half = kernels.shape[1] // 2
         flux = functional.conv1d(
             functional.pad(flux[None], (half, half), mode="replicate"),
@@ -232,19 +229,21 @@ class HarpsSimulator:
 
     def _transmission(self, conditions: HarpsConditions) -> Tensor:
         """Telluric transmission at the Earth's velocity."""
-        shift = np.log1p(conditions.berv / LIGHT_SPEED)
-        shift = torch.from_numpy(shift).to(self._log_wavelength.device)
+        log_doppler = np.log1p(conditions.berv / LIGHT_SPEED)
+        shift = torch.from_numpy(log_doppler).to(self._log_wavelength.device)
         position = (
             self._log_wavelength - shift[:, None] - self._telluric_start
         ) / _TELLURIC_STEP
-        depth = 0.0
-        for template, amount in zip(
-            self._log_transmission, (conditions.pwv, conditions.airmass), strict=True
-        ):
-            amount = torch.from_numpy(amount.astype(np.float32)).to(position.device)
-            sampled = cubic_at(template.expand(len(shift), -1), position)
-            depth = depth + amount[:, None] * sampled
-        return torch.exp(depth)
+        water, oxygen = (
+            torch.from_numpy(amount.astype(np.float32)).to(position.device)[:, None]
+            * cubic_at(template.expand(len(shift), -1), position)
+            for template, amount in zip(
+                self._log_transmission,
+                (conditions.pwv, conditions.airmass),
+                strict=True,
+            )
+        )
+        return torch.exp(water + oxygen)
 
     def _shape(
         self, labels: Tensor, conditions: HarpsConditions, rng: np.random.Generator

@@ -67,7 +67,7 @@ def _apogee_file(
         first, last = grid.segments[0]
         mask[:, first:last] = True
     wavelength = get_grid("apogee_8575").wavelength
-    full = {
+    full: dict[str, np.ndarray] = {
         "flux": np.zeros(8575, np.float32),
         "sigma": np.full(8575, 1e3, np.float32),
         "pixmask": np.ones(8575, np.int16),  # bit 0: bad pixel
@@ -142,7 +142,8 @@ def make_sample(data: str | Path, output: str | Path, *, seed: int = 11) -> Tabl
     data, folder = Path(data), Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    rows = []
+    rows: list[tuple] = []
+    star: tuple
     for star in _APOGEE:
         path = _apogee_file(star, data, folder, rng)
         name, teff, logg, fe_h, *_, snr, special = star
