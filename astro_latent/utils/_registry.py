@@ -33,7 +33,7 @@ class LazyRegistry:
         self._merged = group is None
 
     def _targets(self) -> dict[str, str]:
-        if not self._merged:
+        if self._group is not None and not self._merged:
             self._merged = True
             for point in entry_points(group=self._group):
                 self.register(point.name, point.value)

@@ -6,6 +6,7 @@ append-only: their numbers are part of the tables that people have saved.
 """
 
 from enum import IntFlag
+from typing import Literal, overload
 
 import numpy as np
 from astropy.table import Table
@@ -85,6 +86,18 @@ FATAL_FLAGS = int(
 
 #: Bits that say how something was done, not that anything is wrong.
 NOTICE_FLAGS = int(QualityFlag.NOISE_ESTIMATED | QualityFlag.RV_MEASURED)
+
+
+@overload
+def decode_flags(
+    flags: "int | np.ndarray", *, return_table: Literal[True]
+) -> Table: ...
+
+
+@overload
+def decode_flags(
+    flags: "int | np.ndarray", *, return_table: Literal[False] = ...
+) -> "list[str] | list[list[str]]": ...
 
 
 def decode_flags(
