@@ -5,7 +5,7 @@ What can be repaired in only one way is repaired and said; what cannot is refuse
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from astropy import units as u
@@ -21,6 +21,9 @@ _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
 _BESIDE_ABSURD = 50.0  # what else is garbage once a spectrum is known to hold some
 _MARGIN = 16  # pixels masked on either side of garbage
 _SAMPLE = 4_000  # pixels from which the typical flux is taken
+
+# wavelength, flux, sigma, mask
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]
 
 
 def placeholder(message: str, **facts: Any) -> SpectrumArrays:
@@ -72,15 +75,19 @@ def zero_runs(flux: np.ndarray, *, length: int = 3) -> np.ndarray:
     return result
 
 
-def _refuse(observation: Observation, reason: str) -> None:
+def _refuse(observation: Observation, reason: str) -> NoReturn:
     where = observation.source or observation.obs_id or "the spectrum"
     msg = f"{where}: {reason}"
     raise SpectrumReadError(msg)
 
 
-def _ordered(
-    arrays: list[np.ndarray | None], observation: Observation
-) -> tuple[list[np.ndarray | None], Observation]:
+def _picked(arrays: _Arrays, pixels: "np.ndarray | slice") -> _Arrays:
+    wavelength, flux, sigma, mask = arrays
+    sigma = None if sigma is None else sigma[pixels]
+    return wavelength[pixels], flux[pixels], sigma, mask[pixels]
+
+
+def _ordered(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observation]:
     """Make wavelengths finite and strictly increasing where only one way exists."""
     wavelength = arrays[0]
     keep = np.isfinite(wavelength)
@@ -89,10 +96,10 @@ def _ordered(
         if lost == len(keep):
             _refuse(observation, "no wavelength is finite")
         observation = observation.flagged(0, f"{lost} pixels had no finite wavelength")
-        arrays = [None if a is None else a[keep] for a in arrays]
+        arrays = _picked(arrays, keep)
         wavelength = arrays[0]
     if wavelength[0] > wavelength[-1]:
-        arrays = [None if a is None else a[::-1] for a in arrays]
+        arrays = _picked(arrays, slice(None, None, -1))
         wavelength = arrays[0]
     if wavelength[0] <= 0:
         _refuse(observation, f"wavelengths must be positive, not {wavelength[0]}")
@@ -178,7 +185,7 @@ def finish_arrays(
             f"needs one flux per wavelength, has {flux.shape} and {wavelength.shape}",
         )
     mask = np.zeros(flux.shape, bool) if mask is None else np.asarray(mask, bool)
-    arrays, observation = _ordered([wavelength, flux, sigma, mask], observation)
+    arrays, observation = _ordered((wavelength, flux, sigma, mask), observation)
     wavelength, flux, sigma, mask = arrays
     finite = np.isfinite(flux)
     mask = mask | ~finite

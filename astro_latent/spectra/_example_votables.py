@@ -3,6 +3,7 @@
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -101,7 +102,7 @@ def _sdm(
 ) -> Path:
     """Write what an SSA service sends, with the parameters of the data model."""
     start = "spec:Spectrum."
-    params = {
+    params: dict[str, dict[str, Any]] = {
         "ssa_targname": {"utype": f"{start}Target.Name", "value": "EXAMPLE"},
         "ssa_collection": {"utype": f"{start}DataID.Collection", "value": "HARPS"},
         "ssa_location": {
@@ -158,4 +159,4 @@ def _sdm(
 
 
 #: Formats of VOTables and who writes them.
-VOTABLES = {"gaia": _gaia, "sdm_votable": _sdm}
+VOTABLES: dict[str, Callable[..., Path]] = {"gaia": _gaia, "sdm_votable": _sdm}

@@ -220,4 +220,5 @@ def stated_medium(header: Mapping[str, Any]) -> str:
     word = str(header.get("AIRORVAC") or "").strip().lower()[:3]
     if word in ("air", "vac"):
         return "air" if word == "air" else "vacuum"
-    return {True: "vacuum", False: "air"}.get(header.get("VACUUM"), "unknown")
+    media: dict[Any, str] = {True: "vacuum", False: "air"}
+    return media.get(header.get("VACUUM"), "unknown")

@@ -13,7 +13,7 @@ import os
 import re
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -258,7 +258,7 @@ class FitsFile:
             raise NotFitsError(msg)
         self._walk()
 
-    def refuse(self, reason: str) -> Any:
+    def refuse(self, reason: str) -> NoReturn:
         """Raise an error that names the file.
 
         Parameters

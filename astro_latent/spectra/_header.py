@@ -6,13 +6,14 @@ indexed once and values parsed when asked for.
 """
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["Header"]
+__all__ = ["Header", "chained"]
 
 _CARD = 80
 _STRING = re.compile(r"'((?:[^']|'')*)'")
@@ -160,3 +161,20 @@ class Header(Mapping):
 
     def __repr__(self) -> str:
         return f"<Header with {len(self)} keywords>"
+
+
+def chained(*headers: Header) -> Mapping[str, Any]:
+    """Return several headers as one mapping, in which the first that has a key counts.
+
+    Parameters
+    ----------
+    *headers : Header
+        In order of preference.
+
+    Returns
+    -------
+    mapping
+        Values are parsed when asked for, as in each of the headers.
+    """
+    # a ChainMap is declared for mappings that can be written, which nobody does here
+    return ChainMap(*cast("tuple[dict[str, Any], ...]", headers))

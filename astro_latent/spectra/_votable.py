@@ -13,7 +13,7 @@ import warnings
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 import numpy as np
@@ -72,7 +72,7 @@ class VotableFile:
         self._inside = False
         self._scan()
 
-    def refuse(self, reason: str) -> Any:
+    def refuse(self, reason: str) -> NoReturn:
         """Raise an error that names the file.
 
         Parameters

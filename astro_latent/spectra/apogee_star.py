@@ -7,6 +7,7 @@ visit, 2 and on the visits; files of one visit have a single row or no row axis.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -74,7 +75,7 @@ def identify_apstar(file: FitsFile) -> bool:
     return logarithmic and first.startswith(("apVisit", "asVisit"))
 
 
-def _visit_facts(file: FitsFile, visit: int) -> dict[str, object]:
+def _visit_facts(file: FitsFile, visit: int) -> dict[str, Any]:
     """Return what differs between the visits (1, 2 ...) and the combination (0)."""
     head = file.primary
     facts = facts_from_header(head, file.path)

@@ -258,7 +258,7 @@ def _apvisit(
     head = _star_header(primary)
     head.update({"OBJID": "2M10002400-3012000", "SNR": 60.0, "BC": 11.3, "VRAD": -44.4})
     head.update({"VHELIO": -33.1, "JD-MID": 2456000.75, "EXPTIME": 2000.0})
-    layers = [
+    layers: list[tuple[np.ndarray, str]] = [
         (flux.astype(np.float32), _APOGEE_BUNIT),
         (sigma.astype(np.float32), _APOGEE_BUNIT),
         (bits.astype(np.int16), "Flag Mask (bitwise)"),

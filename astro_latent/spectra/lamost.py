@@ -5,14 +5,13 @@ Log-linear vacuum wavelengths, heliocentric where the header says HELIO = T; inv
 variance 0 means no data.
 """
 
-from collections import ChainMap
-
 import numpy as np
 from astropy import units as u
 
 from ._checks import finish_arrays
 from ._facts import facts_from_header, mjd_from_text, number
 from ._fits import FitsFile, open_fits
+from ._header import chained
 from ._wcs import log_axis
 from .formats import Format
 from .observation import Observation, SpectrumArrays
@@ -72,7 +71,7 @@ def _flag(value: object, *, true: str) -> str:
 
 def _signal_to_noise(file: FitsFile) -> float:
     """Return the mean of the header's g, r, i values, or NaN."""
-    head = ChainMap(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
+    head = chained(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
     bands = [number(head, f"SN_{b}", f"SNR{b}") for b in "GRI"]
     return float(np.mean(bands))
 

@@ -6,7 +6,6 @@ name; air or vacuum by the UCD of the wavelength; the frame by SPECSYS.
 """
 
 import re
-from collections import ChainMap
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..exceptions import SpectrumReadError
 from ._checks import finish_arrays
 from ._facts import facts_from_header, number, stated_frame
 from ._fits import FitsFile, Hdu, open_fits
+from ._header import chained
 from .formats import Format
 from .observation import Observation, SpectrumArrays
 
@@ -25,6 +25,7 @@ _WAVELENGTH = "spectralaxis.value"
 _FLUX = "fluxaxis.value"
 _ERROR = "fluxaxis.accuracy.staterror"
 _QUALITY = "fluxaxis.accuracy.qualitystatus"
+_NORMALISATION: dict[Any, str] = {True: "continuum", False: "none"}  # CONTNORM
 
 
 def identify_phase3(file: FitsFile) -> bool:
@@ -90,14 +91,13 @@ def _medium(ucd: str) -> str:
 
 
 def _observation(file: FitsFile, ucd: str) -> Observation:
-    head = ChainMap(file.primary, file[1].header)
-    normalised = head.get("CONTNORM")
+    head = chained(file.primary, file[1].header)
     return Observation(
         **facts_from_header(head, file.path),
         survey=str(head.get("INSTRUME") or "").strip().lower(),
         medium=_medium(ucd),
         frame=stated_frame(head),
-        normalisation={True: "continuum", False: "none"}.get(normalised, "unknown"),
+        normalisation=_NORMALISATION.get(head.get("CONTNORM"), "unknown"),
         resolving_power=number(head, "SPEC_RES"),
         snr=number(head, "SNR"),
         barycentric_correction=number(

@@ -5,14 +5,13 @@ What SSA services send when asked for FITS. Roles follow TUTYPn and TUCDn; an er
 without either is known by its name, that of the flux with ``_error``.
 """
 
-from collections import ChainMap
-
 import numpy as np
 from astropy import units as u
 
 from ._checks import finish_arrays
 from ._facts import facts_from_header, number, stated_frame
 from ._fits import FitsFile, Hdu, open_fits
+from ._header import chained
 from ._votable import parse_unit
 from .formats import Format
 from .observation import Observation, SpectrumArrays
@@ -92,7 +91,7 @@ def read_sdm_fits(source: "FitsFile | str") -> list[SpectrumArrays]:
     data = {role: table.column(fields[n]["name"]) for role, n in roles.items()}
     if "sigma" in data and units["sigma"] != units["flux"]:
         file.refuse("the flux and its error have different units")
-    head = ChainMap(file.primary, table.header)
+    head = chained(file.primary, table.header)
     words = fields[roles["wavelength"]]["ucd"].lower().replace(" ", "").split(";")
     observation = Observation(
         **facts_from_header(head, file.path),

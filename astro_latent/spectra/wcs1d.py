@@ -51,9 +51,9 @@ def _axis_unit(file: FitsFile) -> tuple[u.UnitBase, str]:
     stated = _WAT_UNITS.search(str(head.get("WAT1_001") or ""))
     candidates = [head.get("CUNIT1"), head.get("CTYPE1"), stated and stated[1]]
     for text in candidates:
-        unit = _NAMES.get(str(text or "").strip().lower())
-        if unit is not None:
-            return unit, ""
+        known = _NAMES.get(str(text or "").strip().lower())
+        if known is not None:
+            return known, ""
     text = str(head.get("CUNIT1") or "").strip()
     if not text:
         return u.AA, "no unit of wavelength in the header, taken as Angstrom (IRAF)"
