@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The wavelength grid that a model expects, with everything said that is assumed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -203,11 +204,11 @@ def _apogee_8575() -> SpectralGrid:
 
 
 #: Grids known by name: name -> function that builds one.
-GRIDS = {
+GRIDS: dict[str, Callable[[], SpectralGrid]] = {
     "harps_327680": _harps_327680,
     "apogee_8575": _apogee_8575,
     **{
-        name: lambda name=name, chips=chips: _apogee_listed(name, chips)
+        name: partial(_apogee_listed, name, chips)
         for name, chips in APOGEE_CHIPS.items()
     },
 }

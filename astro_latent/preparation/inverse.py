@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """restore_spectrum: a model's array becomes a spectrum again."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from astropy import units as u
@@ -124,7 +124,7 @@ def _divisor(prepared: PreparedSpectra, row: int, like: Any) -> np.ndarray:
         batch = run_recipe(
             chunk, grid, prepared.recipe, velocity, [], keep_divisor=True
         )
-        return batch.divisor[0]
+        return cast("np.ndarray", batch.divisor)[0]
     divisor = np.ones(grid.n_pixels)
     for (first, last), scale in zip(grid.segments, prepared.scale[row], strict=True):
         divisor[first:last] = scale

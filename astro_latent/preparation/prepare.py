@@ -281,8 +281,8 @@ def _join(parts: list[PreparedSpectra]) -> PreparedSpectra:
     """Put chunks one below the other."""
     arrays = ("flux", "variance", "valid", "scale", "radial_velocity", "flags")
     lists = ("radial_velocity_source", "observations")
-    return replace(
-        parts[0],
+    joined: dict[str, Any] = {
         **{name: np.concatenate([getattr(p, name) for p in parts]) for name in arrays},
         **{name: [v for p in parts for v in getattr(p, name)] for name in lists},
-    )
+    }
+    return replace(parts[0], **joined)
