@@ -6,8 +6,8 @@ structured array, which is some two hundred times faster.
 """
 
 import binascii
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -108,8 +108,9 @@ def _closed_up(rows: np.ndarray, ragged: "list[tuple[str, np.ndarray]]") -> byte
     """Drop the padding of text cells."""
     size = rows.dtype.itemsize
     keep = np.ones((len(rows), size), bool)
+    places: Mapping[str, Any] = rows.dtype.fields or {}
     for name, lengths in ragged:
-        kind, offset = rows.dtype.fields[name][:2]
+        kind, offset = places[name][:2]
         keep[:, offset : offset + kind.itemsize] = (
             np.arange(kind.itemsize) < lengths[:, np.newaxis]
         )

@@ -142,7 +142,7 @@ def _describe(
     columns: "dict[str, np.ndarray]", model: Any
 ) -> "tuple[list[Field], list[np.ndarray]]":
     outputs = {output.name: output for output in model.outputs}
-    extras = {
+    extras: dict[str, dict[str, Any]] = {
         "flags": {"bits": flag_bits()},
         "ra": {"coosys": {"system": "ICRS"}},
         "dec": {"coosys": {"system": "ICRS"}},

@@ -246,8 +246,8 @@ def same_epoch(
     if epoch is None:
         if not any(moves) or first.epoch is None or second.epoch is None:
             return first, second, None
-        still = first if moves[1] and not moves[0] else second
-        epoch = float(np.nanmedian(still.epoch))
+        still = first.epoch if moves[1] and not moves[0] else second.epoch
+        epoch = float(np.nanmedian(still))
     return first.at(epoch), second.at(epoch), epoch
 
 

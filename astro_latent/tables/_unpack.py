@@ -105,13 +105,13 @@ def _chunk(
     """Null bits and values by field number of some rows."""
     values: dict[int, np.ndarray] = {}
     offset = starts.copy()
-    nulls = None
+    nulls = np.zeros((len(starts), 0), bool)
     column = 0
     for run in runs:
         if run.layout:
             rows = _gather(buffer, offset, run.size, None)
             rows = np.ascontiguousarray(rows).view(np.dtype(run.layout))[:, 0]
-            for name in rows.dtype.names:
+            for name in rows.dtype.names or ():
                 if name == "null":
                     nulls = np.unpackbits(rows["null"], axis=1).astype(bool)
                 else:

@@ -139,7 +139,8 @@ def _arrow_fields(schema: Any) -> list[Field]:
     pa = _arrow()
     fields = []
     for column in schema:
-        kind, shape = column.type, ()
+        kind = column.type
+        shape: tuple[int, ...] = ()
         if pa.types.is_fixed_size_list(kind):
             kind, shape = kind.value_type, (kind.list_size,)
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)

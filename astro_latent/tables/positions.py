@@ -1,10 +1,15 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Positions for rows whose files have none: from the name of the star, on request."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..exceptions import ArchiveError
 from .result_table import ResultTable
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
 
 __all__ = ["resolve_positions"]
 
@@ -59,7 +64,7 @@ def resolve_positions(table: ResultTable, *, name: str = "target_name") -> Resul
     return table
 
 
-def _resolved(star: str) -> "object | None":
+def _resolved(star: str) -> "SkyCoord | None":
     from ..archives import _names
 
     try:
