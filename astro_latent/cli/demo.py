@@ -3,9 +3,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._common import EXIT_OK, complain, say, show_table
+
+if TYPE_CHECKING:
+    from ..archives.bundled import SampleSurvey
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
 
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)
-    sample = get_survey("sample").table()
+    sample = cast("SampleSurvey", get_survey("sample")).table()
     say(
         f"{len(sample)} spectra in the bundled sample archive: simulated observations "
         "of invented stars.\n"
@@ -92,7 +95,7 @@ def _pictures(
     )
     axes.legend(loc="upper left")
     axes.set_title("Stellar parameters of the sample")
-    axes.figure.savefig(kiel, dpi=120, bbox_inches="tight")
+    _save(axes.figure, kiel)
 
     prepared = prepare_spectra(harps[:1], encoder.grid, encoder.recipe)
     rebuilt = encoder.reconstruct(prepared)
@@ -101,5 +104,10 @@ def _pictures(
         valid=prepared.valid[0],
     )  # fmt: skip
     reconstruction = folder / "reconstruction.png"
-    figure.savefig(reconstruction, dpi=120, bbox_inches="tight")
+    _save(figure, reconstruction)
     return [kiel, reconstruction]
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write a whole figure; the annotations of Matplotlib also allow a part of one."""
+    figure.savefig(path, dpi=120, bbox_inches="tight")

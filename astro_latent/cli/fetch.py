@@ -3,8 +3,12 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._common import EXIT_FAILED, EXIT_OK, complain, say, table_path
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["add_arguments", "run"]
 
@@ -56,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_FAILED if lost else EXIT_OK
 
 
-def _query(options: argparse.Namespace) -> "Table":  # noqa: F821
+def _query(options: argparse.Namespace) -> "Table":
     """Ask the survey what was asked for on the command line."""
     from astropy import units as u
     from astropy.coordinates import SkyCoord
