@@ -137,7 +137,8 @@ class DisentangledAutoencoder(nn.Module):
             )
         self.smooth = nn.Conv2d(1, 1, (1, 3), padding=(0, 1))
         self.reset_parameters()
-        self.to(memory_format=torch.channels_last)
+        # torch documents this keyword and leaves it out of the overloads
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_config(cls, arguments: dict[str, Any]) -> "DisentangledAutoencoder":
@@ -167,7 +168,7 @@ class DisentangledAutoencoder(nn.Module):
             nn.init.zeros_(layer.bias)
         for layer in (self.mean, self.log_variance, self.expand, self.smooth):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
-            nn.init.zeros_(layer.bias)
+            nn.init.zeros_(layer.get_parameter("bias"))
 
     def encode(
         self, flux: Tensor, valid: Tensor | None = None

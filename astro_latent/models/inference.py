@@ -9,6 +9,7 @@ small, so memory does not grow with the batch and freed temporaries are used aga
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -168,7 +169,7 @@ class Runner:
             yield block, tuple(_numpy(result[: len(block)]) for result in results)
 
     def labels(
-        self, module: nn.Module, flux: Tensor, valid: Tensor
+        self, module: Any, flux: Tensor, valid: Tensor
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -199,7 +200,7 @@ class Runner:
             variance = np.exp(_numpy(log_variance[:count]).astype(float))
         return _numpy(mean[:count]), variance, _numpy(features[:count])
 
-    def _features(self, module: nn.Module, flux: Tensor, valid: Tensor) -> Tensor:
+    def _features(self, module: Any, flux: Tensor, valid: Tensor) -> Tensor:
         """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
         total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
         if self.device.type != "cpu" or not hasattr(module, "convolve"):

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra to latent features and back, by a loaded autoencoder."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -31,9 +31,10 @@ def encode_spectra(model: "SpectralModel", prepared: PreparedSpectra) -> Latents
     Latents
         The posterior.
     """
+    network: Any = model.members[0]
     mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
     for rows, (block, log_variance) in model.runner.blocks(
-        model.members[0].encode,
+        network.encode,
         prepared.flux,
         prepared.valid,
         rows=np.flatnonzero(prepared.usable),
@@ -68,7 +69,7 @@ def decode_latents(model: "SpectralModel", mean: np.ndarray) -> np.ndarray:
     if mean.ndim != 2 or mean.shape[1] != n_latent:
         msg = f"latent vectors must have shape (n, {n_latent}), not {mean.shape}"
         raise ValueError(msg)
-    network = model.members[0]
+    network: Any = model.members[0]
     flux = _nan(len(mean), n_pixels)
     for rows, (decoded,) in model.runner.blocks(
         lambda latent: (network.decode(latent),),
@@ -99,7 +100,7 @@ def reconstruct_spectra(
     Reconstruction
         Flux, residual, latents.
     """
-    network = model.members[0]
+    network: Any = model.members[0]
     mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
     residual = _nan(len(prepared))
     flux = _nan(len(prepared), model.grid.n_pixels) if keep_flux else None

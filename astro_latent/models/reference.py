@@ -137,8 +137,8 @@ def check_reference(model: SpectralModel, folder: str | Path | None = None) -> f
 
 def _outputs(model: SpectralModel, prepared: PreparedSpectra) -> dict[str, np.ndarray]:
     if "predict" in model.capabilities:
-        result = model.predict(prepared)
-        return {"values": result.values, "error_flux": result.error_flux}
+        labels = model.predict(prepared)
+        return {"values": labels.values, "error_flux": labels.error_flux}
     result = model.reconstruct(prepared, keep_flux=False)
     return {
         "mean": result.latents.mean,
