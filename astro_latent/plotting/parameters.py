@@ -72,7 +72,7 @@ def plot_kiel(
         msg = f"none of the {len(table)} rows has teff and logg"
         raise ValueError(msg)
     ax = new_axes(ax, width=6.4, height=5.0)
-    errors = {
+    errors: dict[str, Any] = {
         axis: _values(table[name], unit)[known] if name in table.colnames else None
         for axis, name, unit in (
             ("xerr", "teff_error", "K"),
@@ -177,9 +177,9 @@ def plot_comparison(
     ):
         if rows.any():
             bars = {k: None if e is None else e[rows] for k, e in errors.items()}
-            style |= {"ms": 4, "elinewidth": 0.6, "alpha": 0.8}
-            above.errorbar(reference[rows], predicted[rows], **bars, **style)
-            below.errorbar(reference[rows], difference[rows], **bars, **style)
+            look = style | {"ms": 4, "elinewidth": 0.6, "alpha": 0.8}
+            above.errorbar(reference[rows], predicted[rows], **bars, **look)
+            below.errorbar(reference[rows], difference[rows], **bars, **look)
     middle = float(np.median(difference[good]))
     scatter = 1.4826 * float(np.median(np.abs(difference[good] - middle)))
     _finish_comparison(above, below, reference[good], predicted[good], name)
