@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """From a star's name to files in one shell line, against a mirror, by configuration."""
 
+import gzip
 import os
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,17 +45,9 @@ def sesame():
         thread.join()
 
 
-@pytest.fixture
-def mirror(tmp_path):
-    """A mirror of the files alone: every name is the same star over the full range."""
-    wavelength = np.arange(3782.0, 6912.0, 0.05)
-    rng = np.random.default_rng(1)
-    flux = 1000 * (1 + 0.1 * np.sin(wavelength / 300))
-    flux *= 1 - 0.7 * np.exp(-(((wavelength - 6562.8) / 1.5) ** 2))
-    path = tmp_path / "full.fits"
-    noise = rng.normal(0, 5, wavelength.size)
-    write_example("eso_phase3", path, wavelength, flux + noise)
-    content = path.read_bytes()
+@contextmanager
+def mirror_of(content):
+    """Serve a file under every name; yield the address for the configuration."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -71,6 +65,20 @@ def mirror(tmp_path):
         yield f"http://127.0.0.1:{server.server_address[1]}/{{dp_id}}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A mirror of the files alone: every name is the same star over the full range."""
+    wavelength = np.arange(3782.0, 6912.0, 0.05)
+    rng = np.random.default_rng(1)
+    flux = 1000 * (1 + 0.1 * np.sin(wavelength / 300))
+    flux *= 1 - 0.7 * np.exp(-(((wavelength - 6562.8) / 1.5) ** 2))
+    path = tmp_path / "full.fits"
+    noise = rng.normal(0, 5, wavelength.size)
+    write_example("eso_phase3", path, wavelength, flux + noise)
+    with mirror_of(path.read_bytes()) as address:
+        yield address
 
 
 def settings(folder, **addresses):
@@ -172,3 +180,24 @@ def test_from_a_name_to_latents_in_one_cell(vo_server, sesame, mirror, tmp_path)
     assert list(latents["obs_id"]) == list(found["obs_id"])
     again = al.read_table(tmp_path / "latents.vot")
     np.testing.assert_array_equal(again["latent"], latents["latent"])
+
+
+def test_from_a_name_to_parameters_in_one_cell(vo_server, sesame, tmp_path):
+    """No model predicts parameters from HARPS yet: the files are those of APOGEE."""
+    sample = al.get_survey("sample").table()
+    content = gzip.decompress(Path(sample["path"][1]).read_bytes())
+    with (
+        mirror_of(content) as mirror,
+        conf.set_temp("eso_tap_url", vo_server.tap),
+        conf.set_temp("eso_file_url", mirror),
+        conf.set_temp("name_resolver_url", sesame),
+    ):
+        found = al.query_object(
+            "HD 128621", survey="harps", radius=2 * u.arcsec, snr=183
+        )
+        spectra = al.fetch_spectra(found, directory=tmp_path / "files")
+        parameters = al.predict_parameters(spectra, model="apogee_starnet_v1")
+        parameters.write(tmp_path / "parameters.vot")
+    again = al.read_table(tmp_path / "parameters.vot")
+    assert list(again["obs_id"]) == list(found["obs_id"])
+    np.testing.assert_allclose(again["teff"].value, sample["true_teff"][1], atol=150)
