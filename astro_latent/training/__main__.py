@@ -39,6 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, help="processor threads for PyTorch")
     parser.add_argument(
+        "--from-weights", metavar="FOLDER",
+        help="begin with these weights (a folder or a name), a fresh optimiser and "
+        "the recipe's section [fine_tune]",
+    )  # fmt: skip
+    parser.add_argument(
         "--stop-after", type=float, default=float("inf"), metavar="SECONDS",
         help="write a checkpoint and stop after this time",
     )  # fmt: skip
@@ -49,12 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     recipe = _recipe(options.recipe)
+    if options.from_weights:
+        from .start import fine_tuning_recipe
+
+        recipe = fine_tuning_recipe(recipe)
     output = options.output or options.work / "weights"
     common = {
         "data": options.data,
         "work": options.work,
         "device": options.device,
         "stop_after": options.stop_after,
+        "from_weights": options.from_weights,
     }
     if recipe["task"] == "starnet":
         from .finish_starnet import finish_starnet

@@ -47,6 +47,8 @@ class ApogeeConditions:
     systematics : float
         Largest rms of residuals as wide as a line that real spectra have and the
         clean ones have not: two models of real spectra differ by 0.005 to 0.01.
+    systematics_power : float
+        Their rms is the largest times a uniform deviate to this power.
     """
 
     snr: tuple[float, float] = (10.0, 300.0)
@@ -57,6 +59,7 @@ class ApogeeConditions:
     lost_chip_probability: float = 0.04
     sky_lines: int = 90
     systematics: float = 0.0
+    systematics_power: float = 1.0
 
 
 def shift_pixels(flux: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -115,14 +118,14 @@ def _noise_shape(
 
 
 def _systematics(
-    flux: np.ndarray, largest: float, rng: np.random.Generator
+    flux: np.ndarray, largest: float, power: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw residuals that are correlated over a line and stronger inside lines."""
     white = rng.standard_normal(flux.shape, dtype=np.float32)
     smooth = gaussian_filter1d(white, 1.2, axis=1)
     smooth *= 0.4 + 3.0 * np.clip(1.0 - flux, 0.0, 0.4)
     smooth /= smooth.std(axis=1, keepdims=True)
-    return smooth * (largest * rng.random((len(flux), 1), dtype=np.float32))
+    return smooth * (largest * rng.random((len(flux), 1), dtype=np.float32) ** power)
 
 
 def _bad_pixels(
@@ -203,7 +206,9 @@ def observe_apogee(
     pixel = 299_792.458 * 6e-6 * np.log(10.0)  # km/s per pixel of the apStar grid
     flux = shift_pixels(np.asarray(clean, dtype=np.float32), velocity / pixel)
     if conditions.systematics:
-        flux *= 1.0 + _systematics(flux, conditions.systematics, rng)
+        flux *= 1.0 + _systematics(
+            flux, conditions.systematics, conditions.systematics_power, rng
+        )
     level = _noise_shape(n, grid, conditions, rng)
     sigma = level / np.broadcast_to(np.asarray(snr, np.float32), (n,))[:, None]
     flux += sigma * rng.standard_normal(flux.shape, dtype=np.float32)

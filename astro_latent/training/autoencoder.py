@@ -16,6 +16,7 @@ from .harps_library import HarpsLibrary, draw_harps_labels
 from .harps_simulator import HarpsConditions, HarpsSimulator
 from .loop import fit
 from .losses import autoencoder_loss, kl_divergence, kl_weight
+from .start import start_from
 
 __all__ = ["build_autoencoder", "harps_batches", "open_simulator", "train_autoencoder"]
 
@@ -116,6 +117,7 @@ def train_autoencoder(
     work: str | Path,
     device: str = "cpu",
     stop_after: float = float("inf"),
+    from_weights: str | Path | None = None,
 ) -> tuple[nn.Module, int]:
     """Train, or go on training, the autoencoder of a recipe.
 
@@ -134,6 +136,8 @@ def train_autoencoder(
         Where to train.
     stop_after : float, optional
         Seconds after which to checkpoint and return.
+    from_weights : str or path, optional
+        Begin with these weights, at full length.
 
     Returns
     -------
@@ -145,7 +149,9 @@ def train_autoencoder(
     model: Any = build_autoencoder(recipe).to(device)
     grid = get_grid("harps_327680")
     stages = {"seed": recipe["seed"], "data": data, "device": device}
-    if "coarse" in recipe:
+    if from_weights is not None:
+        start_from(model, from_weights)
+    elif "coarse" in recipe:
         coarse = CoarseAutoencoder(model).to(device)
         options = recipe["coarse"]
         step = _train_stage(

@@ -19,6 +19,7 @@ from .emulators import SigmoidEmulator
 from .loop import fit
 from .losses import gaussian_nll
 from .priors import draw_apogee_labels
+from .start import start_from
 
 __all__ = [
     "DEFECTS",
@@ -186,7 +187,10 @@ def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
     """
     options = recipe["fit"]
     late = step >= options.get("systematics_from", 0)
-    return ApogeeConditions(systematics=options.get("systematics", 0.0) * late)
+    return ApogeeConditions(
+        systematics=options.get("systematics", 0.0) * late,
+        systematics_power=options.get("systematics_power", 1.0),
+    )
 
 
 def starnet_batches(
@@ -245,6 +249,7 @@ def train_starnet(
     work: str | Path,
     device: str = "cpu",
     stop_after: float = float("inf"),
+    from_weights: str | Path | None = None,
 ) -> TrainedStarNet:
     """Train, or go on training, the StarNet of a recipe.
 
@@ -260,6 +265,8 @@ def train_starnet(
         Where to train.
     stop_after : float, optional
         Seconds after which to checkpoint and return.
+    from_weights : str or path, optional
+        Begin with these weights, and keep their units.
 
     Returns
     -------
@@ -276,6 +283,9 @@ def train_starnet(
     sample = bank[:4000].astype(np.float32)
     model.pixel_mean.copy_(torch.from_numpy(sample.mean(0)))
     model.pixel_scale.fill_(float(sample.std()))
+    if from_weights is not None:
+        start = start_from(model, from_weights)
+        offset, scale = start.offsets, start.scales
     model.to(device)
 
     def loss(
@@ -301,7 +311,7 @@ def train_starnet(
             bank,
             (labels - offset) / scale,
             batch_size=options["batch_size"],
-            seed=seed,
+            seed=options.get("seed", seed),
             conditions=lambda step: training_conditions(recipe, step),
         ),
         n_steps=options["n_steps"],

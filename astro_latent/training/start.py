@@ -1,0 +1,77 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Begin a training with released weights instead of random ones."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..exceptions import WeightsError
+from ..models import SpectralModel, load_model
+
+__all__ = ["fine_tuning_recipe", "start_from"]
+
+
+def fine_tuning_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe whose section ``fit`` is changed by its section ``fine_tune``.
+
+    Parameters
+    ----------
+    recipe : dict
+        A training recipe.
+
+    Returns
+    -------
+    dict
+        A recipe for a training that begins with weights; ``recipe`` is not changed.
+
+    Examples
+    --------
+    >>> from astro_latent.training.start import fine_tuning_recipe
+    >>> recipe = {"fit": {"n_steps": 9, "clip": 5}, "fine_tune": {"n_steps": 2}}
+    >>> fine_tuning_recipe(recipe)
+    {'fit': {'n_steps': 2, 'clip': 5}}
+    """
+    rest = {key: value for key, value in recipe.items() if key != "fine_tune"}
+    return {**rest, "fit": {**recipe["fit"], **recipe.get("fine_tune", {})}}
+
+
+def start_from(module: nn.Module, folder: str | Path) -> SpectralModel:
+    """Copy the weights of a folder into a network that is to be trained on.
+
+    They come through `~astro_latent.models.load_model`, which checks them; the state
+    of an optimiser is not among them, so the training begins with a fresh one.
+
+    Parameters
+    ----------
+    module : `torch.nn.Module`
+        Changed in place.
+    folder : str or path
+        Name of a set of weights, or a folder with one.
+
+    Returns
+    -------
+    SpectralModel
+        The loaded model, whose outputs give the units of the network.
+
+    Raises
+    ------
+    WeightsError
+        If the weights belong to another network or to an ensemble.
+    """
+    loaded = load_model(folder, device="cpu")
+    network = loaded.members[0]
+    here = {name: tuple(t.shape) for name, t in module.state_dict().items()}
+    there = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+    if len(loaded.members) > 1 or type(network) is not type(module) or here != there:
+        differing = sorted(
+            name for name in {*here, *there} if here.get(name) != there.get(name)
+        )
+        msg = (
+            f"{folder} holds {len(loaded.members)} network(s) "
+            f"{type(network).__name__}; the recipe makes a {type(module).__name__}; "
+            f"differing tensors: {', '.join(differing) or 'none'}"
+        )
+        raise WeightsError(msg)
+    module.load_state_dict(network.state_dict())
+    return loaded
