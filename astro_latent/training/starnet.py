@@ -250,6 +250,8 @@ def train_starnet(
     device: str = "cpu",
     stop_after: float = float("inf"),
     from_weights: str | Path | None = None,
+    bank_maker: Callable[..., tuple[np.ndarray, np.ndarray]] = make_bank,
+    begin: Callable[[StarNet], None] | None = None,
 ) -> TrainedStarNet:
     """Train, or go on training, the StarNet of a recipe.
 
@@ -267,6 +269,10 @@ def train_starnet(
         Seconds after which to checkpoint and return.
     from_weights : str or path, optional
         Begin with these weights, and keep their units.
+    bank_maker : callable, optional
+        Makes clean spectra and labels as `make_bank` does.
+    begin : callable, optional
+        Given the fresh network, to change some of its weights.
 
     Returns
     -------
@@ -274,7 +280,7 @@ def train_starnet(
         The network and how far its training is.
     """
     options, seed = recipe["fit"], recipe["seed"]
-    bank, labels = make_bank(
+    bank, labels = bank_maker(
         data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed
     )
     offset, scale = labels.mean(0), labels.std(0)
@@ -283,6 +289,8 @@ def train_starnet(
     sample = bank[:4000].astype(np.float32)
     model.pixel_mean.copy_(torch.from_numpy(sample.mean(0)))
     model.pixel_scale.fill_(float(sample.std()))
+    if begin is not None:
+        begin(model)
     if from_weights is not None:
         start = start_from(model, from_weights)
         offset, scale = start.offsets, start.scales

@@ -1,0 +1,67 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train the StarNet that reads abundances."""
+
+from pathlib import Path
+from typing import Any
+
+from ..models import load_model
+from ..models.starnet import StarNet
+from .abundances import make_abundance_bank
+from .starnet import TrainedStarNet, train_starnet
+
+__all__ = ["share_layers", "train_abundances"]
+
+
+def share_layers(model: StarNet, name: str) -> None:
+    """Begin with the convolutions and dense layers of published weights.
+
+    Parameters
+    ----------
+    model : StarNet
+        Changed in place; its output layers are left as they are.
+    name : str
+        Weights of a StarNet on the same grid.
+    """
+    source = load_model(name, device="cpu").members[0].state_dict()
+    kept = {
+        key: value
+        for key, value in source.items()
+        if not key.startswith(("output", "log_variance"))
+    }
+    model.load_state_dict(kept, strict=False)
+
+
+def train_abundances(
+    recipe: dict[str, Any], *, data: str | Path, work: str | Path, **options: Any
+) -> TrainedStarNet:
+    """Train, or go on training, the network of a recipe.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/apogee_starnet_abundances_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for the bank and the checkpoints.
+    **options
+        Of `~astro_latent.training.starnet.train_starnet`.
+
+    Returns
+    -------
+    TrainedStarNet
+        The network and how far its training is.
+    """
+
+    def begin(model: StarNet) -> None:
+        if "share_layers_of" in recipe["fit"]:
+            share_layers(model, recipe["fit"]["share_layers_of"])
+
+    return train_starnet(
+        recipe,
+        data=data,
+        work=work,
+        bank_maker=make_abundance_bank,
+        begin=begin,
+        **options,
+    )
