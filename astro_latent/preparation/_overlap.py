@@ -1,46 +1,24 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Sums over the input pixels that each output pixel takes from, in small blocks.
 
-Each output pixel takes from a run of input pixels. All runs of a block advance
-together, so that a block costs a few operations on arrays that stay in the
-processor's cache. Sums are local, unlike differences of running totals: one wild pixel
-or one enormous error does not spoil what comes after it.
+Each output pixel takes from a run of input pixels, the first of which is listed; the
+runs of a block advance together, so that a block costs a few operations on arrays that
+stay in the processor's cache. Sums are local, unlike differences of running totals: one
+wild pixel or one enormous error does not spoil what comes after it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 
-from .edges import Pixels, interval_edges, pixel_edges
+from .edges import Pixels, Run, interval_edges
 
 __all__ = ["Plan", "flux_conserving_plan", "linear_plan"]
 
 _ALIGNED = 1e-6  # pixels
-_BLOCK = 8192  # output pixels: what stays in the cache
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Output pixels from ``first`` on: their k-th input pixels and weights."""
-
-    first: int
-    columns: tuple[np.ndarray, ...]
-    weights: tuple[np.ndarray, ...]
-
-    def total(self, values: np.ndarray | None, power: int = 1) -> np.ndarray:
-        """Sum weights, raised to a power, times values."""
-        out = np.zeros(len(self.weights[0]))
-        for column, weight in zip(self.columns, self.weights, strict=True):
-            if values is None:
-                out += weight
-                continue
-            term = values.take(column)
-            for _ in range(power):
-                term *= weight
-            out += term
-        return out
+_BLOCK = 16384  # output pixels: what stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +27,23 @@ class Plan:
 
     Parameters
     ----------
-    n_out : int
-        Number of output pixels.
-    blocks : tuple of _Block
-        The weights.
+    first : ndarray of int, shape (n_out,)
+        The first input interval that each output pixel takes from.
+    weights : ndarray, shape (n_terms, n_out)
+        Weights of that interval and of those that follow it; zero outside ``parts``.
     width : ndarray, shape (n_out,)
         Sum of the weights of an output pixel that is fully covered.
+    parts : tuple of slice
+        The output pixels, block by block.
+    pixel : ndarray of bool, shape (n_intervals,), or None
+        Which of the input intervals are pixels, the others being gaps; None if all are.
     """
 
-    n_out: int
-    blocks: tuple[_Block, ...]
+    first: np.ndarray
+    weights: np.ndarray
     width: np.ndarray
+    parts: tuple[slice, ...]
+    pixel: np.ndarray | None = None
 
     def average(
         self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray | None
@@ -81,22 +65,58 @@ class Plan:
             Averages, their variance (NaN where unknown), and the weight of the good
             pixels as a fraction of ``width``.
         """
-        out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
-        spread = np.full(self.n_out, np.nan)
-        for block in self.blocks:
-            here = slice(block.first, block.first + len(block.weights[0]))
-            total = block.total(good)
-            fraction[here] = total / self.width[here]
-            empty = fraction[here] <= _ALIGNED
-            total[empty] = np.inf
-            out[here] = block.total(flux) / total
+        if self.pixel is not None:  # a gap is never good
+            good = np.ones(len(flux)) if good is None else good
+            flux, good = (_with_gaps(values, self.pixel) for values in (flux, good))
             if variance is not None:
-                terms = block.total(variance, power=2)
+                variance = _with_gaps(variance, self.pixel)
+        # One array: from 4 MiB on, numpy asks for large pages, and the faults of small
+        # ones would take longer than the sums.
+        out, spread, fraction = np.zeros((3, len(self.first)))
+        spread.fill(np.nan)
+        for part in self.parts:
+            total = self._total(part, good)
+            np.divide(total, self.width[part], out=fraction[part])
+            empty = fraction[part] <= _ALIGNED
+            total[empty] = np.inf
+            np.divide(self._total(part, flux), total, out=out[part])
+            if variance is not None:
+                terms = self._total(part, variance, power=2)
                 terms /= total
                 terms /= total
                 terms[empty] = np.nan
-                spread[here] = terms
+                spread[part] = terms
         return out, spread, fraction
+
+    @cached_property
+    def coverage(self) -> np.ndarray:
+        """Fraction of each output pixel that the input covers, shape (n_out,)."""
+        if self.pixel is None:
+            return self.weights.sum(axis=0) / self.width
+        return self.average(np.zeros(np.count_nonzero(self.pixel)), None, None)[2]
+
+    def _total(
+        self, part: slice, values: np.ndarray | None, power: int = 1
+    ) -> np.ndarray:
+        """Sum weights, raised to a power, times values; None stands for ones."""
+        weights, first = self.weights[:, part], self.first[part]
+        if values is None:
+            return weights.sum(axis=0)
+        out = np.zeros(len(first))
+        for k, weight in enumerate(weights):
+            # Clipped only beyond the last interval, where the weight is zero.
+            term = values[k:].take(first, mode="clip")
+            for _ in range(power):
+                term *= weight
+            out += term
+        return out
+
+
+def _with_gaps(values: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """Values of pixels among those of all intervals; zero in gaps."""
+    spread = np.zeros(len(pixel))
+    spread[pixel] = values
+    return spread
 
 
 def flux_conserving_plan(source: np.ndarray, target: Pixels) -> Plan:
@@ -115,20 +135,20 @@ def flux_conserving_plan(source: np.ndarray, target: Pixels) -> Plan:
         The weights; output pixels outside the input take a weight of zero.
     """
     edges, pixel = interval_edges(source)
-    blocks = []
+    first = np.zeros(len(target), dtype=np.intp)
+    parts, sides, n_terms = [], [], 1
     for run in target.runs:
-        for part in _parts(len(run.lower)):
-            columns, weights = _overlaps(
-                edges, run.knots, run.lower[part], run.upper[part]
-            )
-            if isinstance(pixel, np.ndarray):  # gaps weigh nothing
-                weights = [w * pixel[c] for w, c in zip(weights, columns, strict=True)]
-                number = np.maximum(np.cumsum(pixel) - 1, 0)
-                columns = [number[column] for column in columns]
-            blocks.append(
-                _Block(run.first + part.start, tuple(columns), tuple(weights))
-            )
-    return Plan(len(target), tuple(blocks), target.width)
+        for piece in _parts(len(run.lower)):
+            part = slice(run.first + piece.start, run.first + piece.stop)
+            lower, upper, longest = _locate(edges, run, piece, first[part])
+            n_terms = max(n_terms, longest)
+            parts.append(part)
+            sides.append((lower, upper))
+    weights = np.zeros((n_terms, len(target)))
+    for part, (lower, upper) in zip(parts, sides, strict=True):
+        _overlaps(edges, first[part], lower, upper, weights[:, part])
+    gaps = pixel if isinstance(pixel, np.ndarray) else None
+    return Plan(first, weights, target.width, tuple(parts), gaps)
 
 
 def _parts(count: int) -> Iterator[slice]:
@@ -136,51 +156,49 @@ def _parts(count: int) -> Iterator[slice]:
         yield slice(start, min(start + _BLOCK, count))
 
 
-def _overlaps(
-    edges: np.ndarray, knots: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Overlap of output pixels with intervals: numbers and widths, run by run."""
-    knots, low, high = _between(knots, lower, upper)
-    near = np.searchsorted(edges, knots[[0, -1]])
-    offset = min(max(int(near[0]) - 1, 0), len(edges) - 2)
-    edges = edges[offset : max(int(near[1]) + 1, offset + 2)]
-    last = len(edges) - 2
+def _locate(
+    edges: np.ndarray, run: Run, piece: slice, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Fill in the first interval of some pixels; their sides, and the longest run."""
+    base = run.lower[piece.start]
+    knots = run.knots[base : run.upper[piece.stop - 1] + 1]
+    if knots[0] < edges[0] or knots[-1] > edges[-1]:
+        knots = knots.clip(edges[0], edges[-1])
     number = _interval(knots, edges)
-    first = number[low]
-    longest = int(np.max(number[high] - first)) + 1
-    # Beyond the last interval there are some of no width.
-    edges = np.append(edges, np.full(longest, edges[-1]))
-    columns, weights = [], []
-    left = edges.take(first)
-    for k in range(longest):
-        column = first + k
-        right = edges[1:].take(column)
-        weight = np.minimum(knots[high], right)
-        weight -= np.maximum(knots[low], left)
-        weights.append(np.maximum(weight, 0.0, out=weight))
-        np.minimum(column, last, out=column)
-        column += offset
-        columns.append(column)
-        left = right
-    return columns, weights
-
-
-def _between(
-    knots: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> tuple[np.ndarray, Any, Any]:
-    """Return the knots of some pixels, and which are their lower and upper edges."""
-    base = lower[0]
-    knots = knots[base : upper[-1] + 1]
-    if len(knots) == len(lower) + 1:  # each pixel begins where one ends
-        return knots, slice(None, -1), slice(1, None)
-    return knots, lower - base, upper - base
+    low, high = slice(None, -1), slice(1, None)
+    if len(knots) != len(first) + 1:  # not every pixel begins where one ends
+        low, high = run.lower[piece] - base, run.upper[piece] - base
+    first[:] = number[low]
+    return knots[low], knots[high], int(np.max(number[high] - first)) + 1
 
 
 def _interval(at: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Find the interval that holds each position; the nearest one if none does."""
+    near = np.searchsorted(edges, at[[0, -1]])
+    offset = min(max(int(near[0]) - 1, 0), len(edges) - 2)
+    edges = edges[offset : max(int(near[1]) + 1, offset + 2)]
     # Faster than searchsorted, since the search goes on where it was.
     number = np.interp(at, edges, np.arange(len(edges), dtype=float)).astype(np.intp)
-    return np.minimum(number, len(edges) - 2, out=number)
+    np.minimum(number, len(edges) - 2, out=number)
+    number += offset
+    return number
+
+
+def _overlaps(
+    edges: np.ndarray,
+    first: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Fill in how much of each output pixel lies in its k-th interval, for each k."""
+    left = lower
+    for k, weight in enumerate(weights[:-1], start=1):
+        right = edges[k:].take(first, mode="clip")
+        np.minimum(right, upper, out=right)
+        np.subtract(right, left, out=weight)
+        left = right
+    np.subtract(upper, left, out=weights[-1])
 
 
 def linear_plan(source: np.ndarray, target: Pixels) -> Plan:
@@ -198,28 +216,39 @@ def linear_plan(source: np.ndarray, target: Pixels) -> Plan:
     Plan
         The weights.
     """
-    lower, upper = pixel_edges(source)
+    edges, pixel = interval_edges(source)
+    sides = None
+    if isinstance(pixel, np.ndarray):
+        sides = edges[:-1][pixel], edges[1:][pixel]
     at = target.wavelength
-    blocks = [
-        _neighbours(source, lower, upper, at[first:last][part], first + part.start)
-        for first, last in target.segments
-        for part in _parts(last - first)
-    ]
-    return Plan(len(at), tuple(blocks), np.ones(len(at)))
+    first, weights = np.zeros(len(at), dtype=np.intp), np.zeros((2, len(at)))
+    parts = []
+    for begin, end in target.segments:
+        for piece in _parts(end - begin):
+            part = slice(begin + piece.start, begin + piece.stop)
+            first[part] = _interval(at[part], source)
+            _neighbours(source, sides, at[part], first[part], weights[:, part])
+            parts.append(part)
+    return Plan(first, weights, np.ones(len(at)), tuple(parts))
 
 
 def _neighbours(
-    source: np.ndarray, lower: np.ndarray, upper: np.ndarray, at: np.ndarray, first: int
-) -> _Block:
-    near = np.searchsorted(source, [at[0], at[-1]])
-    offset = min(max(int(near[0]) - 1, 0), len(source) - 2)
-    left = _interval(at, source[offset : max(int(near[1]) + 1, offset + 2)])
-    left += offset
-    right = (at - source[left]) / (source[left + 1] - source[left])
+    source: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray] | None,
+    at: np.ndarray,
+    left: np.ndarray,
+    weights: np.ndarray,
+) -> None:
+    """Fill in the weights of the left and the right neighbour."""
+    start = source.take(left)
+    right = at - start
+    right /= source[1:].take(left) - start
     inside = (right > -_ALIGNED) & (right < 1 + _ALIGNED)
     np.clip(right, 0.0, 1.0, out=right)
-    gap = lower[left + 1] > upper[left]
-    near_left, near_right = at <= upper[left], at >= lower[left + 1]
-    right = np.where(gap, near_right.astype(float), right)
-    inside &= ~gap | near_left | near_right
-    return _Block(first, (left, left + 1), ((1.0 - right) * inside, right * inside))
+    if sides is not None:  # there are gaps: take the pixel that reaches there, if any
+        lower, upper = sides[0][left + 1], sides[1][left]
+        gap = lower > upper
+        right = np.where(gap, (at >= lower).astype(float), right)
+        inside &= ~gap | (at <= upper) | (at >= lower)
+    np.multiply(1.0 - right, inside, out=weights[0])
+    np.multiply(right, inside, out=weights[1])

@@ -126,6 +126,8 @@ class Resampler:
     @cached_property
     def coverage(self) -> np.ndarray:
         """Fraction of each output pixel that the input covers, shape (n_out,)."""
+        if self.plan is not None:
+            return self.plan.coverage
         return self(np.ones(len(self.source)))[2]
 
     def _copy(
