@@ -17,8 +17,10 @@ from .mutual_information import (
     measure_mutual_information,
 )
 from .probes import Probe, fit_probes, probe_table
+from .saliency import Saliency, measure_saliency
 from .similarity import LatentIndex
 from .traversal import Traversal, traverse_node
+from .windows import WindowShare, read_windows, window_share
 
 __all__ = [
     "PUBLISHED_BINNINGS",
@@ -28,8 +30,10 @@ __all__ = [
     "MutualInformation",
     "NodeDispersion",
     "Probe",
+    "Saliency",
     "Traversal",
     "VelocityScore",
+    "WindowShare",
     "align_labels",
     "doppler_shift",
     "find_gap",
@@ -39,12 +43,15 @@ __all__ = [
     "mean_deviation",
     "measure_dispersion",
     "measure_mutual_information",
+    "measure_saliency",
     "median_deviation",
     "neighbour_information",
     "one_per_star",
     "permuted_information",
     "prior_divergence",
     "probe_table",
+    "read_windows",
     "score_velocity_node",
     "traverse_node",
+    "window_share",
 ]

@@ -35,11 +35,12 @@ PUBLIC = {
     """,
     "latent": """
         LatentIndex MonotoneRange MutualInformation NodeDispersion PUBLISHED_BINNINGS
-        PUBLISHED_THRESHOLDS Probe Traversal VelocityScore align_labels doppler_shift
-        find_gap find_monotone_range fit_probes histogram_information mean_deviation
-        measure_dispersion measure_mutual_information median_deviation
+        PUBLISHED_THRESHOLDS Probe Saliency Traversal VelocityScore WindowShare
+        align_labels doppler_shift find_gap find_monotone_range fit_probes
+        histogram_information mean_deviation measure_dispersion
+        measure_mutual_information measure_saliency median_deviation
         neighbour_information one_per_star permuted_information prior_divergence
-        probe_table score_velocity_node traverse_node
+        probe_table read_windows score_velocity_node traverse_node window_share
     """,
     "tables": """
         COLUMNS ColumnInfo LABELS ResultTable TableWriter TapTable check_table
