@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._style import BLUE, GREY, broken_at_gaps, new_figure, symbol, unit_of, with_unit
+from ._style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    broken_at_gaps,
+    new_figure,
+    symbol,
+    unit_of,
+    with_unit,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +32,7 @@ def plot_saliency(
     windows: Mapping[str, tuple[float, float]] | None = None,
     flux: np.ndarray | None = None,
     lines: Mapping[str, float] | None = None,
+    element_windows: Mapping[str, np.ndarray] | None = None,
     figure: "Figure | SubFigure | None" = None,
 ) -> "Figure | SubFigure":
     """Draw how labels change with the flux of each pixel.
@@ -41,6 +51,9 @@ def plot_saliency(
         The spectrum, drawn in a row above.
     lines : mapping of str to float, optional
         Names and wavelengths of lines to mark.
+    element_windows : mapping of str to ndarray, shape (n_pixels,), optional
+        Pixels to shade in the row of a label: True, or a weight above 0, in the windows
+        of the label's element, see `~astro_latent.latent.read_windows`.
     figure : `~matplotlib.figure.Figure` or SubFigure, optional
         Where to draw.
 
@@ -52,7 +65,7 @@ def plot_saliency(
     Raises
     ------
     ValueError
-        If shapes disagree or a window holds no pixel.
+        If shapes disagree, a window holds no pixel, or one is for no label.
 
     Examples
     --------
@@ -73,6 +86,7 @@ def plot_saliency(
         )
         raise ValueError(msg)
     columns = _columns(wavelength, windows)
+    shades = _shades(element_windows or {}, labels, len(wavelength))
     rows = [(name, values) for name, values in zip(labels, jacobian, strict=True)]
     if flux is not None:
         rows.insert(0, ("", np.asarray(flux, dtype=float)))
@@ -87,6 +101,8 @@ def plot_saliency(
         for ax, inside in zip(axes_row, columns.values(), strict=True):
             _draw(ax, wavelength[inside], values[inside], spectrum=not name)
             _mark(ax, lines or {}, named=i == 0)
+            if name in shades:
+                _shade(ax, wavelength[inside], shades[name][inside])
         axes_row[0].set_ylabel(_row_text(name), fontsize="small")
     for ax, title in zip(axes[0], columns, strict=True):
         ax.set_title(title, pad=16 if lines else None)
@@ -111,6 +127,35 @@ def _columns(
             raise ValueError(msg)
         columns[title] = inside
     return columns
+
+
+def _shades(
+    element_windows: Mapping[str, np.ndarray], labels: Sequence[str], n_pixels: int
+) -> dict[str, np.ndarray]:
+    """Return the pixels to shade, by label."""
+    shades = {}
+    for name, window in element_windows.items():
+        shades[name] = np.asarray(window) > 0
+        if name not in labels or shades[name].shape != (n_pixels,):
+            msg = (
+                f"windows for {name!r} of shape {shades[name].shape}; there are "
+                f"{n_pixels} pixels and the labels {', '.join(labels)}"
+            )
+            raise ValueError(msg)
+    return shades
+
+
+def _shade(ax: "Axes", wavelength: np.ndarray, inside: np.ndarray) -> None:
+    """Shade runs of pixels, each from half a pixel before to half a pixel after."""
+    half = 0.5 * np.median(np.diff(wavelength)) if len(wavelength) > 1 else 0.0
+    steps = np.diff(np.concatenate([[0], inside.astype(int), [0]]))
+    for first, last in zip(
+        np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1, strict=True
+    ):
+        ax.axvspan(
+            wavelength[first] - half, wavelength[last] + half,
+            color=ORANGE, alpha=0.25, lw=0, zorder=0,
+        )  # fmt: skip
 
 
 def _draw(

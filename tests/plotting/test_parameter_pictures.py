@@ -134,6 +134,22 @@ def test_saliency_has_rows_of_labels_and_columns_of_windows(rng, drawn):
     assert axes[1, 0].lines[-1].get_xdata()[0] == 15740.7
 
 
+def test_saliency_shades_the_windows_of_an_element(drawn):
+    wavelength = np.arange(15000.0, 15100.0)
+    window = np.zeros(100)
+    window[[0, 1, 2, 50, 99]] = 0.4
+    figure = drawn(
+        plot_saliency(
+            wavelength, np.ones((2, 100)), labels=["teff", "mg_h"],
+            element_windows={"mg_h": window},
+        )
+    )  # fmt: skip
+    without, shaded = (ax.patches for ax in figure.axes)
+    assert not without
+    spans = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in shaded]
+    assert spans == [(14999.5, 15002.5), (15049.5, 15050.5), (15098.5, 15099.5)]
+
+
 def test_saliency_breaks_between_detectors(drawn):
     grid = get_grid("apogee_7214")
     figure = drawn(plot_saliency(grid.wavelength, np.ones((1, 7214)), labels=["logg"]))
@@ -148,6 +164,14 @@ def test_saliency_names_what_is_wrong():
         plot_saliency(
             np.arange(5.0), np.ones((1, 5)), labels=["teff"], windows={"x": (10, 20)}
         )
+    for name, n_pixels in (("fe_h", 5), ("teff", 6)):
+        with pytest.raises(
+            ValueError, match=rf"windows for '{name}' .* \({n_pixels},\)"
+        ):
+            plot_saliency(
+                np.arange(5.0), np.ones((1, 5)), labels=["teff"],
+                element_windows={name: np.ones(n_pixels)},
+            )  # fmt: skip
 
 
 def test_importing_the_room_does_not_import_matplotlib():
