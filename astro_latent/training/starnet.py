@@ -176,7 +176,8 @@ def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
     Parameters
     ----------
     recipe : dict
-        With ``fit.systematics`` and the step from which they are added, if any.
+        With ``fit.systematics`` and the step from which they are added, if any, and
+        ``fit.early``, conditions for the steps before ``fit.early_until``.
     step : int
         Step of the training.
 
@@ -187,10 +188,13 @@ def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
     """
     options = recipe["fit"]
     late = step >= options.get("systematics_from", 0)
-    return ApogeeConditions(
-        systematics=options.get("systematics", 0.0) * late,
-        systematics_power=options.get("systematics_power", 1.0),
-    )
+    early = options.get("early", {}) if step < options.get("early_until", 0) else {}
+    conditions = {
+        "systematics": options.get("systematics", 0.0) * late,
+        "systematics_power": options.get("systematics_power", 1.0),
+        **early,
+    }
+    return ApogeeConditions(**conditions)
 
 
 def starnet_batches(
