@@ -76,6 +76,16 @@ def main(arguments: list[str] | None = None) -> int:
         finish_starnet(
             recipe, trained, data=options.data, work=options.work, output=output
         )
+    elif recipe["task"] == "starnet_abundances":
+        from .abundances_finish import finish_abundances
+        from .abundances_train import train_abundances
+
+        trained = train_abundances(recipe, **common)
+        if trained.step < recipe["fit"]["n_steps"]:
+            return 3
+        finish_abundances(
+            recipe, trained, data=options.data, work=options.work, output=output
+        )
     else:
         from .autoencoder import train_autoencoder
         from .finish_autoencoder import finish_autoencoder
