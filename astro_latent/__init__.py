@@ -8,6 +8,8 @@ milliseconds and brings in neither torch nor specutils.
 from importlib import import_module
 from typing import Any
 
+from .utils._on_import import call_after_import
+
 try:
     from ._version import version as __version__
 except ImportError:  # a source tree that was never built
@@ -47,3 +49,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _register_loaders() -> None:
+    import_module(".spectra.loaders", __name__).register_loaders()
+
+
+# From then on, Spectrum.read of specutils finds our formats by itself.
+call_after_import("specutils", _register_loaders)

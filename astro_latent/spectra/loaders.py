@@ -1,16 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Register the formats with specutils, for ``Spectrum.read(file)``.
 
-Import this module once (`astro_latent.spectra.read_spectra` does not need it); from
-then on `specutils.Spectrum.read` and `specutils.SpectrumList.read` recognise the
+``import astro_latent`` sees to it that this happens as soon as specutils is imported;
+from then on `specutils.Spectrum.read` and `specutils.SpectrumList.read` recognise the
 formats of `~astro_latent.spectra.FORMATS` by themselves.
+
+specutils is imported within functions only, since this module is itself imported while
+specutils is (see ``utils/_on_import.py``).
 """
 
 from collections.abc import Callable
 from typing import Any
-
-from specutils import Spectrum, SpectrumList
-from specutils.io.registers import data_loader
 
 from ..exceptions import SpectrumReadError
 from ._votable import open_file
@@ -44,6 +44,9 @@ def _path(source: Any) -> Any:
 
 
 def _register(name: str) -> None:
+    from specutils import Spectrum, SpectrumList
+    from specutils.io.registers import data_loader
+
     def load_one(source: Any, **options: Any) -> Spectrum:
         return to_spectrum(read_arrays(_path(source), format=name, **options)[0])
 
@@ -73,6 +76,3 @@ def register_loaders() -> None:
     """
     for name in FORMATS:
         _register(name)
-
-
-register_loaders()
