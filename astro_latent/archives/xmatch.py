@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,21 @@ def _client() -> Any:
             # Spares a list of twenty thousand names; the service knows its own.
             return isinstance(table_id, str)
 
+        def _request(self, *args: Any, **kwargs: Any) -> requests.Response:
+            # astroquery expects each error to come as a VOTable, which a 503 or the
+            # page of a proxy is not.
+            response = super()._request(*args, **kwargs)
+            if response.status_code >= 400:
+                raise requests.HTTPError(_reason(response), response=response)
+            return response
+
     return Client()
+
+
+def _reason(response: requests.Response) -> str:
+    """Status of an answer and what it says, whether VOTable, web page or text."""
+    said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+    return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
 
 
 def _ask(
@@ -96,7 +111,6 @@ def _ask(
     radius: u.Quantity,
     columns: tuple[str, str],
 ) -> Table:
-    from astroquery.exceptions import InvalidQueryError
     from astroquery.exceptions import TimeoutError as QueryTimeoutError
 
     url = client.URL
@@ -109,9 +123,6 @@ def _ask(
             colDec1=columns[1],
             cache=False,
         )
-    except InvalidQueryError as error:
-        msg = f"the cross-match service refused the request: {error}"
-        raise ArchiveError(msg, url=url, cause=error) from error
     except requests.HTTPError as error:
         raise _http_error(error, url) from error
     except (requests.Timeout, QueryTimeoutError) as error:
@@ -126,11 +137,12 @@ def _ask(
 
 
 def _http_error(error: requests.HTTPError, url: str) -> ArchiveError:
+    msg = f"the cross-match service refused the request: {error}"
     response = error.response
     if response is not None and response.status_code in RETRY_STATUS:
         wait = retry_after(response.headers)
-        return TransientError(str(error), url=url, cause=error, wait=wait)
-    return ArchiveError(f"cross-matching failed: {error}", url=url, cause=error)
+        return TransientError(msg, url=url, cause=error, wait=wait)
+    return ArchiveError(msg, url=url, cause=error)
 
 
 def vizier_crossmatch(table: Table, catalogue: str, radius: u.Quantity) -> Table:

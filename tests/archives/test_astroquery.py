@@ -40,6 +40,9 @@ specobjid,plate,mjd,fiberid,run2d,ra,dec,snmedian,subclass,z,zwarning,wavemin,wa
 299489677444933632,266,51630,12,26,146.71,-1.04,21.4,F5,0.0001,0,3810.5,9210.5
 8000000000000000000,10000,57346,7,v5_13_2,30.1,28.2,15.1,K3,-0.0002,0,3600.1,10320.2
 """
+REFUSAL = b"""<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">
+<INFO name="QUERY_STATUS" value="ERROR">Unknown table: vizier:X/1</INFO>
+</RESOURCE></VOTABLE>"""
 
 
 @pytest.fixture
@@ -382,6 +385,26 @@ class TestXMatch:
     def test_a_busy_service_is_asked_again(self, cds, say):
         good = cds.routes["/sync"]
         cds.routes["/sync"] = [say(fault="drop"), good]
+        assert len(vizier_crossmatch(self.mine, "simbad", 1 * u.arcsec)) == 2
+
+    @pytest.mark.parametrize(
+        ("status", "body", "told"),
+        [
+            (400, REFUSAL, "400 Bad Request: Unknown table: vizier:X/1"),
+            (400, b"", "400 Bad Request"),
+            (403, b"<html><p>Banned</p></html>", "403 Forbidden: Banned"),
+            (404, b"<html><h1>Not\nhere</h1></html>", "404 Not Found: Not here"),
+        ],
+    )
+    def test_a_refusal_says_why(self, cds, say, status, body, told):
+        cds.routes["/sync"] = say(body, status=status, content_type="text/xml")
+        with pytest.raises(ArchiveError, match=f"refused the request: {told}"):
+            vizier_crossmatch(self.mine, "X/1", 1 * u.arcsec)
+        assert len(cds.requests_for("/sync")) == 1
+
+    def test_a_web_page_of_a_busy_service(self, cds, say):
+        page = say(b"<html>Busy</html>", status=503, content_type="text/html")
+        cds.routes["/sync"] = [page, cds.routes["/sync"]]
         assert len(vizier_crossmatch(self.mine, "simbad", 1 * u.arcsec)) == 2
 
     def test_a_web_page_instead_of_a_table(self, cds, say):
