@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
@@ -181,14 +182,20 @@ class Gaia(Survey):
 
 
 class GaiaXp(Gaia):
-    """Sampled mean spectra of the blue and red photometers."""
+    """Sampled mean spectra of the blue and red photometers, 336 to 1020 nm.
+
+    Neither the data model (DR3 documentation, 20.12.4) nor the files say whether the
+    wavelengths are those of air or vacuum, and in which frame. So both are unknown, to
+    the reader of these files as well; the resolving power changes along the spectrum.
+    """
 
     name = "gaia_xp"
     title = "Gaia BP/RP sampled mean spectra"
     wavelength_range = (3360.0, 10200.0)
-    frame = "barycentric"
+    medium = "unknown"
+    frame = "unknown"
     normalisation = "none"
-    resolving_power = 50.0
+    resolving_power = np.nan
     citation = "2023A&A...674A...2D"
     product = "xp"
     flag = "has_xp_sampled"

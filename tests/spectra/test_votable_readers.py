@@ -8,6 +8,7 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
+from astro_latent.archives import get_survey
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, iter_arrays, read_arrays
 from astro_latent.spectra._votable import parse_unit
@@ -68,6 +69,22 @@ def test_gaia_sampled_bp_rp_states_only_its_unit(example):
     assert np.isnan(found.observation.resolving_power)
     assert found.flux_unit == u.W / u.m**2 / u.nm
     np.testing.assert_allclose(found.wavelength, wavelength, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gaia", "gaia_xp"])
+def test_gaia_says_the_same_before_and_after_the_files_are_here(name, example):
+    wavelength = {
+        "gaia": 8460 + 0.1 * np.arange(2401),
+        "gaia_xp": np.arange(3360.0, 10201, 20),
+    }
+    unit = {"flux_unit": XP_UNIT} if name == "gaia_xp" else {}
+    found = one(example("gaia", wavelength=wavelength[name], **unit)[0])
+    survey = get_survey(name)
+    assert states(found) == (survey.medium, survey.frame, survey.normalisation)
+    expected = survey.resolving_power
+    assert found.observation.resolving_power == pytest.approx(expected, nan_ok=True)
+    ends = (found.wavelength[0], found.wavelength[-1])
+    assert survey.wavelength_range == pytest.approx(ends)
 
 
 @pytest.mark.parametrize(
