@@ -16,6 +16,7 @@ from .config import ModelConfig, OutputColumn
 from .inference import Runner
 from .labels import label_jacobian, predict_labels
 from .latents import decode_latents, encode_spectra, reconstruct_spectra
+from .residuals import FluxBasis
 from .results import Latents, Parameters, Reconstruction
 
 __all__ = ["Latents", "Parameters", "Reconstruction", "SpectralModel"]
@@ -37,6 +38,8 @@ class SpectralModel:
     domain_mean, domain_whitening : ndarray, optional
         Of the features of the training set: the domain score is
         ``|whitening (features - mean)| / feature_limit``.
+    flux_basis : FluxBasis, optional
+        Low-rank model of single stars, to look for what they have not.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class SpectralModel:
         runner: Runner,
         domain_mean: np.ndarray | None = None,
         domain_whitening: np.ndarray | None = None,
+        flux_basis: FluxBasis | None = None,
     ) -> None:
         self.config = config
         self.members = tuple(member.eval().requires_grad_(False) for member in members)
         self.runner = runner
         self.domain_mean = domain_mean
         self.domain_whitening = domain_whitening
+        self.flux_basis = flux_basis
 
     def __repr__(self) -> str:
         return (
@@ -222,14 +227,18 @@ class SpectralModel:
 
         Notes
         -----
-        The covariance from the flux is F = J diag(variance) J^T with the Jacobian J of
-        the labels (Fabbro et al. 2018, section 4). The predicted covariance P is the
+        The covariance from the flux is F = flux_scale**2 J diag(variance) J^T with the
+        Jacobian J of the labels (Fabbro et al. 2018, section 4); ``flux_scale`` of the
+        calibration, from repeated observations, allows for a Jacobian at a noisy
+        spectrum being larger than that of the mean. The predicted covariance P is the
         mean of the members' predicted variances plus the covariance between members;
-        since networks learn it from noisy spectra, it has the noise in it. The total
-        variance is ``scale**2 P + floor**2`` with the calibration's numbers, and never
-        less than F; labels are correlated as in F + P. What the flux errors do not
-        explain of it is the model's part. A model that predicts no variance has the
-        total ``scale**2 F + floor**2``.
+        since networks learn it from noisy spectra, it has the noise in it. The
+        statistical variance is ``scale**2 P + floor**2``, and never less than F; labels
+        are correlated as in F + P. A model that predicts no variance has the
+        statistical variance ``scale**2 F + floor**2``. The total has the square of
+        ``systematic`` in addition: by how much models of real spectra disagree about
+        the labels of one spectrum, the same for all. What the flux errors do not
+        explain of the total is the model's part.
         """
         self._require("predict", prepared)
         return predict_labels(self, prepared, flux_errors=flux_errors)

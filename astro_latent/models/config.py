@@ -45,7 +45,10 @@ _OPTIONAL = frozenset(
     {"members", "calibration", "domain", "training", "evaluation", "card", "origin"}
 )
 _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
-_DOMAIN_KEYS = ("snr", "feature_limit", "reconstruction_limit")
+_DOMAIN_KEYS = (
+    "snr", "feature_limit", "reconstruction_limit", "second_limit", "emission_limit",
+)  # fmt: skip
+_CALIBRATION_KEYS = ("scale", "floor", "flux_scale", "systematic")
 _CARD_KEYS = ("intended_use", "out_of_scope", "limitations")
 
 
@@ -117,9 +120,11 @@ class ModelConfig:
     outputs : tuple of OutputColumn
         What the network gives.
     calibration : dict
-        ``scale`` and ``floor`` of the total error, one number for each output.
+        ``scale``, ``floor``, ``flux_scale``, ``systematic``, each with one number for
+        each output; see the notes of `SpectralModel.predict`.
     domain : dict
-        ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``.
+        ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
+        ``second_limit`` and ``emission_limit``.
     training, evaluation : dict
         What it was trained on and how well it does, for the model card.
     card : dict
@@ -338,8 +343,8 @@ def _check_values(config: ModelConfig, where: object) -> None:
         if not str(url).startswith(("http://", "https://")):
             _fail(where, "origin", f"must be http or https addresses, not {url!r}")
     for key, values in config.calibration.items():
-        if key not in ("scale", "floor"):
-            _fail(where, f"calibration.{key}", "is not one of ('scale', 'floor')")
+        if key not in _CALIBRATION_KEYS:
+            _fail(where, f"calibration.{key}", f"is not one of {_CALIBRATION_KEYS}")
         if len(values) != config.n_outputs:
             problem = f"has {len(values)} numbers for {config.n_outputs} outputs"
             _fail(where, f"calibration.{key}", problem)

@@ -18,6 +18,8 @@ def model_flags(
     error: np.ndarray | None = None,
     score: np.ndarray | None = None,
     residual: np.ndarray | None = None,
+    second: np.ndarray | None = None,
+    emission: np.ndarray | None = None,
 ) -> np.ndarray:
     """Compare results with the limits that a configuration states.
 
@@ -33,6 +35,8 @@ def model_flags(
         Labels and their total errors.
     score, residual : ndarray, shape (n_spectra,), optional
         Domain score, and mean absolute residual of the reconstruction.
+    second, emission : ndarray, shape (n_spectra,), optional
+        Heights of the peaks that `~astro_latent.models.residuals.FluxBasis` finds.
 
     Returns
     -------
@@ -52,9 +56,13 @@ def model_flags(
             _mark(flags, error[:, column] > output.max_error, QualityFlag.LARGE_ERROR)
     if score is not None:
         _mark(flags, score > 1, QualityFlag.UNLIKE_TRAINING)
-    limit = config.domain.get("reconstruction_limit")
-    if residual is not None and limit is not None:
-        _mark(flags, residual > limit, QualityFlag.POOR_RECONSTRUCTION)
+    for height, key, bit in (
+        (residual, "reconstruction_limit", QualityFlag.POOR_RECONSTRUCTION),
+        (second, "second_limit", QualityFlag.DOUBLE_LINED),
+        (emission, "emission_limit", QualityFlag.EMISSION_LINES),
+    ):
+        if height is not None and key in config.domain:
+            _mark(flags, height > config.domain[key], bit)
     return flags
 
 

@@ -39,7 +39,8 @@ def predict_labels(
     """
     count, n_labels = len(prepared), model.config.n_outputs
     values, error, error_flux, error_model = (_nan(count, n_labels) for _ in range(4))
-    covariance, score = _nan(count, n_labels, n_labels), _nan(count)
+    covariance = _nan(count, n_labels, n_labels)
+    score, second, emission = (_nan(count) for _ in range(3))
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), ROWS_DENSE):
         rows = usable[start : start + ROWS_DENSE]
@@ -55,6 +56,10 @@ def predict_labels(
             rest = error[rows].astype(float) ** 2 - error_flux[rows] ** 2
             error_model[rows] = np.sqrt(np.maximum(rest, 0.0))
         score[rows] = _domain_score(model, features)
+        if model.flux_basis is not None:
+            second[rows], emission[rows] = model.flux_basis.search(
+                prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
+            )
     return Parameters(
         values=values,
         error=error,
@@ -63,7 +68,13 @@ def predict_labels(
         covariance=covariance,
         domain_score=score,
         flags=model_flags(
-            model.config, prepared, values=values, error=error, score=score
+            model.config,
+            prepared,
+            values=values,
+            error=error,
+            score=score,
+            second=second,
+            emission=emission,
         ),
     )
 
@@ -158,6 +169,7 @@ def _flux_covariance(
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     blocks = []
+    scales = model.scales * _calibration(model, "flux_scale", 1.0)
     for start in range(0, len(rows), ROWS_JACOBIAN):
         block = rows[start : start + ROWS_JACOBIAN]
         variance, valid = prepared.variance[block], prepared.valid[block]
@@ -167,7 +179,7 @@ def _flux_covariance(
         weighted *= model.runner.tensor(sigma)[:, None]
         covariance = torch.bmm(weighted, weighted.mT).cpu().numpy().astype(float)
         covariance[unknown] = np.nan
-        blocks.append(covariance * np.outer(model.scales, model.scales))
+        blocks.append(covariance * np.outer(scales, scales))
     return np.concatenate(blocks)
 
 
@@ -185,17 +197,23 @@ def _total_covariance(
     model: "SpectralModel", from_flux: np.ndarray, predicted: np.ndarray | None
 ) -> np.ndarray:
     """Combine and calibrate; see the notes of `SpectralModel.predict`."""
-    ones = np.ones(model.config.n_outputs)
-    scale = np.asarray(model.config.calibration.get("scale", ones))
-    floor = np.asarray(model.config.calibration.get("floor", 0.0 * ones))
+    scale = _calibration(model, "scale", 1.0)
+    floor = _calibration(model, "floor", 0.0)
+    common = np.diag(_calibration(model, "systematic", 0.0) ** 2)
     if predicted is None:
-        return from_flux * np.outer(scale, scale) + np.diag(floor**2)
+        return from_flux * np.outer(scale, scale) + np.diag(floor**2) + common
     known = np.nan_to_num(from_flux)
     variance = scale**2 * _variance(predicted) + floor**2
     sigma = np.sqrt(np.maximum(variance, _variance(known)))
     both = known + predicted
     ratio = sigma / _deviation(both)
-    return both * ratio[:, :, None] * ratio[:, None, :]
+    return both * ratio[:, :, None] * ratio[:, None, :] + common
+
+
+def _calibration(model: "SpectralModel", key: str, default: float) -> np.ndarray:
+    """One number for each output."""
+    numbers = model.config.calibration.get(key, [default] * model.config.n_outputs)
+    return np.asarray(numbers, dtype=float)
 
 
 def _domain_score(model: "SpectralModel", features: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from urllib.error import HTTPError
 
+import numpy as np
 import safetensors.torch
 import torch
 from astropy.utils.data import clear_download_cache, download_file
@@ -19,6 +20,7 @@ from .base import SpectralModel
 from .config import ModelConfig
 from .inference import Runner, choose_device
 from .locate import find_weights
+from .residuals import BASIS_TENSORS, FluxBasis
 
 __all__ = ["load_model"]
 
@@ -75,17 +77,37 @@ def load_model(
     folder = find_weights(name_or_path)
     config = ModelConfig.from_folder(folder)
     tensors, where = _read_tensors(config, folder)
-    extra = [tensors.pop(name, None) for name in DOMAIN_TENSORS]
+    extra = [tensors.pop(name, None) for name in (*DOMAIN_TENSORS, *BASIS_TENSORS)]
     members = _build(config)
     _fill(members, tensors, where)
-    mean, whitening = (None if t is None else t.double().numpy() for t in extra)
+    mean, whitening, *parts = (None if t is None else t.double().numpy() for t in extra)
     return SpectralModel(
         config,
         [member.to(runner.device) for member in members],
         runner=runner,
         domain_mean=mean,
         domain_whitening=whitening,
+        flux_basis=_flux_basis(parts, config, where),
     )
+
+
+def _flux_basis(
+    parts: list[np.ndarray | None], config: ModelConfig, where: str
+) -> FluxBasis | None:
+    """Put the tensors of the low-rank model together: all of them, or none."""
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    pixels = config.grid.n_pixels
+    count = len(known[1]) if len(known) == len(parts) else 0
+    shapes = [part.shape for part in known]
+    if shapes != [(pixels,), (count, pixels), (count,), (pixels,)]:
+        msg = (
+            f"{where}: {', '.join(BASIS_TENSORS)} have the shapes {shapes}; mean, "
+            f"components, spread and emission on {pixels} pixels are needed"
+        )
+        raise WeightsIntegrityError(msg)
+    return FluxBasis(*known)
 
 
 def tensor_names(members: int) -> list[str]:

@@ -4,6 +4,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .card import CARD_FILE, ModelCard
 from .config import CONFIG_FILE, SCHEMA_VERSION, ModelConfig
 from .pretrained import DOMAIN_TENSORS, load_model, tensor_names
 from .reference import write_reference
+from .residuals import BASIS_TENSORS, FluxBasis
 
 __all__ = ["save_weights"]
 
@@ -30,6 +32,7 @@ def save_weights(
     dtype: str = "float32",
     domain_mean: np.ndarray | None = None,
     domain_whitening: np.ndarray | None = None,
+    flux_basis: FluxBasis | None = None,
     tolerance: float = 1e-4,
     overwrite: bool = False,
 ) -> Path:
@@ -50,6 +53,8 @@ def save_weights(
         Mean of the features of the training set.
     domain_whitening : ndarray, shape (n_features, n_features), optional
         Matrix that whitens these features.
+    flux_basis : FluxBasis, optional
+        Low-rank model of single stars, to look for what they have not.
     tolerance : float, optional
         Of the reference outputs.
     overwrite : bool, optional
@@ -80,6 +85,10 @@ def save_weights(
     ):
         if array is not None:
             tensors[name] = torch.tensor(np.asarray(array), dtype=torch.float32)
+    if flux_basis is not None:
+        parts = (getattr(flux_basis, field.name) for field in fields(flux_basis))
+        for name, array in zip(BASIS_TENSORS, parts, strict=True):
+            tensors[name] = torch.tensor(array, dtype=torch.float32)
     content = safetensors.torch.save(tensors)
     weights = {
         "file": TENSOR_FILE,

@@ -46,6 +46,8 @@ class QualityFlag(IntFlag):
     UNLIKE_TRAINING = 1 << 20
     LARGE_ERROR = 1 << 21
     POOR_RECONSTRUCTION = 1 << 22
+    DOUBLE_LINED = 1 << 23
+    EMISSION_LINES = 1 << 24
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -75,6 +77,8 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.UNLIKE_TRAINING: "the spectrum resembles none of the training set",
         QualityFlag.LARGE_ERROR: "an error larger than the model's stated limit",
         QualityFlag.POOR_RECONSTRUCTION: "the model cannot reconstruct the spectrum",
+        QualityFlag.DOUBLE_LINED: "a second, shifted set of lines is seen",
+        QualityFlag.EMISSION_LINES: "emission is seen where the model knows none",
     }.items()
 }
 

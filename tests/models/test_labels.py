@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from astro_latent.exceptions import GridMismatchError
-from astro_latent.models import ARCHITECTURES
+from astro_latent.models import ARCHITECTURES, load_model, save_weights
 from astro_latent.models.labels import mix_members
 from astro_latent.models.starnet import StarNet
 from astro_latent.preparation import Recipe, get_grid
@@ -186,6 +186,29 @@ def test_calibration_scales_and_floors_the_total(save, label_config, make_prepar
     assert result.error == pytest.approx(expected, rel=1e-5)
     diagonal = np.diagonal(result.covariance, axis1=1, axis2=2)
     assert np.sqrt(diagonal) == pytest.approx(result.error, rel=1e-6)
+
+
+def test_flux_scale_and_systematic_part(save, label_config, make_prepared):
+    arguments = {**label_config["arguments"], "heteroscedastic": True}
+    torch.manual_seed(1)
+    network = StarNet(**arguments)
+    plain = save(network, {**label_config, "arguments": arguments})
+    before = plain.predict(make_prepared(plain))
+    calibration = {"flux_scale": [0.5, 0.8], "systematic": [100.0, 0.2]}
+    config = {**label_config, "arguments": arguments, "calibration": calibration}
+    folder = plain.config.source.parent.parent / "systematic"
+    model = load_model(save_weights(folder, network, config), device="cpu")
+    after = model.predict(make_prepared(model))
+    np.testing.assert_allclose(
+        after.error_flux, before.error_flux * [0.5, 0.8], rtol=1e-5
+    )
+    statistical = np.sqrt(after.error**2 - np.square([100.0, 0.2]))
+    assert np.all(statistical <= before.error * (1 + 1e-4))
+    assert np.all(statistical >= after.error_flux * (1 - 1e-4))
+    parts = np.hypot(after.error_flux, after.error_model)
+    np.testing.assert_allclose(parts, after.error, rtol=1e-5)
+    quick = model.predict(make_prepared(model), flux_errors=False)
+    assert np.all(quick.error >= [100.0, 0.2])
 
 
 def test_predicted_variance_is_in_squared_label_units(

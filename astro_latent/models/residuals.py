@@ -1,0 +1,130 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a low-rank model of single stars leaves of a spectrum: other stars, emission.
+
+Lines of a second star stand in the residual as a shifted copy of the lines of the
+first; emission stands where a template says. Both are searched for by
+cross-correlation, and measured in units of the scatter that the correlation has at lags
+where neither can be: no error of the flux has to be right for that.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
+
+__all__ = ["BASIS_TENSORS", "FluxBasis"]
+
+#: Names of the tensors of a `FluxBasis` in a tensor file, in the order of its fields.
+BASIS_TENSORS = (
+    "domain.flux_mean", "domain.flux_basis", "domain.flux_spread", "domain.emission",
+)  # fmt: skip
+
+_MODEL_ERROR = 0.01  # of the low-rank model, in prepared flux
+_CORE, _NEAR, _FAR, _LAST = 7, 45, 60, 700  # lags in pixels
+_WIDE = 5  # pixels by which emission may lie off its template
+_MOST = 2.0  # weight of the best pixels, in units of the median
+
+
+@dataclass(frozen=True)
+class FluxBasis:
+    """Mean and principal components of the clean prepared spectra of single stars.
+
+    Parameters
+    ----------
+    mean : ndarray, shape (n_pixels,)
+        Mean prepared flux.
+    basis : ndarray, shape (n_components, n_pixels)
+        Orthonormal rows.
+    spread : ndarray, shape (n_components,)
+        Standard deviation of each coefficient among the stars.
+    emission : ndarray, shape (n_pixels,)
+        Emission lines, each a peak.
+    """
+
+    mean: NDArray
+    basis: NDArray
+    spread: NDArray
+    emission: NDArray
+
+    def search(
+        self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Look for a second set of lines and for emission.
+
+        Parameters
+        ----------
+        flux, variance : ndarray, shape (n_spectra, n_pixels)
+            Prepared flux and its variance.
+        valid : ndarray of bool, shape (n_spectra, n_pixels)
+            Pixels that count.
+
+        Returns
+        -------
+        second, emission : ndarray, shape (n_spectra,)
+            Height of the highest peak of either correlation over its scatter; NaN
+            where fewer pixels than twice the largest lag count.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astro_latent.models.residuals import FluxBasis
+        >>> rng = np.random.default_rng(0)
+        >>> lines = np.where(rng.random(4000) < 0.03, -0.5, 0.0)
+        >>> basis = FluxBasis(1.0 + lines, np.eye(1, 4000), np.ones(1), np.zeros(4000))
+        >>> two = 1.0 + 0.6 * lines + 0.4 * np.roll(lines, 20)
+        >>> flux = np.stack([1.0 + lines, two]) + rng.normal(0.0, 0.02, (2, 4000))
+        >>> good = np.ones((2, 4000), dtype=bool)
+        >>> second, _ = basis.search(flux, good, np.full((2, 4000), 4e-4))
+        >>> second[0] < 5 < second[1]
+        np.True_
+        """
+        found = np.full((2, len(flux)), np.nan)
+        for row in range(len(flux)):
+            if np.count_nonzero(valid[row]) > 2 * _LAST:
+                found[:, row] = self._search_row(flux[row], valid[row], variance[row])
+        return found[0], found[1]
+
+    def _search_row(
+        self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
+    ) -> tuple[float, float]:
+        known = np.where(valid & np.isfinite(variance), variance, 0.0)
+        weight = np.where(valid, 1.0 / (known + _MODEL_ERROR**2), 0.0)
+        seen = np.where(valid, flux, 0.0).astype(float)
+        weighted = self.basis * weight
+        normal = weighted @ self.basis.T + np.diag(self.spread**-2.0)
+        fit = self.mean + np.linalg.solve(normal, weighted @ (seen - self.mean)) @ (
+            self.basis
+        )
+        weight = np.minimum(weight / np.median(weight[valid]), _MOST)
+        residual = _centred(seen - fit, weight)
+        second = _correlate(residual, _centred(fit, weight), weight)
+        near = np.concatenate([second[_CORE:_NEAR], second[1 - _NEAR : 1 - _CORE]])
+        emission = _correlate(residual, _centred(self.emission, weight), weight)
+        centre = max(emission[0], emission[_WIDE], emission[-_WIDE])
+        return _over_scatter(near.max(), second), _over_scatter(centre, emission)
+
+
+def _centred(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Take off the weighted mean; zero where nothing counts."""
+    mean = np.sum(weight * values) / np.sum(weight)
+    return np.where(weight > 0, values - mean, 0.0)
+
+
+def _correlate(
+    residual: np.ndarray, template: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Amplitude of a template in the residual at every lag, over its error."""
+    n = next_fast_len(len(residual) + _LAST, real=True)
+    amplitude = irfft(rfft(weight * residual, n) * np.conj(rfft(template, n)), n)
+    norm = irfft(rfft(weight, n) * np.conj(rfft(template**2, n)), n)
+    largest = np.max(norm)
+    if not largest > 0:
+        return np.zeros(n)
+    return amplitude / np.sqrt(np.maximum(norm, 1e-3 * largest))
+
+
+def _over_scatter(height: float, correlation: np.ndarray) -> float:
+    far = np.concatenate([correlation[_FAR:_LAST], correlation[-_LAST:-_FAR]])
+    scatter = np.std(far)
+    return float(height / scatter) if scatter > 0 else 0.0

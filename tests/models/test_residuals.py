@@ -1,0 +1,118 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""A second star and emission are found; single stars and noise are not."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astro_latent.exceptions import WeightsIntegrityError
+from astro_latent.models import load_model, save_weights
+from astro_latent.models.residuals import FluxBasis
+from astro_latent.models.starnet import StarNet
+
+N = 4000
+
+
+@pytest.fixture(scope="module")
+def stars():
+    rng = np.random.default_rng(3)
+    depths = np.where(rng.random((3, N)) < 0.03, -0.4 * rng.random((3, N)), 0.0)
+    smooth = np.exp(-0.5 * (np.arange(-6, 7) / 1.4) ** 2)
+    lines = np.array([np.convolve(row, smooth, mode="same") for row in depths])
+    rows = np.linalg.svd(lines[1:], full_matrices=False)[2]
+    where = np.arange(N)
+    emission = sum(np.exp(-0.5 * ((where - c) / 20.0) ** 2) for c in (700, 1900, 3200))
+    return FluxBasis(1.0 + lines[0], rows, np.array([1.0, 1.0]), emission), lines
+
+
+def observe(flux, *, noise, seed=0):
+    rng = np.random.default_rng(seed)
+    flux = np.atleast_2d(flux) + rng.normal(0.0, noise, (np.atleast_2d(flux).shape))
+    valid = rng.random(flux.shape) > 0.02
+    return flux, valid, np.full(flux.shape, noise**2)
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.03])
+@pytest.mark.parametrize("shift", [-30, 9, 25])
+def test_a_second_star_stands_out_by_its_own_scale(stars, noise, shift):
+    basis, lines = stars
+    one = 1.0 + lines[0] + 0.3 * lines[1]
+    two = 0.6 * one + 0.4 * np.roll(one, shift)
+    single, _ = basis.search(*observe(one, noise=noise))
+    double, _ = basis.search(*observe(two, noise=noise))
+    assert single[0] < 5.0
+    assert double[0] > 7.0
+
+
+def test_emission_is_seen_and_absorption_is_not(stars):
+    basis, lines = stars
+    one = 1.0 + lines[0]
+    _, up = basis.search(*observe(one + 0.1 * basis.emission, noise=0.02))
+    _, none = basis.search(*observe(one, noise=0.02))
+    _, down = basis.search(*observe(one - 0.1 * basis.emission, noise=0.02))
+    assert up[0] > 8.0
+    assert none[0] < 4.0
+    assert down[0] < 0.0
+
+
+@settings(max_examples=20, deadline=None)
+@given(factor=st.floats(0.3, 3.0), seed=st.integers(0, 10**6))
+def test_no_error_of_the_flux_has_to_be_right(stars, factor, seed):
+    basis, lines = stars
+    flux, valid, variance = observe(1.0 + lines[0], noise=0.03, seed=seed)
+    told = basis.search(flux, valid, variance)
+    wrong = basis.search(flux, valid, factor**2 * variance)
+    np.testing.assert_allclose(wrong[0], told[0], atol=0.7)
+
+
+def test_masked_pixels_carry_nothing(stars):
+    basis, lines = stars
+    flux, valid, variance = observe(1.0 + lines[0], noise=0.02)
+    spoilt = np.where(valid, flux, np.nan)
+    for one, other in zip(
+        basis.search(spoilt, valid, np.where(valid, variance, np.nan)),
+        basis.search(flux, valid, variance),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_too_few_pixels_say_nothing(stars):
+    basis, lines = stars
+    flux, valid, variance = observe(1.0 + lines[0], noise=0.02)
+    valid[:, 900:] = False
+    assert np.isnan(basis.search(flux, valid, variance)).all()
+
+
+def test_the_basis_comes_back_from_a_folder(save, label_config, make_prepared):
+    arguments = {"n_pixels": 320, "n_labels": 2, "n_hidden": [24, 12]}
+    torch.manual_seed(5)
+    rng = np.random.default_rng(5)
+    basis = FluxBasis(
+        rng.random(320), rng.random((3, 320)), rng.random(3), rng.random(320)
+    )
+    config = {**label_config, "domain": {"second_limit": -1e9}}
+    folder = save(StarNet(**arguments), config).config.source.parent
+    folder = save_weights(
+        folder.parent / "with_basis", StarNet(**arguments), config, flux_basis=basis
+    )
+    loaded = load_model(folder, device="cpu").flux_basis
+    for name in ("mean", "basis", "spread", "emission"):
+        np.testing.assert_allclose(
+            getattr(loaded, name), getattr(basis, name), rtol=1e-6
+        )
+    path = folder / "model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    del tensors["domain.flux_spread"]
+    safetensors.torch.save_file(tensors, path)
+    record = json.loads((folder / "config.json").read_text())
+    record["weights"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(record))
+    with pytest.raises(WeightsIntegrityError, match=r"domain\.flux_spread"):
+        load_model(folder, device="cpu")
