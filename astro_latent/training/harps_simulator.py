@@ -18,7 +18,13 @@ from torch.nn import functional
 from ..preparation.grid import SpectralGrid, get_grid
 from .harps_library import HarpsLibrary
 
-__all__ = ["HarpsConditions", "HarpsSimulator", "cubic_at", "rotation_kernels"]
+__all__ = [
+    "HarpsConditions",
+    "HarpsSimulator",
+    "cubic_at",
+    "open_simulator",
+    "rotation_kernels",
+]
 
 LIGHT_SPEED = 299_792.458  # km/s
 
@@ -297,28 +303,98 @@ class HarpsSimulator:
         clean : Tensor, shape (n, 327680)
             The same without noise and cosmic rays.
         """
+        clean = self.clean(labels, conditions, rng=rng)
+        flux, scale = self.expose(clean, conditions.snr, rng=rng)
+        return self._padded(flux), self._padded(clean / scale)
+
+    def clean(
+        self,
+        labels: np.ndarray,
+        conditions: HarpsConditions,
+        *,
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """Simulate what reaches the detector, without noise.
+
+        Parameters
+        ----------
+        labels, conditions, rng
+            As for `simulate`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_valid)
+            Flux on the valid pixels, median one.
+        """
         truth = torch.from_numpy(np.asarray(labels, dtype=float)).to(
             self.library.device
         )
         clean = self._stars(truth, conditions) * self._transmission(conditions)
         clean = clean * self._shape(truth, conditions, rng)
-        clean = clean / clean.median(1, keepdim=True).values
-        snr = torch.from_numpy(conditions.snr.astype(np.float32)).to(clean.device)[
-            :, None
-        ]
+        return clean / clean.median(1, keepdim=True).values
+
+    @staticmethod
+    def expose(
+        clean: Tensor, snr: np.ndarray, *, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Add photon noise, read noise and cosmic rays, and divide by the median.
+
+        Parameters
+        ----------
+        clean : Tensor, shape (n, n_valid)
+            From `clean`.
+        snr : ndarray, shape (n,)
+            Signal-to-noise per pixel where the flux is one.
+        rng : `~numpy.random.Generator`
+            Source of randomness.
+
+        Returns
+        -------
+        flux : Tensor, shape (n, n_valid)
+            As observed, median one.
+        scale : Tensor, shape (n, 1)
+            The median that it was divided by.
+        """
+        ratio = torch.from_numpy(snr.astype(np.float32)).to(clean.device)[:, None]
         # Photon noise, and a read noise of about five electrons.
-        variance = (clean.clamp(min=0.0) + (25.0 / snr**2).clamp(max=0.2)) / snr**2
+        variance = (clean.clamp(min=0.0) + (25.0 / ratio**2).clamp(max=0.2)) / ratio**2
         generator = torch.Generator(clean.device).manual_seed(int(rng.integers(2**62)))
         noise = torch.empty_like(clean).normal_(generator=generator)
         flux = clean + variance.sqrt() * noise
         _add_cosmics(flux, rng)
         scale = flux.median(1, keepdim=True).values
-        return self._padded(flux / scale), self._padded(clean / scale)
+        return flux / scale, scale
 
     def _padded(self, flux: Tensor) -> Tensor:
         padded = flux.new_zeros(len(flux), self.grid.n_pixels)
         padded[:, self._pixels] = flux
         return padded
+
+
+def open_simulator(
+    data: str | Path,
+    device: str | torch.device = "cpu",
+    grid: SpectralGrid | None = None,
+) -> HarpsSimulator:
+    """Open the synthetic library and the tellurics below a data folder.
+
+    Parameters
+    ----------
+    data : path
+        Folder with ``harps/synthetic`` and ``harps/telluric``.
+    device : str or torch.device, optional
+        Where to simulate.
+    grid : SpectralGrid, optional
+        Where to sample the spectra; by default every pixel of HARPS.
+
+    Returns
+    -------
+    HarpsSimulator
+        Ready to use.
+    """
+    folder = Path(data, "harps")
+    library = HarpsLibrary(folder / "synthetic" / "harps_like_pca160_gp.npz", device)
+    return HarpsSimulator(library, folder / "telluric", grid)
 
 
 _TELLURIC_STEP = 1.5e-6  # ln wavelength per pixel of the telluric templates

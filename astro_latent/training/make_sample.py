@@ -17,8 +17,7 @@ from astropy.table import Table
 from ..preparation.grid import APOGEE_CHIPS, get_grid
 from ..spectra.examples import write_example
 from .apogee_simulator import ApogeeConditions, observe_apogee
-from .autoencoder import open_simulator
-from .harps_simulator import HarpsConditions
+from .harps_simulator import HarpsConditions, open_simulator
 from .starnet import apogee_emulator
 
 __all__ = ["make_sample"]

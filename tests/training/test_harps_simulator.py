@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from astro_latent.training.autoencoder import harps_batches, open_simulator
+from astro_latent.training.autoencoder import harps_batches
+from astro_latent.training.harps_simulator import open_simulator
 from astro_latent.training.harps_library import HarpsLibrary, draw_harps_labels
 from astro_latent.training.harps_simulator import (
     HarpsConditions,
