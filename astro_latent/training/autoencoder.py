@@ -10,41 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from ..models import ARCHITECTURES
-from ..preparation.grid import SpectralGrid, get_grid
-from .grow import CoarseAutoencoder, coarse_grid, grow
-from .harps_library import HarpsLibrary, draw_harps_labels
+from .grow import FACTOR, CoarseAutoencoder, grow
+from .harps_bank import HarpsBank, bank_batches, make_harps_bank
+from .harps_library import draw_harps_labels
 from .harps_simulator import HarpsConditions, HarpsSimulator
 from .loop import fit
 from .losses import autoencoder_loss, kl_divergence, kl_weight
+from .principal_start import start_from_components
 from .start import start_from
 
-__all__ = ["build_autoencoder", "harps_batches", "open_simulator", "train_autoencoder"]
+__all__ = ["build_autoencoder", "harps_batches", "train_autoencoder"]
 
-
-def open_simulator(
-    data: str | Path,
-    device: str | torch.device = "cpu",
-    grid: SpectralGrid | None = None,
-) -> HarpsSimulator:
-    """Open the synthetic library and the tellurics below a data folder.
-
-    Parameters
-    ----------
-    data : path
-        Folder with ``harps/synthetic`` and ``harps/telluric``.
-    device : str or torch.device, optional
-        Where to simulate.
-    grid : SpectralGrid, optional
-        Where to sample the spectra; by default every pixel of HARPS.
-
-    Returns
-    -------
-    HarpsSimulator
-        Ready to use.
-    """
-    folder = Path(data, "harps")
-    library = HarpsLibrary(folder / "synthetic" / "harps_like_pca160_gp.npz", device)
-    return HarpsSimulator(library, folder / "telluric", grid)
+_N_COMPONENTS = 1500  # spectra that the first weights are made from
 
 
 def harps_batches(
@@ -121,8 +98,9 @@ def train_autoencoder(
 ) -> tuple[nn.Module, int]:
     """Train, or go on training, the autoencoder of a recipe.
 
-    A recipe with a section ``coarse`` trains the inner layers on joined pixels first,
-    see `astro_latent.training.grow`.
+    The spectra come from a bank, see `astro_latent.training.harps_bank`; the first
+    weights from principal components, see `astro_latent.training.principal_start`;
+    the inner layers train on joined pixels first, see `astro_latent.training.grow`.
 
     Parameters
     ----------
@@ -147,45 +125,55 @@ def train_autoencoder(
         How far the training at full length is.
     """
     model: Any = build_autoencoder(recipe).to(device)
-    grid = get_grid("harps_327680")
-    stages = {"seed": recipe["seed"], "data": data, "device": device}
+    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    common = {"seed": recipe["seed"], "stop_after": stop_after}
     if from_weights is not None:
         start_from(model, from_weights)
-    elif "coarse" in recipe:
-        coarse = CoarseAutoencoder(model).to(device)
-        options = recipe["coarse"]
-        step = _train_stage(
-            coarse, options, coarse_grid(grid), Path(work, "coarse"),
-            stop_after=stop_after, **stages,
-        )  # fmt: skip
-        if step < options["n_steps"]:
-            return model.eval().cpu(), 0
-        grow(coarse)
-    step = _train_stage(
-        model, recipe["fit"], grid, Path(work), stop_after=stop_after, **stages
-    )
+    elif not _grow_network(model, bank, recipe["coarse"], Path(work, "coarse"), common):
+        return model.eval().cpu(), 0
+    step = _train_stage(model, bank, recipe["fit"], Path(work), joined=1, **common)
     return model.eval().cpu(), step
+
+
+def _grow_network(
+    model: nn.Module,
+    bank: HarpsBank,
+    options: dict[str, Any],
+    work: Path,
+    common: dict[str, Any],
+) -> bool:
+    """Train the inner layers on joined pixels; tell whether that is done."""
+    coarse = CoarseAutoencoder(model).to(next(model.parameters()).device)
+    if not (work / "checkpoint.pt").exists():
+        make = bank_batches(bank, batch_size=_N_COMPONENTS, seed=1, joined=FACTOR)
+        start_from_components(coarse, make(0)["clean"])
+    step = _train_stage(coarse, bank, options, work, joined=FACTOR, **common)
+    if step == options["n_steps"]:
+        grow(coarse)
+    return step == options["n_steps"]
 
 
 def _train_stage(
     model: nn.Module,
+    bank: HarpsBank,
     options: dict[str, Any],
-    grid: SpectralGrid,
     work: Path,
     *,
+    joined: int,
     seed: int,
-    data: str | Path,
-    device: str,
     stop_after: float,
 ) -> int:
-    """Train on one grid; return the step reached."""
-    simulator = open_simulator(data, device, grid)
-    valid = torch.from_numpy(grid.valid.copy()).to(device)
+    """Train on pixels of one width; return the step reached."""
+    device = next(model.parameters()).device
+    make = bank_batches(
+        bank, batch_size=options["batch_size"], seed=seed, joined=joined
+    )
+    valid = (make(0)["clean"] != 0.0).any(0).to(device)
 
     def loss(
-        model: nn.Module, batch: dict, step: int
+        model: nn.Module, batch: dict[str, Tensor], step: int
     ) -> tuple[Tensor, dict[str, float]]:
-        flux = batch["flux"]
+        flux, clean = batch["flux"].to(device), batch["clean"].to(device)
         reconstruction, mean, log_variance = model(flux)
         weight = kl_weight(
             step,
@@ -197,7 +185,7 @@ def _train_stage(
             reconstruction, flux, valid, mean, log_variance, weight=weight
         )
         with torch.no_grad():
-            floor = ((batch["clean"] - flux).abs() * valid).mean()
+            floor = ((clean - flux).abs() * valid).mean()
             live = (kl_divergence(mean, log_variance).mean(0) > 0.1).sum()
         return total, {
             "residual": residual.item(),
@@ -209,9 +197,10 @@ def _train_stage(
     return fit(
         model,
         loss,
-        harps_batches(simulator, data, batch_size=options["batch_size"], seed=seed),
+        make,
         n_steps=options["n_steps"],
         learning_rate=options["learning_rate"],
+        scale_by_fan_in=True,
         work=work,
         log_every=options.get("log_every", 20),
         checkpoint_every=options.get("checkpoint_every", 100),

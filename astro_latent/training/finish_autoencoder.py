@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..latent import measure_dispersion, prior_divergence
 from ..models import load_model, save_weights
 from ..preparation.recipes import HARPS_RECIPE
-from .autoencoder import harps_batches, open_simulator
+from .autoencoder import harps_batches
+from .harps_simulator import open_simulator
 
 __all__ = ["evaluate_autoencoder", "finish_autoencoder", "principal_components"]
 

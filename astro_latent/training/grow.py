@@ -12,39 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..models.disentangled_autoencoder import SLOPE, DisentangledAutoencoder
-from ..preparation.grid import SpectralGrid
 
-__all__ = ["CoarseAutoencoder", "coarse_grid", "grow"]
+__all__ = ["FACTOR", "LEVELS", "CoarseAutoencoder", "grow"]
 
 LEVELS = 3
 FACTOR = 2**LEVELS
 _SPREAD = 0.1  # of the random weights that are free to learn something new
-
-
-def coarse_grid(grid: SpectralGrid) -> SpectralGrid:
-    """Join the pixels of a linear grid by eights.
-
-    Parameters
-    ----------
-    grid : SpectralGrid
-        With linear spacing and a number of pixels that eight divides.
-
-    Returns
-    -------
-    SpectralGrid
-        The grid of the means; only pixels wholly inside the segments are valid.
-    """
-    return SpectralGrid(
-        name=f"{grid.name}_by_{FACTOR}",
-        spacing="linear",
-        start=grid.start + 0.5 * (FACTOR - 1) * grid.step,
-        step=FACTOR * grid.step,
-        n_pixels=grid.n_pixels // FACTOR,
-        medium=grid.medium,
-        frame=grid.frame,
-        segments=tuple((-(-a // FACTOR), b // FACTOR) for a, b in grid.segments),
-        resolving_power=grid.resolving_power,
-    )
 
 
 class CoarseAutoencoder(nn.Module):

@@ -63,6 +63,23 @@ def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batc
             yield batch
 
 
+def _groups(model: nn.Module, scale_by_fan_in: bool) -> list[dict[str, Any]]:
+    """Return parameters in groups of one width, the divisor of their rate."""
+    if not scale_by_fan_in:
+        return [{"params": list(model.parameters()), "width": 1.0}]
+    groups: dict[float, list[nn.Parameter]] = {}
+    for layer in model.modules():
+        for parameter in layer.parameters(recurse=False):
+            width = 1.0
+            if parameter.ndim > 1:
+                width = max(1.0, layer.get_parameter("weight")[0].numel() / 32)
+                if isinstance(layer, nn.ConvTranspose2d):  # inputs come first there
+                    reached = parameter.shape[3] / layer.stride[1]
+                    width = max(1.0, layer.in_channels * reached / 32)
+            groups.setdefault(width, []).append(parameter)
+    return [{"params": part, "width": width} for width, part in groups.items()]
+
+
 def _save(path: Path, state: dict[str, Any]) -> None:
     part = path.with_suffix(".part")
     torch.save(state, part)
@@ -78,6 +95,7 @@ def fit(
     learning_rate: float,
     work: str | Path,
     weight_decay: float = 0.0,
+    scale_by_fan_in: bool = False,
     clip: float = 5.0,
     log_every: int = 50,
     checkpoint_every: int = 500,
@@ -104,6 +122,10 @@ def fit(
         Folder for ``checkpoint.pt`` and ``log.jsonl``.
     weight_decay : float, optional
         Of AdamW.
+    scale_by_fan_in : bool, optional
+        Divide the rate of each weight by the number of its inputs over 32, so that a
+        step changes what leaves a wide layer no more than what leaves a narrow one
+        (Yang et al. 2021).
     clip : float, optional
         Largest norm of the gradient.
     log_every, checkpoint_every : int, optional
@@ -119,7 +141,7 @@ def fit(
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(
-        model.parameters(), lr=learning_rate, weight_decay=weight_decay
+        _groups(model, scale_by_fan_in), lr=learning_rate, weight_decay=weight_decay
     )
     checkpoint = work / "checkpoint.pt"
     first = 0
@@ -134,7 +156,7 @@ def fit(
     sums: dict[str, float] = {}
     for step, batch in enumerate(_ahead(batches, first, n_steps), start=first + 1):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate * one_cycle(step, n_steps)
+            group["lr"] = learning_rate * one_cycle(step, n_steps) / group["width"]
         value, figures = loss(model, batch, step)
         optimiser.zero_grad(set_to_none=True)
         value.backward()

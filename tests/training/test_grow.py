@@ -1,23 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Growing a network must not change what it does."""
 
-import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
 from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
-from astro_latent.preparation import get_grid
-from astro_latent.training.grow import CoarseAutoencoder, coarse_grid, grow
-
-
-def test_coarse_grid_holds_the_means_of_eight():
-    fine = get_grid("harps_327680")
-    coarse = coarse_grid(fine)
-    assert coarse.n_pixels == 40_960
-    np.testing.assert_allclose(
-        coarse.wavelength, fine.wavelength.reshape(-1, 8).mean(1), rtol=0, atol=1e-8
-    )
-    assert fine.valid.reshape(-1, 8)[coarse.valid].all()
+from astro_latent.training.grow import CoarseAutoencoder, grow
 
 
 def test_the_grown_network_does_what_the_coarse_one_did():
