@@ -82,7 +82,7 @@ def judge_arcturus(model: SpectralModel, path: str | Path) -> dict[str, Any]:
     prepared = prepare_spectra([read_arcturus(path)], model.grid, model.recipe)
     result = model.predict(prepared)
     published = _published()
-    alpha = np.mean([ARCTURUS[f"{x}_fe"] for x in ALPHA_ELEMENTS if x != "s"])
+    alpha = float(np.mean([ARCTURUS[f"{x}_fe"] for x in ALPHA_ELEMENTS if x != "s"]))
     report: dict[str, Any] = {"flags": int(result.flags[0]), "labels": {}}
     ours, guess = [], []
     for column, output in enumerate(model.outputs):
