@@ -58,18 +58,7 @@ def bits_to_mask(pixmask: np.ndarray, bits: Iterable[int]) -> np.ndarray:
 
 
 def identify_apstar(file: FitsFile) -> bool:
-    """Tell whether a file is an apStar or asStar file.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is an apStar or asStar file."""
     first = str(file.primary.get("SFILE1") or "").strip()
     logarithmic = len(file) > 3 and file[1].header.get("CTYPE1") == "LOG-LINEAR"
     return logarithmic and first.startswith(("apVisit", "asVisit"))

@@ -25,18 +25,7 @@ __all__ = ["APOGEE_VISIT", "identify_apvisit", "read_apvisit"]
 
 
 def identify_apvisit(file: FitsFile) -> bool:
-    """Tell whether a file is an apVisit or asVisit file.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is an apVisit or asVisit file."""
     if len(file) < 5 or len(file[1].shape) != 2:
         return False
     units = [str(file[i].header.get("BUNIT") or "") for i in (1, 4)]

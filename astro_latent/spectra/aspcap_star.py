@@ -18,41 +18,14 @@ __all__ = ["ASPCAP_STAR", "identify_aspcapstar", "read_aspcapstar"]
 
 
 def identify_aspcapstar(file: FitsFile) -> bool:
-    """Tell whether a file is an aspcapStar file.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is an aspcapStar file."""
     if len(file) < 5 or file[1].header.get("CTYPE1") != "LOG-LINEAR":
         return False
     return file[4].is_table and file[4].header.mentions("'FPARAM")
 
 
 def read_aspcapstar(source: "FitsFile | str") -> list[SpectrumArrays]:
-    """Read an aspcapStar file.
-
-    Parameters
-    ----------
-    source : path-like or FitsFile
-        The file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum; zeros and pixels without error are masked.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file is damaged.
-    """
+    """Read an aspcapStar file; zeros and pixels without error are masked."""
     file = open_fits(source)
     head = file.primary
     flux, sigma = file[1].array(row=0), file[2].array(row=0)

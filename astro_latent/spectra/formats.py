@@ -32,7 +32,8 @@ class Format:
         ``identify(file) -> bool``; looks at headers only. It is given files of the
         right container.
     read : callable
-        ``read(file, **options) -> list of SpectrumArrays``.
+        ``read(file, **options) -> list of SpectrumArrays``. The file may be damaged or
+        hold nothing of the kind: then `~astro_latent.exceptions.SpectrumReadError`.
     options : tuple of str, optional
         Keyword arguments that ``read`` takes.
     priority : int, optional

@@ -18,7 +18,7 @@ from ._facts import identifier_from_path
 from ._votable import VotableFile, VotableTable
 from .formats import Format
 from .observation import Observation, SpectrumArrays
-from .sdm_votable import find_roles, make_spectrum, spectral_tables
+from .sdm_votable import find_roles, first_table, make_spectrum, spectral_tables
 
 __all__ = ["GAIA_SPECTRUM", "identify_gaia", "read_gaia"]
 
@@ -30,18 +30,7 @@ _NAMES = {"wavelength": "wavelength", "flux": "flux", "sigma": "flux_error"}
 
 
 def identify_gaia(file: VotableFile) -> bool:
-    """Tell whether a VOTable is a spectrum from Gaia's DataLink service.
-
-    Parameters
-    ----------
-    file : VotableFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a VOTable is a spectrum from Gaia's DataLink service."""
     tables = spectral_tables(file)
     return bool(tables) and _is_gaia(tables[0])
 
@@ -82,27 +71,9 @@ def _facts(found: SpectrumArrays) -> dict[str, Any]:
 
 
 def read_gaia(source: VotableFile) -> list[SpectrumArrays]:
-    """Read a mean spectrum of Gaia.
-
-    Parameters
-    ----------
-    source : VotableFile
-        The open file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum; if the file has more, the first, and the message says so.
-
-    Raises
-    ------
-    SpectrumReadError
-        If there is none, or it cannot be read.
-    """
-    tables = spectral_tables(source)
-    if not tables:
-        source.refuse("none of its tables has a wavelength and a flux")
-    params = _params(tables[0])
+    """Read a mean spectrum of Gaia; of several the first, and the message says so."""
+    table, remark = first_table(source)
+    params = _params(table)
     observation = Observation(
         obs_id=identifier_from_path(source.path),
         source=str(source.path),
@@ -111,10 +82,9 @@ def read_gaia(source: VotableFile) -> list[SpectrumArrays]:
         ra=_value(params, "ra"),
         dec=_value(params, "dec"),
     )
-    if len(tables) > 1:
-        remark = f"the first of {len(tables)} spectra of this VOTable"
+    if remark:
         observation = observation.flagged(0, remark)
-    found = make_spectrum(source, tables[0], observation)
+    found = make_spectrum(source, table, observation)
     facts = _facts(found)
     if not facts:
         remark = "neither the DR3 mean RVS spectrum nor a sampled BP/RP spectrum"

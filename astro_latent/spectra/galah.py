@@ -22,18 +22,7 @@ _RESOLVING_POWER = 28_000.0  # of HERMES without the slit mask
 
 
 def identify_galah(file: FitsFile) -> bool:
-    """Tell whether a file is a GALAH DR3 spectrum.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is a GALAH DR3 spectrum."""
     if "GALAH" not in str(file.primary.get("ORIGIN") or ""):
         return False
     return len(file[0].shape) == 1

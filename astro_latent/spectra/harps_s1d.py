@@ -20,18 +20,7 @@ _RESOLVING_POWER = {"HARPS": 115_000.0, "EGGS": 80_000.0}
 
 
 def identify_harps_s1d(file: FitsFile) -> bool:
-    """Tell whether a file is a HARPS s1d spectrum.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is a HARPS s1d spectrum."""
     head = file.primary
     if head.get("NAXIS") != 1 or not head.get("NAXIS1") or "CRVAL1" not in head:
         return False

@@ -23,18 +23,7 @@ _RESOLVING_POWER = 1800.0  # of the low-resolution survey, at 5500 Å
 
 
 def identify_lamost(file: FitsFile) -> bool:
-    """Tell whether a file is a LAMOST low-resolution spectrum.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is a LAMOST low-resolution spectrum."""
     head = file.primary
     if "LAMOST" not in f"{head.get('TELESCOP')} {head.get('ORIGIN')}":
         return False
@@ -77,23 +66,7 @@ def _signal_to_noise(file: FitsFile) -> float:
 
 
 def read_lamost(source: "FitsFile | str") -> list[SpectrumArrays]:
-    """Read a LAMOST low-resolution spectrum.
-
-    Parameters
-    ----------
-    source : path-like or FitsFile
-        The file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file is damaged.
-    """
+    """Read a LAMOST low-resolution spectrum."""
     file = open_fits(source)
     head = file.primary
     wavelength, flux, ivar, mask = _pixels(file)

@@ -29,18 +29,7 @@ _NORMALISATION: dict[Any, str] = {True: "continuum", False: "none"}  # CONTNORM
 
 
 def identify_phase3(file: FitsFile) -> bool:
-    """Tell whether a file is an ESO Phase 3 spectrum.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is an ESO Phase 3 spectrum."""
     if len(file) < 2 or not file[1].is_table or file[1].header.get("NAXIS2") != 1:
         return False
     category = str(file.primary.get("PRODCATG") or "")

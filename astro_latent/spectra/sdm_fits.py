@@ -43,41 +43,14 @@ def _roles(fields: list[dict[str, str]]) -> dict[str, int]:
 
 
 def identify_sdm_fits(file: FitsFile) -> bool:
-    """Tell whether the first extension is a spectrum with one row per pixel.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether the first extension is a spectrum with one row per pixel."""
     if len(file) < 2 or not file[1].is_table or (file[1].header.get("NAXIS2") or 0) < 2:
         return False
     return {"wavelength", "flux"} <= set(find_roles(_fields(file[1])))
 
 
 def read_sdm_fits(source: "FitsFile | str") -> list[SpectrumArrays]:
-    """Read a spectrum from a FITS table of the Spectrum Data Model.
-
-    Parameters
-    ----------
-    source : path-like or FitsFile
-        The file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum; non-zero quality is masked.
-
-    Raises
-    ------
-    SpectrumReadError
-        If there is none, or its axis is no wavelength.
-    """
+    """Read a FITS table of the Spectrum Data Model; non-zero quality is masked."""
     file = open_fits(source)
     table = file[1]
     fields = _fields(table)

@@ -20,6 +20,7 @@ from .observation import Observation, SpectrumArrays
 __all__ = [
     "SDM_VOTABLE",
     "find_roles",
+    "first_table",
     "identify_sdm",
     "make_spectrum",
     "read_sdm",
@@ -107,19 +108,17 @@ def spectral_tables(file: VotableFile) -> list[VotableTable]:
     return [table for table in file.tables if needed <= set(find_roles(table.fields))]
 
 
+def first_table(file: VotableFile) -> tuple[VotableTable, str]:
+    """Return the first table with a spectrum, and a remark if there are more."""
+    tables = spectral_tables(file)
+    if not tables:
+        file.refuse("none of its tables has a wavelength and a flux")
+    more = f"the first of {len(tables)} spectra of this VOTable"
+    return tables[0], more if len(tables) > 1 else ""
+
+
 def identify_sdm(file: VotableFile) -> bool:
-    """Tell whether a VOTable holds a spectrum.
-
-    Parameters
-    ----------
-    file : VotableFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if one of its tables has a wavelength and a flux.
-    """
+    """Tell whether a table of a VOTable has a wavelength and a flux."""
     return bool(spectral_tables(file))
 
 
@@ -245,31 +244,12 @@ def _same_unit(
 
 
 def read_sdm(source: VotableFile) -> list[SpectrumArrays]:
-    """Read a spectrum from a VOTable.
-
-    Parameters
-    ----------
-    source : VotableFile
-        The open file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum; if the file has more, the first, and the message says so.
-
-    Raises
-    ------
-    SpectrumReadError
-        If there is none, or it cannot be read.
-    """
-    tables = spectral_tables(source)
-    if not tables:
-        source.refuse("none of its tables has a wavelength and a flux")
-    observation = _observation(source, tables[0])
-    if len(tables) > 1:
-        remark = f"the first of {len(tables)} spectra of this VOTable"
+    """Read a VOTable's spectrum; of several the first, and the message says so."""
+    table, remark = first_table(source)
+    observation = _observation(source, table)
+    if remark:
         observation = observation.flagged(0, remark)
-    return [make_spectrum(source, tables[0], observation)]
+    return [make_spectrum(source, table, observation)]
 
 
 SDM_VOTABLE = Format(

@@ -27,18 +27,7 @@ _LIGHT = 299792.458
 
 
 def identify_sdss(file: FitsFile) -> bool:
-    """Tell whether a file is an SDSS ``spec`` or ``spec-lite`` file.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file is an SDSS ``spec`` or ``spec-lite`` file."""
     if not str(file.primary.get("TELESCOP") or "").startswith("SDSS"):
         return False
     if len(file) < 2 or not file[1].is_table or "FIBERID" not in file.primary:
@@ -101,21 +90,7 @@ def _observation(file: FitsFile, good: np.ndarray) -> Observation:
 def read_sdss(source: "FitsFile | str") -> list[SpectrumArrays]:
     """Read the combined spectrum of an SDSS ``spec`` or ``spec-lite`` file.
 
-    Parameters
-    ----------
-    source : path-like or FitsFile
-        The file.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum; pixels with any bit of the and-mask, or with an inverse variance
-        of zero, are masked.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file is damaged.
+    Pixels with any bit of the and-mask, or an inverse variance of zero, are masked.
     """
     file = open_fits(source)
     names = ("LOGLAM", "FLUX", "IVAR", "AND_MASK")

@@ -26,18 +26,7 @@ _AIR_LIMIT = 25_000.0  # Å; nobody quotes air wavelengths redwards of K
 
 
 def identify_wcs1d(file: FitsFile) -> bool:
-    """Tell whether a file holds a bare one-dimensional spectrum.
-
-    Parameters
-    ----------
-    file : FitsFile
-        The open file.
-
-    Returns
-    -------
-    bool
-        True if it is.
-    """
+    """Tell whether a file holds a bare one-dimensional spectrum."""
     head = file.primary
     one = len(file[0].shape) == 1 and file[0].shape[0] > 1
     kind = str(head.get("CTYPE1") or "").upper()
