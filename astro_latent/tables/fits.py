@@ -60,22 +60,7 @@ def _hdu_column(spec: Field, values: np.ndarray) -> fits.Column:
 
 
 def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
-    """Write a table as FITS.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        The table.
-    path : path-like
-        File to write.
-    overwrite : bool, optional
-        Replace an existing file.
-
-    Raises
-    ------
-    OSError
-        If the file exists.
-    """
+    """Write a table as FITS; see `~astro_latent.tables.write_table`."""
     path = free_path(path, overwrite)
     fields, arrays = flatten(table)
     text = document_text(build_document(fields, dict(table.meta))).encode()

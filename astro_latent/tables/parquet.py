@@ -96,24 +96,7 @@ class ParquetWriter:
 
 
 def write_parquet(table: Table, path: Any, *, overwrite: bool = False) -> None:
-    """Write a table as Parquet.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        The table.
-    path : path-like
-        File to write.
-    overwrite : bool, optional
-        Replace an existing file.
-
-    Raises
-    ------
-    OSError
-        If the file exists.
-    ImportError
-        If ``pyarrow`` is not installed.
-    """
+    """Write a table as Parquet; see `~astro_latent.tables.write_table`."""
     path = free_path(path, overwrite)
     fields, arrays = flatten(table)
     writer = ParquetWriter(path, fields, dict(table.meta))

@@ -26,7 +26,8 @@ class TableWriter:
     Parameters
     ----------
     path : path-like
-        A VOTable (``.vot``, ``.xml``; BINARY2) or Parquet file.
+        A VOTable (``.vot``, ``.xml``; BINARY2) or Parquet (``.parquet``) file;
+        other formats cannot be written in pieces.
     format : {"votable", "parquet"}, optional
         By default from the file name.
     meta : dict, optional
@@ -65,7 +66,11 @@ class TableWriter:
     ) -> None:
         self._format = format or guess_format(path)
         if self._format not in ("votable", "parquet"):
-            msg = f"{path}: only VOTable and Parquet files can be written in pieces"
+            msg = (
+                f"{path}: {self._format or 'a file of this name'} cannot be written in "
+                "pieces, only VOTable (.vot, .xml) and Parquet (.parquet) can; "
+                "write_table writes a whole table in any format"
+            )
             raise ValueError(msg)
         self._path = free_path(path, overwrite)
         self._part = self._path.with_name(self._path.name + ".part")

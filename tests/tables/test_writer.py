@@ -85,7 +85,9 @@ def test_other_columns_types_and_units(tmp_path):
 def test_nothing_written_and_unknown_format(tmp_path):
     with pytest.raises(ValueError, match="nothing was written"):
         TableWriter(tmp_path / "a.vot").close()
-    with pytest.raises(ValueError, match="only VOTable and Parquet"):
+    with pytest.raises(
+        ValueError, match="ecsv cannot be written in pieces, only VOTable"
+    ):
         TableWriter(tmp_path / "a.ecsv")
 
 
