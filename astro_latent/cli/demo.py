@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     encoder = load_model("harps_dae128_v1")
     latents = encode_spectra(harps, model=encoder)
     say(f"\nLatent features by {encoder.name}:")
-    show_table(latents["obs_id", "snr", "reconstruction_error", "flags", "latent"])
+    show_table(_first_look(latents))
 
     written = []
     for name, table in (("parameters", parameters), ("latents", latents)):
@@ -58,6 +58,18 @@ def run(options: argparse.Namespace) -> int:
         say(f"  {path.resolve()}")
     say("\nNext: astro-latent predict FILES -o results.vot; astro-latent --help")
     return EXIT_OK
+
+
+def _first_look(latents: Any) -> Any:
+    """Pick a few columns, with the flags in words."""
+    from ..spectra import decode_flags
+
+    table = latents["obs_id", "snr", "reconstruction_error", "latent"]
+    table["snr"].info.format = ".0f"
+    table["reconstruction_error"].info.format = ".3f"
+    table["latent"].info.format = ".3f"
+    table["flags"] = [", ".join(names) for names in decode_flags(latents["flags"])]
+    return table
 
 
 def _beside_truth(parameters: Any, sample: Any) -> Any:
@@ -85,15 +97,18 @@ def _pictures(
         complain("no pictures: they need matplotlib, pip install 'astro_latent[plot]'")
         return []
     mpl.use("agg")
+    import numpy as np
+
     from ..plotting import plot_kiel, plot_reconstruction
     from ..preparation import prepare_spectra
 
     kiel = folder / "parameters.png"
-    axes = plot_kiel(parameters)
+    stars = np.isfinite(apogee["true_teff"])  # one spectrum is noise only
+    axes = plot_kiel(parameters[stars])
     axes.plot(
         apogee["true_teff"], apogee["true_logg"], "k+", markersize=10, label="truth"
     )
-    axes.legend(loc="upper left")
+    axes.legend(loc="upper left", title="circles: predicted")
     axes.set_title("Stellar parameters of the sample")
     _save(axes.figure, kiel)
 
