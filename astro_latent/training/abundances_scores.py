@@ -20,6 +20,7 @@ from .abundances import (
     reference_pattern,
     typical_vmicro,
 )
+from .abundances_limit import information_limit
 from .apogee_simulator import ApogeeConditions, observe_apogee
 from .apogee_synthesis import SynthesisEmulator
 from .finish_starnet import CALM
@@ -43,8 +44,8 @@ POINTS = {
     "dwarf_5700": (5700.0, 4.4, 0.0),
 }
 
-#: Cramer-Rao bounds at a signal-to-noise of 100 per pixel from the gradients of the
-#: same synthesis, all labels free, Brackett lines masked; one for each of `POINTS`.
+#: Cramer-Rao bounds at a signal-to-noise of 100 per pixel from direct synthesis with
+#: the same physics, all labels free, Brackett lines masked; one for each of `POINTS`.
 INFORMATION_LIMIT = {
     "teff": (13.0, 11.0, 34.0), "logg": (0.027, 0.030, 0.019),
     "vmicro": (0.026, 0.019, 0.10), "fe_h": (0.006, 0.005, 0.012),
@@ -204,6 +205,10 @@ def _at_points(
         report[f"{point}_over_limit"] = {
             name: report[point][name]["scatter"] / INFORMATION_LIMIT[name][index]
             for name in names
+        }
+        bound = information_limit(POINTS[point], data, synthesis=synthesis)
+        report[f"{point}_bound_of_these_spectra"] = {
+            name: bound[name] for name in names
         }
     return report
 

@@ -22,6 +22,7 @@ from astro_latent.training.abundances import (
 )
 from astro_latent.training.abundances_arcturus import ARCTURUS, read_arcturus
 from astro_latent.training.abundances_finish import keep_outputs, labels_with_skill
+from astro_latent.training.abundances_limit import cramer_rao
 from astro_latent.training.abundances_scores import (
     INFORMATION_LIMIT,
     POINTS,
@@ -189,6 +190,18 @@ def test_stars_of_a_point_scatter_about_the_pattern():
     spread = (stars.labels - abundance_labels(stars.reference))[:, 4:].std(0)
     np.testing.assert_allclose(spread, 0.097, atol=0.015)
     np.testing.assert_array_equal(stars.nodes[:, :4], stars.reference[:, :4])
+
+
+def test_the_bound_is_that_of_least_squares(rng):
+    gradients, noise = rng.normal(size=(3, 500)), 0.2
+    covariance = cramer_rao(gradients, noise, np.full(3, 1e6))
+    noisy = gradients.T @ np.ones((3, 1)) + noise * rng.normal(size=(500, 4000))
+    fitted = np.linalg.lstsq(gradients.T, noisy, rcond=None)[0]
+    np.testing.assert_allclose(
+        fitted.std(axis=1), np.sqrt(np.diag(covariance)), rtol=0.05
+    )
+    tight = cramer_rao(gradients, noise, np.array([1e-6, 1e6, 1e6]))
+    assert np.sqrt(tight[0, 0]) == pytest.approx(1e-6, rel=1e-3)
 
 
 def test_outputs_that_are_left_away_do_not_change_the_others():
