@@ -118,13 +118,14 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=1200)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     options = parser.parse_args()
     torch.set_num_threads(1)
     stars = training_set(options.data, options.work, options.n_spectra)
     sets = test_sets(options.data, options.n_test)
     for seed in options.seeds:
-        for name in NETWORKS:
+        for name in options.networks:
             path = options.work / f"{name}_{seed}.json".replace(" ", "_")
             if path.exists():
                 continue

@@ -127,6 +127,7 @@ def compare(model, prepared, jacobian, truth, windows, options) -> Table:
         if window is None:
             continue
         mine = jacobian[:40, i]
+        shares = share(jacobian, window).mean(0)
         others = np.delete(np.arange(jacobian.shape[1]), i)
         mixtures = random_mixtures(jacobian, model.scales, window, leave_out=i, rng=rng)
         result = window_share(magnitude[i], window, rng=rng)
@@ -140,7 +141,9 @@ def compare(model, prepared, jacobian, truth, windows, options) -> Table:
             "shifted": result.null.mean(),
             "shifted_99": np.quantile(result.null, 0.99),
             "p_value": result.p_value,
-            "other_labels": share(jacobian[:, others], window).mean(),
+            "other_labels": shares[others].mean(),
+            "rank": 1 + int(np.sum(shares[others] > shares[i])),
+            "n_labels": len(shares),
             "mixtures": mixtures.mean(),
             "mixtures_99": np.quantile(mixtures, 0.99),
             "untrained": share(chance[:, i], window).mean(),
@@ -234,8 +237,9 @@ def main() -> None:
     prepared = replace(prepared, recipe=model.recipe)
     jacobian = model.jacobian(prepared)
     table = compare(model, prepared, jacobian, truth, windows, options)
-    for name in table.colnames[2:]:
-        table[name] = [float(f"{value:.4g}") for value in table[name]]
+    for name in table.colnames:
+        if table[name].dtype.kind == "f":
+            table[name] = [float(f"{value:.4g}") for value in table[name]]
     table.meta = {"n_spectra": options.n_spectra, "seed": options.seed, "snr": 100}
     stem = options.output / f"saliency_{model.name}"
     table.write(stem.with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import _starnet_tables  # noqa: E402
 import _tables  # noqa: E402
 
 project = "astro_latent"
@@ -40,3 +41,7 @@ def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
     shutil.rmtree(HERE / "api", ignore_errors=True)  # pages of names that are gone
     app.connect("builder-inited", lambda _: _tables.write_all(HERE / "generated"))
+    app.connect(
+        "builder-inited",
+        lambda _: _starnet_tables.write_starnet_tables(HERE / "generated"),
+    )
