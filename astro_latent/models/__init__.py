@@ -25,6 +25,9 @@ __all__ = [
 ARCHITECTURES = LazyRegistry(
     "architecture",
     {
+        "aligned_autoencoder": (
+            "astro_latent.models.aligned_autoencoder:AlignedAutoencoder"
+        ),
         "starnet": "astro_latent.models.starnet:StarNet",
         "disentangled_autoencoder": (
             "astro_latent.models.disentangled_autoencoder:DisentangledAutoencoder"

@@ -15,13 +15,13 @@ from astropy.io import fits
 from torch import Tensor
 from torch.nn import functional
 
+from ..models._interpolate import cubic_at
 from ..preparation.grid import SpectralGrid, get_grid
 from .harps_library import HarpsLibrary
 
 __all__ = [
     "HarpsConditions",
     "HarpsSimulator",
-    "cubic_at",
     "open_simulator",
     "rotation_kernels",
 ]
@@ -146,29 +146,6 @@ def rotation_kernels(
     )[:, n_fine : 3 * n_fine + 1]
     kernel = both.clamp(min=0.0).unflatten(1, (2 * half + 1, fine)).sum(2)
     return kernel / kernel.sum(1, keepdim=True)
-
-
-def cubic_at(flux: Tensor, position: Tensor) -> Tensor:
-    """Interpolate rows at fractional pixels with Catmull-Rom cubics.
-
-    Parameters
-    ----------
-    flux : Tensor, shape (n, n_pixels)
-        Values at whole pixels.
-    position : Tensor, shape (n, n_points), float64 or float32
-        Fractional pixels; clamped to the ends.
-
-    Returns
-    -------
-    Tensor, shape (n, n_points)
-        Interpolated values.
-    """
-    index = position.floor().clamp(1, flux.shape[1] - 3).long()
-    t = (position - index).clamp(0.0, 1.0).to(flux.dtype)
-    p0, p1, p2, p3 = (flux.gather(1, index + offset) for offset in (-1, 0, 1, 2))
-    return p1 + 0.5 * t * (
-        p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0))
-    )
 
 
 class HarpsSimulator:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from astro_latent.models._interpolate import cubic_at
 from astro_latent.training.autoencoder import harps_batches
-from astro_latent.training.harps_simulator import open_simulator
 from astro_latent.training.harps_library import HarpsLibrary, draw_harps_labels
 from astro_latent.training.harps_simulator import (
     HarpsConditions,
-    cubic_at,
+    open_simulator,
     rotation_kernels,
 )
 

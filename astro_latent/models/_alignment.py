@@ -1,0 +1,196 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Velocities of whole spectra: grids at rest, cross-correlation, masked projection."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..preparation.grid import SpectralGrid
+
+__all__ = ["VelocityGrid", "best_shift", "masked_projection"]
+
+_LIGHT_SPEED = 299_792.458  # km/s
+
+
+class VelocityGrid(nn.Module):
+    """Pixels of equal velocity for spectra on a grid of equal wavelength steps.
+
+    Parameters
+    ----------
+    grid : SpectralGrid
+        With linear spacing.
+    step : float
+        Width of a pixel at rest, km/s.
+    red : float
+        Wavelength in Angstrom from which on the red part extends.
+    """
+
+    def __init__(self, grid: SpectralGrid, *, step: float, red: float) -> None:
+        super().__init__()
+        inside = grid.wavelength[grid.valid]
+        first, last = np.log(inside[0]), np.log(inside[-1])
+        self.step = step
+        self._start, self._width = float(grid.start), float(grid.step)
+        self._log_start, self._log_step = first, step / _LIGHT_SPEED
+        self.n_pixels = grid.n_pixels
+        self.n_rest = int((last - first) / self._log_step)
+        self._first_red = int((np.log(red) - first) / self._log_step)
+        self.red = slice(self._first_red, None)
+        self.n_red = self.n_rest - self._first_red
+        log_wavelength = first + self._log_step * np.arange(self.n_rest)
+        constants = {
+            "valid": torch.from_numpy(grid.valid.copy()),
+            "_rest": torch.from_numpy(np.exp(log_wavelength)),
+            "_log_grid": torch.from_numpy(np.log(grid.wavelength)),
+        }
+        for name, tensor in constants.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    @staticmethod
+    def _doppler(velocity: Tensor) -> Tensor:
+        beta = velocity.double() / _LIGHT_SPEED
+        return 0.5 * (torch.log1p(beta) - torch.log1p(-beta))
+
+    def position(self, velocity: Tensor) -> Tensor:
+        """Return where the pixels at rest lie among those of the grid.
+
+        Parameters
+        ----------
+        velocity : Tensor, shape (n,)
+            Of the source, km/s.
+
+        Returns
+        -------
+        Tensor, shape (n, n_rest), float64
+            Fractional pixels of the grid.
+        """
+        wavelength = self.get_buffer("_rest") * self._doppler(velocity).exp()[:, None]
+        return (wavelength - self._start) / self._width
+
+    def moved(self, velocity: Tensor) -> Tensor:
+        """Return where the pixels at rest of the observer lie among the source's.
+
+        Parameters
+        ----------
+        velocity : Tensor, shape (n,)
+            Of the source, km/s.
+
+        Returns
+        -------
+        Tensor, shape (n, n_rest), float64
+            Fractional pixels at rest of the source.
+        """
+        pixel = torch.arange(self.n_rest, device=velocity.device)
+        return pixel - self._doppler(velocity)[:, None] / self._log_step
+
+    def inverse(self, velocity: Tensor) -> Tensor:
+        """Return where the pixels of the grid lie among those at rest.
+
+        Parameters
+        ----------
+        velocity : Tensor, shape (n,)
+            Of the source, km/s.
+
+        Returns
+        -------
+        Tensor, shape (n, n_pixels), float64
+            Fractional pixels at rest of the source.
+        """
+        shift = self._doppler(velocity)[:, None] + self._log_start
+        return (self.get_buffer("_log_grid") - shift) / self._log_step
+
+    def inverse_red(self, velocity: Tensor) -> tuple[int, Tensor]:
+        """Return where the red pixels of the grid lie among the red ones at rest.
+
+        Parameters
+        ----------
+        velocity : Tensor, shape (n,)
+            Of the source, km/s.
+
+        Returns
+        -------
+        first : int
+            First pixel of the grid in the red part.
+        position : Tensor, shape (n, n_pixels - first), float64
+            Fractional pixels of the red part at rest.
+        """
+        log_first = self._log_start + self._log_step * self._first_red
+        first = int(torch.searchsorted(self.get_buffer("_log_grid"), log_first))
+        shift = self._doppler(velocity)[:, None] + log_first
+        log_grid = self.get_buffer("_log_grid")[first:]
+        return first, (log_grid - shift) / self._log_step
+
+
+def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """Find the shift of rows against a template from the cross-correlation.
+
+    Parameters
+    ----------
+    seen : Tensor, shape (n, n_pixels)
+        Zero where there are no data.
+    template : Tensor, shape (n_pixels,)
+        What to look for.
+    limit : int
+        Largest shift looked for, pixels.
+
+    Returns
+    -------
+    shift : Tensor, shape (n,)
+        Pixels, positive to the red, from a parabola through the highest point.
+    variance : Tensor, shape (n,)
+        Of the shift, by the formula of Zucker (2003, MNRAS 342, 1291).
+    """
+    n = seen.shape[1]
+    size = 1 << (n + limit - 1).bit_length()
+    spectrum = torch.fft.rfft(seen, size) * torch.fft.rfft(template, size).conj()
+    cross = torch.fft.irfft(spectrum, size)
+    near = torch.cat([cross[:, -limit:], cross[:, : limit + 1]], 1)
+    norm = seen.norm(dim=1, keepdim=True) * template.norm()
+    near = near / norm.clamp(min=1e-12)
+    peak = near[:, 1:-1].argmax(1, keepdim=True) + 1
+    left, top, right = (near.gather(1, peak + k)[:, 0] for k in (-1, 0, 1))
+    curvature = (left - 2.0 * top + right).clamp(max=-1e-9)
+    vertex = (0.5 * (left - right) / curvature).clamp(-0.5, 0.5)
+    shift = peak[:, 0] - limit + vertex
+    explained = top.clamp(0.01, 0.999) ** 2
+    steepness = -curvature / top.clamp(min=0.01) * explained / (1.0 - explained)
+    return shift, 1.0 / (n * steepness)
+
+
+def masked_projection(
+    rows: Tensor, valid: Tensor, basis: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Fit rows by an orthonormal basis although pixels are missing.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (n, n_pixels)
+        What to fit; values where not valid do not count.
+    valid : Tensor of bool, shape (n, n_pixels)
+        Where there are data.
+    basis : Tensor, shape (n_components, n_pixels)
+        Orthonormal rows.
+    scale : Tensor, shape (n_components,)
+        Spread of each coefficient to be expected.
+
+    Returns
+    -------
+    coefficients : Tensor, shape (n, n_components)
+        Most probable values.
+    variance : Tensor, shape (n,)
+        Of a pixel around the fit.
+    """
+    rows = torch.where(valid, rows, torch.zeros_like(rows))
+    straight = rows @ basis.T
+    energy = rows.square().sum(1)
+    count = valid.sum(1).clamp(min=1)
+    gaps = torch.stack([part @ part.T for part in (basis[:, ~row] for row in valid)])
+    seen = torch.eye(len(basis), dtype=rows.dtype, device=rows.device) - gaps
+    noise = (energy - straight.square().sum(1)).clamp(min=0.0) / count
+    for _ in range(2):  # the noise is known only after a first fit
+        prior = torch.diag_embed(noise[:, None] / scale.square())
+        coefficients = torch.linalg.solve(seen + prior, straight[..., None])[..., 0]
+        fitted = (coefficients[:, None] @ seen @ coefficients[..., None])[:, 0, 0]
+        rest = energy - 2.0 * (coefficients * straight).sum(1) + fitted
+        noise = rest.clamp(min=1e-10) / count
+    return coefficients, noise
