@@ -86,6 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
         finish_abundances(
             recipe, trained, data=options.data, work=options.work, output=output
         )
+    elif recipe["architecture"] == "aligned_autoencoder":
+        from .aligned import train_aligned
+        from .finish_autoencoder import finish_autoencoder
+
+        model = train_aligned(recipe, data=options.data, work=options.work)
+        finish_autoencoder(recipe, model, data=options.data, output=output)
     else:
         from .autoencoder import train_autoencoder
         from .finish_autoencoder import finish_autoencoder

@@ -83,8 +83,7 @@ def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
         The network.
     """
     torch.manual_seed(recipe["seed"])
-    name = recipe.get("architecture", "disentangled_autoencoder")
-    return ARCHITECTURES[name].from_config(recipe["arguments"])
+    return ARCHITECTURES[recipe["architecture"]].from_config(recipe["arguments"])
 
 
 def train_autoencoder(

@@ -145,7 +145,7 @@ def _node_figures(
 
 
 def finish_autoencoder(
-    recipe: dict[str, Any], model: nn.Module, *, data: str | Path, output: str | Path
+    recipe: dict[str, Any], model: Any, *, data: str | Path, output: str | Path
 ) -> Path:
     """Evaluate and write the weights of a trained autoencoder.
 
@@ -163,10 +163,9 @@ def finish_autoencoder(
     Path
         The folder of weights.
     """
-    n_latent = recipe["arguments"]["n_latent"]
     config = {
         **recipe["card_texts"],
-        "architecture": recipe.get("architecture", "disentangled_autoencoder"),
+        "architecture": recipe["architecture"],
         "arguments": recipe["arguments"],
         "grid": {"name": "harps_327680"},
         "recipe": HARPS_RECIPE.to_dict(),
@@ -175,15 +174,13 @@ def finish_autoencoder(
                 "name": "latent",
                 "ucd": "stat.param",
                 "description": "Latent features: posterior mean per node",
-                "n": n_latent,
+                "n": model.n_latent,
             }
         ],
     }
     output = Path(output)
     save_weights(output, model, config, dtype="float16", overwrite=True)
-    stored = load_model(output, device="cpu").members[
-        0
-    ]  # what users get: half precision
+    stored = load_model(output, device="cpu").members[0]  # what users get
     config["evaluation"] = evaluate_autoencoder(stored, data)
     limit = _reconstruction_limit(stored, data)
     config["domain"] = {"snr": [8.0, 500.0], "reconstruction_limit": limit}
