@@ -80,15 +80,15 @@ def send_to_samp(
 
 def _connected(hub: Any) -> Any:
     try:
-        from pyvo import samp
+        from pyvo.samp import SAMPHubError, SAMPIntegratedClient
     except ImportError:  # before pyvo 1.9; deprecated since Astropy 8
-        from astropy import samp
-    client = samp.SAMPIntegratedClient(
+        from astropy.samp import SAMPHubError, SAMPIntegratedClient
+    client = SAMPIntegratedClient(
         name="astro_latent", description="Latent features and stellar parameters"
     )
     try:
         client.connect(hub=hub)
-    except samp.SAMPHubError as error:
+    except SAMPHubError as error:
         msg = "no SAMP hub is running; start TOPCAT or Aladin first"
         raise AstroLatentError(msg) from error
     return client

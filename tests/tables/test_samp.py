@@ -7,6 +7,8 @@ from astro_latent.exceptions import AstroLatentError
 from astro_latent.tables import read_table, send_to_samp
 
 samp = pytest.importorskip("pyvo.samp")
+if not hasattr(samp, "SAMPHubServer"):  # before pyvo 1.9
+    from astropy import samp
 
 
 @pytest.fixture
