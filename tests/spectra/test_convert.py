@@ -82,6 +82,7 @@ def test_any_unit_of_wavelength_frequency_energy(unit):
     assert again.flux.tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.filterwarnings("ignore:Physical type may be ambiguous:UserWarning")
 def test_velocities_are_refused_with_reason():
     with pytest.raises(SpectrumReadError, match=r"axis is a velocity \(km / s\)"):
         from_spectrum(spectrum([1, 2, 3, 4] * u.km / u.s))

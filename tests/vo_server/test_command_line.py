@@ -83,12 +83,13 @@ def mirror(tmp_path):
 
 def settings(folder, **addresses):
     """Environment of a user whose configuration names these addresses."""
-    config = folder / "astropy" / "config"
+    config = folder / ".astropy" / "config"  # of that HOME, before Astropy 8
     config.mkdir(parents=True)
     lines = [f"{name} = {value}" for name, value in addresses.items()]
     (config / "astro_latent.cfg").write_text("\n".join(["[archives]", *lines]))
-    own = {"ASTROPY_CONFIG_DIR": str(config), "XDG_CONFIG_HOME": str(folder)}
-    return {**os.environ, **own}
+    env = {**os.environ, "ASTROPY_CONFIG_DIR": str(config), "HOME": str(folder)}
+    env.pop("XDG_CONFIG_HOME", None)
+    return env
 
 
 @pytest.fixture
