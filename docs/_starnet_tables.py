@@ -1,11 +1,15 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Tables of the experiments on StarNet, from the files that the benchmarks wrote."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
-from _tables import list_table
 from astropy.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _tables import list_table
 
 __all__ = ["write_starnet_tables"]
 
