@@ -88,7 +88,7 @@ def save_weights(
     if flux_basis is not None:
         parts = (getattr(flux_basis, field.name) for field in fields(flux_basis))
         for name, array in zip(BASIS_TENSORS, parts, strict=True):
-            tensors[name] = torch.tensor(array, dtype=torch.float32)
+            tensors[name] = torch.tensor(array, dtype=torch.float32).contiguous()
     content = safetensors.torch.save(tensors)
     weights = {
         "file": TENSOR_FILE,

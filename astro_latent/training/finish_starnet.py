@@ -1,24 +1,28 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Judge a trained StarNet on stars it never saw, calibrate it, write its weights."""
+"""Calibrate a trained StarNet on stars it never saw, judge it, write its weights."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.decomposition import PCA
-from sklearn.linear_model import Ridge
 
 from ..models import SpectralModel, load_model, save_weights
+from ..models.residuals import FluxBasis
 from ..preparation import get_grid
 from ..preparation.prepared import PreparedSpectra
 from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
 from ..tables.columns import LABELS
-from ..utils.quality import QualityFlag
-from .apogee_simulator import ApogeeConditions, observe_apogee
-from .emulators import QuadraticEmulator
-from .scores import calibrate_errors, coverage, feature_domain, residual_scores
+from .apogee_simulator import ApogeeConditions
+from .held_out import (
+    CALM,
+    features_of,
+    repeated_observations,
+    simulated_test_set,
+    with_recipe,
+)
+from .label_scale import label_scale
+from .scores import calibrate_errors, feature_domain
 from .starnet import (
     DEFECTS,
     TrainedStarNet,
@@ -27,13 +31,19 @@ from .starnet import (
     prepare_observed,
     training_conditions,
 )
+from .starnet_scores import evaluate_starnet
+from .strangers import BRACKETT
 
-__all__ = ["evaluate_starnet", "finish_starnet", "simulated_test_set", "starnet_recipe"]
+__all__ = [
+    "CALM",
+    "evaluate_starnet",
+    "finish_starnet",
+    "flux_basis",
+    "simulated_test_set",
+    "starnet_recipe",
+]
 
-#: Spectra with every pixel but the noise: for figures at one signal-to-noise.
-CALM = ApogeeConditions(
-    bad_pixels=0.01, missing_probability=0.0, lost_chip_probability=0.0
-)
+_features = features_of  # the name under which other trainings know it
 
 
 def starnet_recipe() -> dict[str, Any]:
@@ -51,160 +61,39 @@ def starnet_recipe() -> dict[str, Any]:
     return record
 
 
-def simulated_test_set(
-    data: str | Path,
-    n_spectra: int,
-    *,
-    seed: int,
-    snr: float | None = None,
-    conditions: ApogeeConditions | None = None,
-) -> tuple[PreparedSpectra, np.ndarray]:
-    """Observe stars that no training saw.
+def flux_basis(
+    data: str | Path, *, n_components: int = 8, n_spectra: int = 4000, seed: int = 4242
+) -> FluxBasis:
+    """Describe the clean prepared spectra of single stars by a few components.
 
     Parameters
     ----------
     data : path
         Folder with the training ingredients.
-    n_spectra : int
-        How many.
-    seed : int
-        Seed of stars and observations; trainings use others.
-    snr : float, optional
-        Fixed signal-to-noise per pixel.
-    conditions : ApogeeConditions, optional
-        Observing conditions.
-
-    Returns
-    -------
-    prepared : PreparedSpectra
-        The spectra.
-    labels : ndarray, shape (n_spectra, 5)
-        Their true labels.
-    """
-    labels = draw_apogee_stars(data, n_spectra, seed=seed)
-    clean = apogee_emulator(data).flux(labels)
-    rng = np.random.default_rng(seed + 1)
-    observed = observe_apogee(
-        clean, get_grid("apogee_7214"), rng=rng, conditions=conditions, snr=snr
-    )
-    return prepare_observed(*observed), labels
-
-
-def _classes(labels: np.ndarray) -> dict[str, np.ndarray]:
-    return {"giants": labels[:, 1] < 3.8, "dwarfs": labels[:, 1] >= 3.8}
-
-
-def _with_recipe(prepared: PreparedSpectra, model: SpectralModel) -> PreparedSpectra:
-    """Put the arrays in the name of the model's recipe, which masks `DEFECTS`."""
-    return replace(prepared, recipe=model.recipe)
-
-
-def _bovy_giants(
-    data: Path, n_spectra: int, seed: int
-) -> tuple[PreparedSpectra, np.ndarray]:
-    """Giants of an independent model of real spectra, which no training saw."""
-    stars = draw_apogee_stars(data, 4 * n_spectra, seed=seed)[:, :4]
-    low, high = np.array([4400.0, 1.3, -0.9, 0.0]), np.array([5050.0, 3.2, 0.25, 0.28])
-    stars = stars[np.all((stars > low) & (stars < high), axis=1)][:n_spectra]
-    emulator = QuadraticEmulator.read(
-        data / "apogee/emulators/bovy_cannon/trained_apokasc_gc_ind_feh_fix"
-    )
-    observed = observe_apogee(
-        emulator.flux(stars), get_grid("apogee_7214"),
-        rng=np.random.default_rng(seed), conditions=CALM, snr=100.0,
-    )  # fmt: skip
-    return prepare_observed(*observed), stars
-
-
-def _linear_baseline(
-    data: Path, test: PreparedSpectra, truth: np.ndarray, names: list[str], seed: int
-) -> dict[str, Any]:
-    """128 principal components and a linear map: as wide as StarNet's last layer."""
-    train, labels = simulated_test_set(
-        data, 4000, seed=seed, snr=100.0, conditions=CALM
-    )
-
-    def filled(prepared: PreparedSpectra) -> np.ndarray:
-        return np.where(prepared.valid, prepared.flux, 1.0)
-
-    pca = PCA(128, random_state=0, svd_solver="randomized").fit(filled(train))
-    ridge = Ridge(1e-3).fit(pca.transform(filled(train)), labels)
-    return residual_scores(ridge.predict(pca.transform(filled(test))), truth, names)
-
-
-def evaluate_starnet(
-    model: SpectralModel,
-    data: str | Path,
-    *,
-    n_spectra: int = 2000,
-    seed: int = 900_000,
-) -> dict[str, Any]:
-    """Figures of merit of a StarNet, for its card.
-
-    Parameters
-    ----------
-    model : SpectralModel
-        Loaded weights.
-    data : path
-        Folder with the training ingredients.
+    n_components : int, optional
+        More would describe a second star as well.
     n_spectra : int, optional
-        Size of each test set.
+        Spectra that they are the principal components of.
     seed : int, optional
-        Seed of the first test set.
+        Seed of the stars.
 
     Returns
     -------
-    dict
-        Bias and scatter at several signal-to-noise ratios, for giants and dwarfs;
-        coverage of the errors; the independent giants; two baselines.
+    FluxBasis
+        With the Brackett lines as the emission to look for.
     """
-    data = Path(data)
-    names = [output.name for output in model.outputs]
-    report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
-    for snr in (20.0, 50.0, 100.0, 200.0):
-        prepared, truth = simulated_test_set(
-            data, n_spectra, seed=seed, snr=snr, conditions=CALM
-        )
-        result = model.predict(_with_recipe(prepared, model))
-        section: dict[str, Any] = {
-            kind: residual_scores(result.values[rows], truth[rows], names)
-            for kind, rows in _classes(truth).items()
-        }
-        section["coverage"] = coverage(result.values - truth, result.error)
-        report[f"snr_{snr:.0f}"] = section
-        if snr == 100.0:
-            report["mean_predictor_snr_100"] = residual_scores(
-                np.broadcast_to(model.offsets, truth.shape), truth, names
-            )
-            report["pca128_linear_snr_100"] = _linear_baseline(
-                data, prepared, truth, names, seed + 7
-            )
-            report["starnet_all_snr_100"] = residual_scores(result.values, truth, names)
-    prepared, truth = _bovy_giants(data, n_spectra // 2, seed + 3)
-    result = model.predict(_with_recipe(prepared, model))
-    report["bovy_cannon_giants_snr_100"] = residual_scores(
-        result.values[:, :4], truth, names[:4]
+    flux = apogee_emulator(data).flux(draw_apogee_stars(data, n_spectra, seed=seed))
+    prepared = prepare_observed(
+        flux, np.full_like(flux, 0.01), np.zeros(flux.shape, dtype=bool)
     )
-    report["bovy_cannon_coverage"] = coverage(
-        (result.values[:, :4] - truth), result.error[:, :4]
-    )
-    return report
-
-
-def _features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndarray:
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(prepared), 64):
-            rows = slice(first, first + 64)
-            parts.append(
-                model.members[0]
-                .features(
-                    torch.from_numpy(prepared.flux[rows]),
-                    torch.from_numpy(prepared.valid[rows]),
-                )
-                .numpy()
-            )
-    return np.concatenate(parts)
+    clean = np.where(prepared.valid, prepared.flux, 1.0)
+    pca = PCA(n_components, random_state=0, svd_solver="randomized").fit(clean)
+    spread = np.sqrt(pca.explained_variance_)
+    ratio = get_grid("apogee_7214").wavelength / BRACKETT[:, None]
+    velocity = 299_792.458 * (ratio - 1.0)
+    fading = 0.85 ** np.arange(len(BRACKETT))
+    emission = fading @ np.exp(-0.5 * (velocity / 100.0) ** 2)
+    return FluxBasis(pca.mean_, pca.components_, spread, emission)
 
 
 def _outputs(
@@ -226,6 +115,58 @@ def _outputs(
     ]
 
 
+def _label_box(data: str | Path, seed: int) -> list[list[float]]:
+    """Range of the training labels, and a fiftieth more at either end."""
+    labels = draw_apogee_stars(data, 4000, seed=seed)
+    low, high = labels.min(axis=0), labels.max(axis=0)
+    margin = 0.02 * (high - low)
+    return [
+        [float(a), float(b)] for a, b in zip(low - margin, high + margin, strict=True)
+    ]
+
+
+def _calibrate(model: SpectralModel, data: str | Path) -> dict[str, list[float]]:
+    """Fit the statistical errors to held-out stars, and the flux part to repeats."""
+    held_out, truth = simulated_test_set(
+        data, 4000, seed=800_000, conditions=ApogeeConditions()
+    )
+    result = model.predict(with_recipe(held_out, model), flux_errors=False)
+    scale, floor = calibrate_errors(result.values - truth, result.error)
+    first, second = (
+        model.predict(with_recipe(prepared, model))
+        for prepared in repeated_observations(data, 500, seed=820_000)
+    )
+    pull = (first.values - second.values) / np.hypot(
+        first.error_flux, second.error_flux
+    )
+    # between the centre and the wings of the distribution, which has both
+    flux_scale = np.sqrt(
+        1.4826 * np.median(np.abs(pull), axis=0) * np.std(pull, axis=0)
+    )
+    systematic, _ = label_scale(model, data)
+    return {
+        "scale": scale.tolist(),
+        "floor": floor.tolist(),
+        "flux_scale": flux_scale.tolist(),
+        "systematic": systematic.tolist(),
+    }
+
+
+def _limits(
+    model: SpectralModel, basis: FluxBasis, held_out: PreparedSpectra
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Set the limits of the domain: 2, 0.7, 0.7 % of in-domain spectra are beyond."""
+    mean, whitening, limit = feature_domain(features_of(model, held_out))
+    second, emission = basis.search(held_out.flux, held_out.valid, held_out.variance)
+    limits = {
+        "snr": [10.0, 300.0],
+        "feature_limit": limit,
+        "second_limit": float(np.nanquantile(second, 0.993)),
+        "emission_limit": float(np.nanquantile(emission, 0.993)),
+    }
+    return limits, mean, whitening
+
+
 def finish_starnet(
     recipe: dict[str, Any],
     trained: TrainedStarNet,
@@ -233,6 +174,7 @@ def finish_starnet(
     data: str | Path,
     work: str | Path,
     output: str | Path,
+    n_spectra: int = 1000,
 ) -> Path:
     """Calibrate, evaluate and write the weights of a trained StarNet.
 
@@ -244,54 +186,50 @@ def finish_starnet(
         From `~astro_latent.training.starnet.train_starnet`.
     data, work, output : path
         Training ingredients, scratch space, and the folder of weights to write.
+    n_spectra : int, optional
+        Size of the largest test sets.
 
     Returns
     -------
     Path
         The folder of weights.
     """
-    labels = draw_apogee_stars(data, 4000, seed=recipe["seed"])
-    box = [
-        [float(low), float(high)]
-        for low, high in np.quantile(labels, [0.0, 1.0], axis=0).T
-    ]
     config = {
         **recipe["card_texts"],
         "architecture": "starnet",
         "arguments": recipe["arguments"],
         "grid": {"name": "apogee_7214"},
         "recipe": starnet_recipe(),
-        "outputs": _outputs(recipe, trained.offset, trained.scale, box),
+        "outputs": _outputs(
+            recipe, trained.offset, trained.scale, _label_box(data, recipe["seed"])
+        ),
     }
     draft = save_weights(
         Path(work, "draft"), trained.model, config, dtype="float16", overwrite=True
     )
     loaded = load_model(draft, device="cpu")
-    # All that real spectra may have: the errors must allow for it.
+    config["calibration"] = _calibrate(loaded, data)
+    # All that real spectra may have: a domain must not end where the emulator does.
     conditions = training_conditions(recipe, recipe["fit"]["n_steps"])
-    held_out, truth = simulated_test_set(
-        data, 4000, seed=800_000, conditions=conditions
-    )
-    held_out = _with_recipe(held_out, loaded)
-    result = loaded.predict(held_out)
-    factor, floor = calibrate_errors(result.values - truth, result.error)
-    mean, whitening, limit = feature_domain(_features(loaded, held_out))
-    config["calibration"] = {"scale": factor.tolist(), "floor": floor.tolist()}
-    config["domain"] = {"snr": [10.0, 300.0], "feature_limit": limit}
+    held_out, _ = simulated_test_set(data, 4000, seed=810_000, conditions=conditions)
+    basis = flux_basis(data)
+    config["domain"], mean, whitening = _limits(loaded, basis, held_out)
 
-    def save(config: dict[str, Any], where: Path) -> Path:
+    def save(where: Path) -> Path:
         return save_weights(
             where, trained.model, config, dtype="float16", domain_mean=mean,
-            domain_whitening=whitening, overwrite=True,
+            domain_whitening=whitening, flux_basis=basis, overwrite=True,
         )  # fmt: skip
 
-    final = load_model(save(config, Path(work, "draft")), device="cpu")
-    config["evaluation"] = evaluate_starnet(final, data)
-    fresh, truth = simulated_test_set(data, 2000, seed=850_000, conditions=conditions)
-    result = final.predict(_with_recipe(fresh, final))
-    config["evaluation"]["all_conditions_coverage"] = coverage(
-        result.values - truth, result.error
-    )
-    flagged = result.flags & int(QualityFlag.UNLIKE_TRAINING)
-    config["evaluation"]["all_conditions_false_alarms"] = float(np.mean(flagged != 0))
-    return save(config, Path(output))
+    calibrated = load_model(save(Path(work, "draft")), device="cpu")
+    sample = held_out[:1000]
+    errors = calibrated.predict(
+        with_recipe(sample, calibrated), flux_errors=False
+    ).error
+    for record, limit in zip(
+        config["outputs"], np.quantile(errors, 0.995, axis=0), strict=True
+    ):
+        record["max_error"] = float(limit)
+    final = load_model(save(Path(work, "draft")), device="cpu")
+    config["evaluation"] = evaluate_starnet(final, data, n_spectra=n_spectra)
+    return save(Path(output))

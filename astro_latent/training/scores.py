@@ -7,7 +7,14 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
-__all__ = ["calibrate_errors", "coverage", "feature_domain", "residual_scores"]
+__all__ = [
+    "calibrate_errors",
+    "coverage",
+    "feature_domain",
+    "repeat_scores",
+    "residual_scores",
+    "statistical_error",
+]
 
 _MAD_TO_SIGMA = 1.482602218505602
 
@@ -111,6 +118,61 @@ def coverage(residual: np.ndarray, error: np.ndarray) -> dict[str, list[float]]:
     return {
         label: np.nanmean(pull < np.sqrt(chi2.ppf(share, 1)), axis=0).round(4).tolist()
         for label, share in (("68", 0.6827), ("95", 0.9545))
+    }
+
+
+def statistical_error(error: np.ndarray, calibration: dict) -> np.ndarray:
+    """Take the declared systematic part off total errors.
+
+    Parameters
+    ----------
+    error : ndarray, shape (n_spectra, n_labels)
+        Total errors of a model.
+    calibration : dict
+        Of its configuration.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels)
+        What held-out spectra of the training's own kind scatter by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.training.scores import statistical_error
+    >>> statistical_error(np.array([[5.0]]), {"systematic": [3.0]})
+    array([[4.]])
+    """
+    common = np.asarray(calibration.get("systematic", 0.0), dtype=float)
+    return np.sqrt(np.maximum(error.astype(float) ** 2 - common**2, 0.0))
+
+
+def repeat_scores(
+    first: np.ndarray, second: np.ndarray, errors: tuple[np.ndarray, np.ndarray]
+) -> dict[str, list[float]]:
+    """Compare two observations of each star with their errors.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n_stars, n_labels)
+        Labels from either observation.
+    errors : tuple of ndarray, shape (n_stars, n_labels)
+        Of either.
+
+    Returns
+    -------
+    dict
+        For each label the robust ``ratio`` of the difference to its error, the
+        reduced ``chi2`` without the one per cent of largest differences, and the
+        ``68`` and ``95`` coverage.
+    """
+    error = np.hypot(*errors)
+    pull = np.abs(first - second) / error
+    kept = np.where(pull <= np.nanquantile(pull, 0.99, axis=0), pull, np.nan)
+    return {
+        "ratio": (_MAD_TO_SIGMA * np.nanmedian(pull, axis=0)).round(3).tolist(),
+        "chi2": np.nanmean(kept**2, axis=0).round(3).tolist(),
+        **coverage(first - second, error),
     }
 
 
