@@ -35,6 +35,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"{project} {version}"
 html_theme_options = {"show_prev_next": False}
 html_context = {"default_mode": "auto"}
+linkcheck_timeout = 30  # seconds
+linkcheck_retries = 2
+linkcheck_workers = 4  # some archives turn away those who ask for much at once
+linkcheck_ignore = [r"https?://(localhost|127\.0\.0\.1)(:\d+)?(/|$)"]
 
 
 def setup(app):
