@@ -28,6 +28,9 @@ ARCHITECTURES = LazyRegistry(
         "aligned_autoencoder": (
             "astro_latent.models.aligned_autoencoder:AlignedAutoencoder"
         ),
+        "aligned_parameters": (
+            "astro_latent.models.aligned_parameters:AlignedParameters"
+        ),
         "starnet": "astro_latent.models.starnet:StarNet",
         "disentangled_autoencoder": (
             "astro_latent.models.disentangled_autoencoder:DisentangledAutoencoder"

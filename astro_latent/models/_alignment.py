@@ -25,6 +25,10 @@ class VelocityGrid(nn.Module):
         Wavelength in Angstrom from which on the red part extends.
     """
 
+    valid: Tensor
+    _rest: Tensor
+    _log_grid: Tensor
+
     def __init__(self, grid: SpectralGrid, *, step: float, red: float) -> None:
         super().__init__()
         inside = grid.wavelength[grid.valid]
@@ -64,7 +68,7 @@ class VelocityGrid(nn.Module):
         Tensor, shape (n, n_rest), float64
             Fractional pixels of the grid.
         """
-        wavelength = self.get_buffer("_rest") * self._doppler(velocity).exp()[:, None]
+        wavelength = self._rest * self._doppler(velocity).exp()[:, None]
         return (wavelength - self._start) / self._width
 
     def moved(self, velocity: Tensor) -> Tensor:
@@ -97,7 +101,7 @@ class VelocityGrid(nn.Module):
             Fractional pixels at rest of the source.
         """
         shift = self._doppler(velocity)[:, None] + self._log_start
-        return (self.get_buffer("_log_grid") - shift) / self._log_step
+        return (self._log_grid - shift) / self._log_step
 
     def inverse_red(self, velocity: Tensor) -> tuple[int, Tensor]:
         """Return where the red pixels of the grid lie among the red ones at rest.
@@ -115,9 +119,9 @@ class VelocityGrid(nn.Module):
             Fractional pixels of the red part at rest.
         """
         log_first = self._log_start + self._log_step * self._first_red
-        first = int(torch.searchsorted(self.get_buffer("_log_grid"), log_first))
+        first = int(torch.searchsorted(self._log_grid, log_first))
         shift = self._doppler(velocity)[:, None] + log_first
-        log_grid = self.get_buffer("_log_grid")[first:]
+        log_grid = self._log_grid[first:]
         return first, (log_grid - shift) / self._log_step
 
 

@@ -61,6 +61,20 @@ class AlignedAutoencoder(nn.Module):
     (14, (1, 14))
     """
 
+    weight: Tensor
+    template: Tensor
+    star_mean: Tensor
+    star_basis: Tensor
+    star_scale: Tensor
+    telluric_template: Tensor
+    telluric_mean: Tensor
+    telluric_basis: Tensor
+    shape_mean: Tensor
+    shape_basis: Tensor
+    offset: Tensor
+    scale: Tensor
+    error_scale: Tensor
+
     def __init__(
         self,
         *,
@@ -153,7 +167,7 @@ class AlignedAutoencoder(nn.Module):
         )[:, 0]
         lines = torch.where(good, flux / full - 1.0, torch.zeros_like(flux))
         middle = slice(_KNOT // 2, None, _KNOT)
-        n_knots = self.get_buffer("shape_mean").shape[0]
+        n_knots = self.shape_mean.shape[0]
         shape = smooth[:, middle][:, :n_knots].log()
         known = fraction[:, middle][:, :n_knots] > 0.5
         return lines.clamp(-1.5, 3.0), good, shape, known
@@ -173,8 +187,8 @@ class AlignedAutoencoder(nn.Module):
         """
         grid = self.velocities
         seen = cubic_at(lines, grid.position(lines.new_zeros(len(lines))))
-        template = self.get_buffer("template")
-        weight = self.get_buffer("weight")
+        template = self.template
+        weight = self.weight
         shift, variance = best_shift(
             seen * weight, template * weight, int(self.limit / grid.step)
         )
@@ -218,7 +232,7 @@ class AlignedAutoencoder(nn.Module):
         Tensor, shape (n, n_rest)
             Flux over smooth flux, less one.
         """
-        mean, basis = self.get_buffer("star_mean"), self.get_buffer("star_basis")
+        mean, basis = self.star_mean, self.star_basis
         return torch.addmm(mean, coefficients, basis)
 
     def project(self, lines: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
@@ -236,12 +250,12 @@ class AlignedAutoencoder(nn.Module):
         variance : Tensor, shape (n,)
             Of a weighted pixel around the fit.
         """
-        weight = self.get_buffer("weight")
+        weight = self.weight
         return masked_projection(
-            (lines - self.get_buffer("star_mean")) * weight,
+            (lines - self.star_mean) * weight,
             valid & (weight > 0),
-            self.get_buffer("star_basis") * weight,
-            self.get_buffer("star_scale"),
+            self.star_basis * weight,
+            self.star_scale,
         )
 
     def absorption(
@@ -296,10 +310,10 @@ class AlignedAutoencoder(nn.Module):
         depth, deep = self.absorption(lines, good, velocity, coefficients)
         earth, earth_variance, amounts, depth_noise = self.atmosphere(depth, deep)
         shapes, shape_noise = masked_projection(
-            shape - self.get_buffer("shape_mean"),
+            shape - self.shape_mean,
             known,
-            self.get_buffer("shape_basis"),
-            self.get_buffer("scale")[-self.sizes[-1] :],
+            self.shape_basis,
+            self.scale[-self.sizes[-1] :],
         )
         n_telluric, _, n_shape = self.sizes[2:]
         variance = [
@@ -310,9 +324,9 @@ class AlignedAutoencoder(nn.Module):
             shape_noise[:, None].expand(-1, n_shape),
         ]
         values = [velocity[:, None], earth[:, None], amounts, nodes, shapes]
-        scale = self.get_buffer("scale")
-        mean = (torch.cat(values, 1) - self.get_buffer("offset")) / scale
-        spread = torch.cat(variance, 1) * (self.get_buffer("error_scale") / scale) ** 2
+        scale = self.scale
+        mean = (torch.cat(values, 1) - self.offset) / scale
+        spread = torch.cat(variance, 1) * (self.error_scale / scale) ** 2
         return mean, spread.clamp(min=1e-12).log()
 
     def nodes(self, coefficients: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -330,7 +344,7 @@ class AlignedAutoencoder(nn.Module):
         mean, log_variance : Tensor, shape (n, n_star)
             Of the posterior.
         """
-        scaled = coefficients / self.get_buffer("star_scale")
+        scaled = coefficients / self.star_scale
         level = 0.5 * noise.clamp(min=1e-8).log()[:, None] + 4.0
         mean, log_variance = self.to_nodes(torch.cat([scaled, level], 1)).chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 2.0)
@@ -355,17 +369,15 @@ class AlignedAutoencoder(nn.Module):
             Variance of the optical depth around the fit.
         """
         step = self.velocities.step
-        shift, variance = best_shift(
-            depth, self.get_buffer("telluric_template"), int(45.0 / step)
-        )
+        shift, variance = best_shift(depth, self.telluric_template, int(45.0 / step))
         pixel = torch.arange(depth.shape[1], device=depth.device)
         position = pixel + shift[:, None].double()
         nearest = position.round().clamp(0, depth.shape[1] - 1).long()
         amounts, noise = masked_projection(
-            cubic_at(depth, position) - self.get_buffer("telluric_mean"),
+            cubic_at(depth, position) - self.telluric_mean,
             valid.gather(1, nearest),
-            self.get_buffer("telluric_basis"),
-            self.get_buffer("scale")[2 : 2 + self.sizes[2]],
+            self.telluric_basis,
+            self.scale[2 : 2 + self.sizes[2]],
         )
         return shift * step, variance * step**2, amounts, noise
 
@@ -382,19 +394,15 @@ class AlignedAutoencoder(nn.Module):
         Tensor, shape (n, n_pixels)
             Prepared flux; zero outside the valid pixels of the grid.
         """
-        values = latent * self.get_buffer("scale") + self.get_buffer("offset")
+        values = latent * self.scale + self.offset
         velocity, earth, amounts, nodes, shapes = values.split(self.sizes, 1)
         grid = self.velocities
-        coefficients = self.from_nodes(nodes) * self.get_buffer("star_scale")
+        coefficients = self.from_nodes(nodes) * self.star_scale
         lines = cubic_at(self.star(coefficients), grid.inverse(velocity[:, 0]))
-        depth = torch.addmm(
-            self.get_buffer("telluric_mean"), amounts, self.get_buffer("telluric_basis")
-        )
+        depth = torch.addmm(self.telluric_mean, amounts, self.telluric_basis)
         first, depth_at = grid.inverse_red(earth[:, 0])
         transmission = torch.exp(-cubic_at(depth, depth_at))
-        smooth = torch.addmm(
-            self.get_buffer("shape_mean"), shapes, self.get_buffer("shape_basis")
-        )
+        smooth = torch.addmm(self.shape_mean, shapes, self.shape_basis)
         pixel = torch.arange(self.n_pixels, device=latent.device)
         knot = (pixel - _FIRST_KNOT) / (_JOINED * _KNOT)
         flux = torch.exp(cubic_at(smooth, knot.expand(len(latent), -1)))

@@ -159,14 +159,18 @@ class Runner:
         ndarray of int, tuple of ndarray
             Rows of the block, and what the function returned for them.
         """
-        alone = self.device.type == "cpu" and n_pixels >= LONG_SPECTRUM
-        size = 1 if alone else ROW_MULTIPLE
+        size = self._row_multiple(n_pixels)
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
             tensors = [_padded(self.tensor(array[block]), size) for array in arrays]
             with torch.inference_mode(), self.numerics():
                 results = function(*tensors)
             yield block, tuple(_numpy(result[: len(block)]) for result in results)
+
+    def _row_multiple(self, n_pixels: int) -> int:
+        """Rows go through a network in multiples of this; long ones alone on a CPU."""
+        alone = self.device.type == "cpu" and n_pixels >= LONG_SPECTRUM
+        return 1 if alone else ROW_MULTIPLE
 
     def labels(
         self, module: Any, flux: Tensor, valid: Tensor
@@ -202,6 +206,9 @@ class Runner:
 
     def _features(self, module: Any, flux: Tensor, valid: Tensor) -> Tensor:
         """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
+        if self._row_multiple(flux.shape[1]) == 1:
+            pairs = zip(flux.split(1), valid.split(1), strict=True)
+            return torch.cat([module.features(*pair) for pair in pairs])
         total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
         if self.device.type != "cpu" or not hasattr(module, "convolve"):
             return module.features(_padded(flux, total), _padded(valid, total))
@@ -233,7 +240,11 @@ class Runner:
             In the network's units; 0 where not valid.
         """
         count = len(flux)
-        total = -(-count // ROW_MULTIPLE) * ROW_MULTIPLE
+        if self._row_multiple(flux.shape[1]) == 1 < count:
+            pairs = zip(flux.split(1), valid.split(1), strict=True)
+            return torch.cat([self.jacobian(modules, *pair) for pair in pairs])
+        multiple = self._row_multiple(flux.shape[1])
+        total = -(-count // multiple) * multiple
         flux, valid = _padded(flux, total), _padded(valid, total)
         total_jacobian = _label_jacobian(modules[0], flux, valid, self)
         for module in modules[1:]:

@@ -86,6 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
         finish_abundances(
             recipe, trained, data=options.data, work=options.work, output=output
         )
+    elif recipe["task"] == "aligned_parameters":
+        from .aligned_parameters import finish_parameters, train_parameters
+
+        head = train_parameters(recipe, data=options.data, work=options.work)
+        finish_parameters(
+            recipe, head, data=options.data, work=options.work, output=output
+        )
     elif recipe["architecture"] == "aligned_autoencoder":
         from .aligned import train_aligned
         from .finish_autoencoder import finish_autoencoder
