@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..preparation.grid import SpectralGrid
 
-__all__ = ["VelocityGrid", "best_shift", "masked_projection"]
+__all__ = ["VelocityGrid", "best_shift", "masked_projection", "small_shift"]
 
 _LIGHT_SPEED = 299_792.458  # km/s
 
@@ -40,6 +40,7 @@ class VelocityGrid(nn.Module):
         self.n_rest = int((last - first) / self._log_step)
         self._first_red = int((np.log(red) - first) / self._log_step)
         self.red = slice(self._first_red, None)
+        self.blue = slice(0, self._first_red)
         self.n_red = self.n_rest - self._first_red
         log_wavelength = first + self._log_step * np.arange(self.n_rest)
         constants = {
@@ -55,24 +56,26 @@ class VelocityGrid(nn.Module):
         beta = velocity.double() / _LIGHT_SPEED
         return 0.5 * (torch.log1p(beta) - torch.log1p(-beta))
 
-    def position(self, velocity: Tensor) -> Tensor:
+    def position(self, velocity: Tensor, part: slice = slice(None)) -> Tensor:
         """Return where the pixels at rest lie among those of the grid.
 
         Parameters
         ----------
         velocity : Tensor, shape (n,)
             Of the source, km/s.
+        part : slice, optional
+            Which of the ``n_rest`` pixels.
 
         Returns
         -------
         Tensor, shape (n, n_rest), float64
             Fractional pixels of the grid.
         """
-        wavelength = self._rest * self._doppler(velocity).exp()[:, None]
+        wavelength = self._rest[part] * self._doppler(velocity).exp()[:, None]
         return (wavelength - self._start) / self._width
 
-    def moved(self, velocity: Tensor) -> Tensor:
-        """Return where the pixels at rest of the observer lie among the source's.
+    def moved_red(self, velocity: Tensor) -> tuple[int, Tensor]:
+        """Return where the observer's red pixels lie among the source's.
 
         Parameters
         ----------
@@ -81,11 +84,15 @@ class VelocityGrid(nn.Module):
 
         Returns
         -------
-        Tensor, shape (n, n_rest), float64
-            Fractional pixels at rest of the source.
+        first : int
+            First pixel at rest that is needed.
+        position : Tensor, shape (n, n_red), float64
+            Fractional pixels at rest of the source, counted from ``first``.
         """
-        pixel = torch.arange(self.n_rest, device=velocity.device)
-        return pixel - self._doppler(velocity)[:, None] / self._log_step
+        pixel = torch.arange(self._first_red, self.n_rest, device=velocity.device)
+        position = pixel - self._doppler(velocity)[:, None] / self._log_step
+        first = max(0, int(position.min()) - 2)
+        return first, position - first
 
     def inverse(self, velocity: Tensor) -> Tensor:
         """Return where the pixels of the grid lie among those at rest.
@@ -150,7 +157,40 @@ def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tens
     cross = torch.fft.irfft(spectrum, size)
     near = torch.cat([cross[:, -limit:], cross[:, : limit + 1]], 1)
     norm = seen.norm(dim=1, keepdim=True) * template.norm()
-    near = near / norm.clamp(min=1e-12)
+    return _highest(near / norm.clamp(min=1e-12), n)
+
+
+def small_shift(
+    seen: Tensor, template: Tensor, limit: int = 3
+) -> tuple[Tensor, Tensor]:
+    """Find a shift of a few pixels, without a Fourier transform.
+
+    Parameters
+    ----------
+    seen : Tensor, shape (n, n_pixels)
+        Zero where there are no data.
+    template : Tensor, shape (n_pixels,)
+        What to look for.
+    limit : int, optional
+        Largest shift looked for, pixels.
+
+    Returns
+    -------
+    shift, variance : Tensor, shape (n,)
+        As of `best_shift`.
+    """
+    n = seen.shape[1]
+    inner = template[limit : n - limit]
+    near = torch.stack(
+        [seen[:, k : n - 2 * limit + k] @ inner for k in range(2 * limit + 1)], 1
+    )
+    norm = seen.norm(dim=1, keepdim=True) * template.norm()
+    return _highest(near / norm.clamp(min=1e-12), n)
+
+
+def _highest(near: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Shift and variance from the correlation of ``n`` pixels at lags around zero."""
+    limit = near.shape[1] // 2
     peak = near[:, 1:-1].argmax(1, keepdim=True) + 1
     left, top, right = (near.gather(1, peak + k)[:, 0] for k in (-1, 0, 1))
     curvature = (left - 2.0 * top + right).clamp(max=-1e-9)
@@ -162,7 +202,11 @@ def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tens
 
 
 def masked_projection(
-    rows: Tensor, valid: Tensor, basis: Tensor, scale: Tensor
+    rows: Tensor,
+    valid: Tensor,
+    basis: Tensor,
+    scale: Tensor,
+    weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Fit rows by an orthonormal basis although pixels are missing.
 
@@ -173,22 +217,26 @@ def masked_projection(
     valid : Tensor of bool, shape (n, n_pixels)
         Where there are data.
     basis : Tensor, shape (n_components, n_pixels)
-        Orthonormal rows.
+        Rows, orthonormal when multiplied by the weight.
     scale : Tensor, shape (n_components,)
         Spread of each coefficient to be expected.
+    weight : Tensor, shape (n_pixels,), optional
+        By default one.
 
     Returns
     -------
     coefficients : Tensor, shape (n, n_components)
         Most probable values.
     variance : Tensor, shape (n,)
-        Of a pixel around the fit.
+        Of a weighted pixel around the fit.
     """
-    rows = torch.where(valid, rows, torch.zeros_like(rows))
-    straight = rows @ basis.T
+    weight = torch.ones_like(rows[0]) if weight is None else weight
+    rows = torch.where(valid, rows * weight, torch.zeros_like(rows))
+    straight = (rows * weight) @ basis.T
     energy = rows.square().sum(1)
     count = valid.sum(1).clamp(min=1)
-    gaps = torch.stack([part @ part.T for part in (basis[:, ~row] for row in valid)])
+    missing = (basis[:, ~row] * weight[~row] for row in valid)
+    gaps = torch.stack([part @ part.T for part in missing])
     seen = torch.eye(len(basis), dtype=rows.dtype, device=rows.device) - gaps
     noise = (energy - straight.square().sum(1)).clamp(min=0.0) / count
     for _ in range(2):  # the noise is known only after a first fit

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..preparation.grid import get_grid
-from ._alignment import VelocityGrid, best_shift, masked_projection
+from ._alignment import VelocityGrid, best_shift, masked_projection, small_shift
 from ._interpolate import cubic_at, running_mean
 
 __all__ = ["AlignedAutoencoder"]
@@ -23,6 +23,7 @@ _JOINED = 16  # pixels in a point of the smooth flux
 _WINDOW = 44  # points in the window that it is averaged over, about 7 Angstrom
 _KNOT = 22  # points in a knot of the flux shape
 _FIRST_KNOT = (_KNOT // 2 + 0.5) * _JOINED - 0.5  # pixel of the first
+_SKIPPED = 3  # every third pixel at rest finds a velocity roughly
 _LEAST = 0.01  # of the median flux: what a smooth flux is at least
 
 
@@ -185,17 +186,28 @@ class AlignedAutoencoder(nn.Module):
         velocity, variance : Tensor, shape (n,)
             km/s and its square.
         """
-        grid = self.velocities
-        seen = cubic_at(lines, grid.position(lines.new_zeros(len(lines))))
-        template = self.template
-        weight = self.weight
-        shift, variance = best_shift(
-            seen * weight, template * weight, int(self.limit / grid.step)
+        step = self.velocities.step
+        known = (self.template * self.weight)[self.velocities.blue]
+        few = slice(0, len(known), _SKIPPED)
+        where = self.velocities.position(lines.new_zeros(len(lines)), few)
+        weight = self.weight[few]
+        rough, _ = best_shift(
+            cubic_at(lines, where) * weight,
+            self.template[few] * weight,
+            int(self.limit / step / _SKIPPED),
         )
-        return shift * grid.step, variance * grid.step**2
+        velocity = rough * (step * _SKIPPED)
+        blue = self.velocities.blue
+        near = cubic_at(lines, self.velocities.position(velocity, blue))
+        shift, variance = small_shift(near * self.weight[blue], known)
+        return velocity + shift * step, variance * step**2
 
     def at_rest(
-        self, lines: Tensor, valid: Tensor, velocity: Tensor
+        self,
+        lines: Tensor,
+        valid: Tensor,
+        velocity: Tensor,
+        part: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
         """Resample lines at rest.
 
@@ -205,6 +217,8 @@ class AlignedAutoencoder(nn.Module):
             From `flatten`.
         velocity : Tensor, shape (n,)
             km/s.
+        part : slice, optional
+            Which of the ``n_rest`` pixels.
 
         Returns
         -------
@@ -213,35 +227,37 @@ class AlignedAutoencoder(nn.Module):
         valid : Tensor of bool, shape (n, n_rest)
             Where there are data.
         """
-        position = self.velocities.position(velocity)
+        position = self.velocities.position(velocity, part)
         inside = (position >= 0) & (position <= self.n_pixels - 1)
         nearest = position.round().clamp(0, self.n_pixels - 1).long()
         good = valid.gather(1, nearest) & inside
         return cubic_at(lines, position) * good, good
 
-    def star(self, coefficients: Tensor) -> Tensor:
+    def star(self, coefficients: Tensor, part: slice = slice(None)) -> Tensor:
         """Return the lines of stars at rest.
 
         Parameters
         ----------
         coefficients : Tensor, shape (n, n_components)
             Of the components.
+        part : slice, optional
+            Which of the ``n_rest`` pixels.
 
         Returns
         -------
         Tensor, shape (n, n_rest)
             Flux over smooth flux, less one.
         """
-        mean, basis = self.star_mean, self.star_basis
-        return torch.addmm(mean, coefficients, basis)
+        basis = self.star_basis[:, part]
+        return torch.addmm(self.star_mean[part], coefficients, basis)
 
     def project(self, lines: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Find the coefficients of the components of spectra at rest.
 
         Parameters
         ----------
-        lines, valid : Tensor, shape (n, n_rest)
-            From `at_rest`.
+        lines, valid : Tensor, shape (n, n_blue)
+            From `at_rest`, of the blue part.
 
         Returns
         -------
@@ -250,12 +266,13 @@ class AlignedAutoencoder(nn.Module):
         variance : Tensor, shape (n,)
             Of a weighted pixel around the fit.
         """
-        weight = self.weight
+        blue = self.velocities.blue
         return masked_projection(
-            (lines - self.star_mean) * weight,
-            valid & (weight > 0),
-            self.star_basis * weight,
+            lines - self.star_mean[blue],
+            valid,
+            self.star_basis[:, blue],
             self.star_scale,
+            self.weight[blue],
         )
 
     def absorption(
@@ -279,12 +296,12 @@ class AlignedAutoencoder(nn.Module):
         valid : Tensor of bool, shape (n, n_red)
             Where there are data.
         """
-        seen, good = self.at_rest(lines, valid, torch.zeros_like(velocity))
-        red = self.velocities.red
-        star = self.star(coefficients)
-        moved = cubic_at(star, self.velocities.moved(velocity)[:, red])
-        ratio = (1.0 + seen[:, red]).clamp(0.03, 3.0) / (1.0 + moved).clamp(0.03, 3.0)
-        return -ratio.log() * good[:, red], good[:, red]
+        still = torch.zeros_like(velocity)
+        seen, good = self.at_rest(lines, valid, still, self.velocities.red)
+        first, position = self.velocities.moved_red(velocity)
+        moved = cubic_at(self.star(coefficients, slice(first, None)), position)
+        ratio = (1.0 + seen).clamp(0.03, 3.0) / (1.0 + moved).clamp(0.03, 3.0)
+        return -ratio.log() * good, good
 
     def encode(
         self, flux: Tensor, valid: Tensor | None = None
@@ -305,7 +322,9 @@ class AlignedAutoencoder(nn.Module):
         """
         lines, good, shape, known = self.flatten(flux, valid)
         velocity, velocity_variance = self.find_velocity(lines)
-        coefficients, noise = self.project(*self.at_rest(lines, good, velocity))
+        blue = self.velocities.blue
+        rest = self.at_rest(lines, good, velocity, blue)
+        coefficients, noise = self.project(*rest)
         nodes, nodes_log_variance = self.nodes(coefficients, noise)
         depth, deep = self.absorption(lines, good, velocity, coefficients)
         earth, earth_variance, amounts, depth_noise = self.atmosphere(depth, deep)

@@ -89,7 +89,9 @@ class AlignedParameters(nn.Module):
         encoder = self.encoder
         lines, good, _, _ = encoder.flatten(flux, valid)
         velocity, variance = encoder.find_velocity(lines)
-        coefficients, noise = encoder.project(*encoder.at_rest(lines, good, velocity))
+        blue = encoder.velocities.blue
+        rest = encoder.at_rest(lines, good, velocity, blue)
+        coefficients, noise = encoder.project(*rest)
         variance = variance * encoder.error_scale[0] ** 2
         return torch.cat(
             [

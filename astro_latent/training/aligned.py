@@ -286,7 +286,8 @@ def _measure(
     for flux in _observed(model, bank, rows, rng):
         lines, valid, _, _ = model.flatten(flux)
         velocity, _ = model.find_velocity(lines)
-        found.append(model.project(*model.at_rest(lines, valid, velocity)))
+        rest = model.at_rest(lines, valid, velocity, model.velocities.blue)
+        found.append(model.project(*rest))
     coefficients, noise = (torch.cat(part) for part in zip(*found, strict=True))
     return coefficients, noise
 

@@ -7,7 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_latent.models._alignment import VelocityGrid, best_shift, masked_projection
+from astro_latent.models._alignment import (
+    VelocityGrid,
+    best_shift,
+    masked_projection,
+    small_shift,
+)
 from astro_latent.models._interpolate import cubic_at, running_mean
 from astro_latent.models.aligned_autoencoder import AlignedAutoencoder
 from astro_latent.preparation import get_grid
@@ -48,6 +53,12 @@ def test_the_shift_of_a_planted_spectrum_is_found(shift, seed):
     found, variance = best_shift(noisy[None], spectrum(0.0), 50)
     assert float(found[0]) == pytest.approx(shift, abs=0.1)
     assert 0.0 < float(variance[0]) < 0.05
+    rest = shift - np.round(shift)
+    near, spread = small_shift(
+        torch.roll(noisy, -int(np.round(shift)))[None], spectrum(0.0)
+    )
+    assert float(near[0]) == pytest.approx(rest, abs=0.1)
+    assert float(spread[0]) == pytest.approx(float(variance[0]), rel=0.2)
 
 
 def test_the_stated_spread_of_a_shift_is_that_of_repeats():
