@@ -5,7 +5,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from ._common import EXIT_OK, add_inputs, expand_inputs, show_table
+from ._common import EXIT_OK, add_inputs, complain, expand_inputs, show_table
 
 if TYPE_CHECKING:
     from ..spectra.observation import SpectrumArrays
@@ -26,8 +26,14 @@ def run(options: argparse.Namespace) -> int:
     from ..spectra import iter_arrays
 
     kinds = {"visits": True} if options.visits else {}
-    found = iter_arrays(expand_inputs(options.inputs), **kinds)
-    show_table(Table([_row(arrays) for arrays in found]))
+    rows, unread = [], []
+    for arrays in iter_arrays(expand_inputs(options.inputs), **kinds):
+        rows.append(_row(arrays))
+        if not len(arrays.wavelength):
+            unread.append(arrays.observation.message)
+    show_table(Table(rows))
+    for message in unread:
+        complain(message)
     return EXIT_OK
 
 

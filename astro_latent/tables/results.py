@@ -201,13 +201,20 @@ def _survey_model(spectra: Any) -> str:
     """Name of the model for the survey of the first spectrum that can be read."""
     from ..spectra import iter_arrays
 
-    arrays = (a for a in iter_arrays(spectra) if len(a.wavelength))
-    survey = next((a.observation.survey.lower() for a in arrays), "")
+    unread, survey = "there are none", None
+    for arrays in iter_arrays(spectra):
+        if len(arrays.wavelength):
+            survey = arrays.observation.survey.lower()
+            break
+        unread = arrays.observation.message or "an empty spectrum"
     for name, model in DEFAULT_MODELS.items():
-        if survey.startswith(name):
+        if survey is not None and survey.startswith(name):
             return model
+    why = f"no model belongs to survey {survey!r}"
+    if survey is None:
+        why = f"no spectrum can be read that would tell the model ({unread})"
     known = ", ".join(sorted(set(DEFAULT_MODELS.values())))
-    msg = f"no model belongs to survey {survey!r}; pass model=, such as {known}"
+    msg = f"{why}; pass model= (-m), such as {known}"
     raise ValueError(msg)
 
 

@@ -171,3 +171,10 @@ def test_strict_lets_notices_pass(run, harps, tmp_path):
     code, _, err = run("encode", harps[0], "--strict", *output)
     assert "NOISE_ESTIMATED" in err
     assert code == 0
+
+
+def test_a_file_that_is_not_there_is_named_where_it_should_tell_the_model(run):
+    code, _, err = run("predict", "no_such_star.fits")
+    assert code == 1
+    assert "no_such_star.fits: cannot be opened" in err
+    assert "pass model= (-m), such as apogee_starnet_v1" in err

@@ -105,7 +105,7 @@ def test_fetch_refuses(run, arguments, code, message):
 
 
 def test_info_says_what_each_spectrum_is(run, apogee, harps, broken):
-    code, out, _ = run("info", apogee[0], harps[0], broken[0])
+    code, out, err = run("info", apogee[0], harps[0], broken[0])
     assert code == 0
     header, _, star, sun, bad = out.splitlines()
     assert header.split()[0] == "obs_id"
@@ -113,6 +113,7 @@ def test_info_says_what_each_spectrum_is(run, apogee, harps, broken):
     assert {"air", "barycentric", "harps"} <= set(sun.split())
     assert bad.split()[0] == "empty"
     assert "UNREADABLE" in bad
+    assert "the file is empty (0 bytes)" in err
 
 
 def test_prepare_writes_the_arrays_that_the_model_sees(run, apogee, broken, tmp_path):
