@@ -82,7 +82,7 @@ def typical_vmicro(logg: np.ndarray) -> np.ndarray:
     >>> import numpy as np
     >>> from astro_latent.training.abundances import typical_vmicro
     >>> typical_vmicro(np.array([1.0, 2.5, 4.5])).round(2).tolist()
-    [1.66, 1.51, 0.9]
+    [1.67, 1.51, 0.9]
     """
     exponent = 0.226 - 0.0228 * logg + 0.0297 * logg**2 - 0.0113 * logg**3
     return np.maximum(10.0**exponent, 0.9)

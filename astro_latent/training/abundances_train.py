@@ -7,10 +7,10 @@ them, so the network begins as a linear regression, which finds them at once.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..models import load_model
 from ..models.starnet import StarNet
@@ -112,7 +112,7 @@ def linear_start(
         targets.append(target)
     inputs, truth = torch.cat(pooled), torch.cat(targets)
     del pooled
-    first, second = model.dense
+    first, second = cast("list[nn.Linear]", list(model.dense))
     hidden = torch.relu(first(inputs[:1000]))
     outer = torch.relu(second(hidden))
     weights, bias = ridge(inputs, truth, penalties=(1e-4, 1e-3, 1e-2, 1e-1))
