@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""How much of a saliency falls into given stretches of the spectrum, and into chance."""
+"""How much of a saliency falls into given windows, and how much by chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,8 +97,8 @@ def _matching_rows(
     if worst.max() > 0.02:
         pixel = int(worst.argmax())
         msg = (
-            f"{path} has no pixel within 0.02 Ångström of {grid.wavelength[pixel]:.3f}, "
-            f"pixel {pixel} of the grid {grid.name!r}"
+            f"{path} has no pixel within 0.02 Ångström of "
+            f"{grid.wavelength[pixel]:.3f}, pixel {pixel} of the grid {grid.name!r}"
         )
         raise ValueError(msg)
     return pairs[distance.argmin(axis=0), np.arange(grid.n_pixels)]
