@@ -301,7 +301,12 @@ def _train_nodes(
     """Train the network between coefficients and nodes as a variational autoencoder.
 
     The components are orthonormal, so squared residuals of coefficients are those of
-    the weighted spectrum; ``pixel_noise`` is the noise that the likelihood allows.
+    the weighted spectrum. That would neglect the faint components; the residuals are
+    weighted half-way between equal pixels and equal components. ``pixel_noise`` is the
+    noise that the likelihood allows at least.
+    In half of the cases the decoder sees only the first few nodes, a random number
+    (nested dropout, Rippel et al. 2014): so nodes are ordered by what they explain,
+    and do not share one factor among them.
     """
     optimiser = torch.optim.AdamW(
         [*model.to_nodes.parameters(), *model.from_nodes.parameters()],
@@ -309,14 +314,20 @@ def _train_nodes(
         weight_decay=1e-4,
     )
     generator = torch.Generator().manual_seed(options["seed"])
+    scale = model.star_scale
+    metric = scale.sqrt() * scale.norm() / scale.sqrt().norm()
     n_steps = options["n_steps"]
+    n_nodes = model.sizes[3]
+    place = torch.arange(n_nodes)
     for step in range(1, n_steps + 1):
         rows = torch.randint(len(noise), (options["batch_size"],), generator=generator)
         truth, level = coefficients[rows], noise[rows]
         mean, log_variance = model.nodes(truth, level)
         drawn = torch.empty_like(mean).normal_(generator=generator)
-        again = model.from_nodes(mean + torch.exp(0.5 * log_variance) * drawn)
-        residual = (again * model.star_scale - truth).square().sum(1)
+        latent = mean + torch.exp(0.5 * log_variance) * drawn
+        kept = torch.randint(1, 2 * n_nodes, (len(rows), 1), generator=generator)
+        again = model.from_nodes(latent * (place < kept))
+        residual = ((again - truth / scale) * metric).square().sum(1)
         allowed = level.clamp(min=options["pixel_noise"] ** 2)
         weight = options["kl_weight"] * min(1.0, 2.0 * step / n_steps)
         divergence = kl_divergence(mean, log_variance).sum(1)
