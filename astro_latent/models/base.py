@@ -235,7 +235,9 @@ class SpectralModel:
         since networks learn it from noisy spectra, it has the noise in it. The
         statistical variance is ``scale**2 P + floor**2``, and never less than F; labels
         are correlated as in F + P. A model that predicts no variance has the
-        statistical variance ``scale**2 F + floor**2``. The total has the square of
+        statistical variance ``scale**2 F + floor**2``. Statistical errors of a model
+        that predicts a variance grow by ``1 + missing`` times the share of missing
+        pixels in segments that are not missing altogether. The total has the square of
         ``systematic`` in addition: by how much models of real spectra disagree about
         the labels of one spectrum, the same for all. What the flux errors do not
         explain of the total is the model's part.

@@ -48,7 +48,7 @@ _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
 _DOMAIN_KEYS = (
     "snr", "feature_limit", "reconstruction_limit", "second_limit", "emission_limit",
 )  # fmt: skip
-_CALIBRATION_KEYS = ("scale", "floor", "flux_scale", "systematic")
+_CALIBRATION_KEYS = ("scale", "floor", "flux_scale", "missing", "systematic")
 _CARD_KEYS = ("intended_use", "out_of_scope", "limitations")
 
 
@@ -120,8 +120,8 @@ class ModelConfig:
     outputs : tuple of OutputColumn
         What the network gives.
     calibration : dict
-        ``scale``, ``floor``, ``flux_scale``, ``systematic``, each with one number for
-        each output; see the notes of `SpectralModel.predict`.
+        ``scale``, ``floor``, ``flux_scale``, ``missing``, ``systematic``, each with one
+        number for each output; see the notes of `SpectralModel.predict`.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
         ``second_limit`` and ``emission_limit``.

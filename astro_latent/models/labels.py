@@ -48,7 +48,8 @@ def predict_labels(
         from_flux = np.full((len(rows), n_labels, n_labels), np.nan)
         if flux_errors:
             from_flux = _flux_covariance(model, prepared, rows)
-        total = _total_covariance(model, from_flux, predicted)
+        growth = 1.0 + _calibration(model, "missing", 0.0) * _missing(prepared, rows)
+        total = _total_covariance(model, from_flux, predicted, growth)
         values[rows], covariance[rows] = mean, total
         error[rows] = _deviation(total)
         error_flux[rows] = _deviation(from_flux)
@@ -194,7 +195,10 @@ def _network_jacobian(
 
 
 def _total_covariance(
-    model: "SpectralModel", from_flux: np.ndarray, predicted: np.ndarray | None
+    model: "SpectralModel",
+    from_flux: np.ndarray,
+    predicted: np.ndarray | None,
+    growth: np.ndarray,
 ) -> np.ndarray:
     """Combine and calibrate; see the notes of `SpectralModel.predict`."""
     scale = _calibration(model, "scale", 1.0)
@@ -206,8 +210,18 @@ def _total_covariance(
     variance = scale**2 * _variance(predicted) + floor**2
     sigma = np.sqrt(np.maximum(variance, _variance(known)))
     both = known + predicted
-    ratio = sigma / _deviation(both)
+    ratio = growth * sigma / _deviation(both)
     return both * ratio[:, :, None] * ratio[:, None, :] + common
+
+
+def _missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
+    """Share of missing pixels in segments that are there, shape (n_rows, 1)."""
+    missing, there = np.zeros(len(rows)), np.zeros(len(rows))
+    for first, last in prepared.grid.segments:
+        good = np.count_nonzero(prepared.valid[rows, first:last], axis=1)
+        missing += np.where(good > 0, last - first - good, 0)
+        there += np.where(good > 0, last - first, 0)
+    return (missing / np.maximum(there, 1.0))[:, None]
 
 
 def _calibration(model: "SpectralModel", key: str, default: float) -> np.ndarray:

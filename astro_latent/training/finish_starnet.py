@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Calibrate a trained StarNet on stars it never saw, judge it, write its weights."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from ..tables.columns import LABELS
 from .apogee_simulator import ApogeeConditions
 from .held_out import (
     CALM,
+    drop_pixels,
     features_of,
     repeated_observations,
     simulated_test_set,
     with_recipe,
 )
 from .label_scale import label_scale
-from .scores import calibrate_errors, feature_domain
+from .scores import calibrate_errors, feature_domain, growth_with_missing
 from .starnet import (
     DEFECTS,
     TrainedStarNet,
@@ -144,25 +146,50 @@ def _calibrate(model: SpectralModel, data: str | Path) -> dict[str, list[float]]
         1.4826 * np.median(np.abs(pull), axis=0) * np.std(pull, axis=0)
     )
     systematic, _ = label_scale(model, data)
+    missing = _growth(model, data, np.array([scale, floor]))
     return {
         "scale": scale.tolist(),
         "floor": floor.tolist(),
         "flux_scale": flux_scale.tolist(),
+        "missing": missing.tolist(),
         "systematic": systematic.tolist(),
     }
+
+
+def _growth(
+    model: SpectralModel, data: str | Path, calibration: np.ndarray
+) -> np.ndarray:
+    """Fit how errors grow with missing stretches, none to half of the pixels."""
+    rng = np.random.default_rng(830_000)
+    prepared, truth = simulated_test_set(data, 1000, seed=830_000, conditions=CALM)
+    share = rng.uniform(0.0, 0.5, len(prepared))
+    valid = np.concatenate(
+        [
+            drop_pixels(prepared[row : row + 1], share[row], rng=rng).valid
+            for row in range(len(prepared))
+        ]
+    )
+    result = model.predict(
+        with_recipe(replace(prepared, valid=valid), model), flux_errors=False
+    )
+    scale, floor = calibration
+    error = np.hypot(scale * result.error, floor)
+    return growth_with_missing(result.values - truth, error, 1.0 - valid.mean(axis=1))
 
 
 def _limits(
     model: SpectralModel, basis: FluxBasis, held_out: PreparedSpectra
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """Set the limits of the domain: 2, 0.7, 0.7 % of in-domain spectra are beyond."""
-    mean, whitening, limit = feature_domain(features_of(model, held_out))
+    """Set the limits of the domain: 1.5, 0.1, 1.5 % of in-domain spectra are beyond."""
+    mean, whitening, limit = feature_domain(
+        features_of(model, held_out), false_alarms=0.015
+    )
     second, emission = basis.search(held_out.flux, held_out.valid, held_out.variance)
     limits = {
         "snr": [10.0, 300.0],
         "feature_limit": limit,
-        "second_limit": float(np.nanquantile(second, 0.993)),
-        "emission_limit": float(np.nanquantile(emission, 0.993)),
+        "second_limit": float(np.nanquantile(second, 0.999)),
+        "emission_limit": float(np.nanquantile(emission, 0.985)),
     }
     return limits, mean, whitening
 
@@ -222,13 +249,11 @@ def finish_starnet(
         )  # fmt: skip
 
     calibrated = load_model(save(Path(work, "draft")), device="cpu")
-    sample = held_out[:1000]
     errors = calibrated.predict(
-        with_recipe(sample, calibrated), flux_errors=False
+        with_recipe(held_out, calibrated), flux_errors=False
     ).error
-    for record, limit in zip(
-        config["outputs"], np.quantile(errors, 0.995, axis=0), strict=True
-    ):
+    largest = np.quantile(errors, 0.999, axis=0)
+    for record, limit in zip(config["outputs"], largest, strict=True):
         record["max_error"] = float(limit)
     final = load_model(save(Path(work, "draft")), device="cpu")
     config["evaluation"] = evaluate_starnet(final, data, n_spectra=n_spectra)

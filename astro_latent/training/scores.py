@@ -11,6 +11,7 @@ __all__ = [
     "calibrate_errors",
     "coverage",
     "feature_domain",
+    "growth_with_missing",
     "repeat_scores",
     "residual_scores",
     "statistical_error",
@@ -119,6 +120,40 @@ def coverage(residual: np.ndarray, error: np.ndarray) -> dict[str, list[float]]:
         label: np.nanmean(pull < np.sqrt(chi2.ppf(share, 1)), axis=0).round(4).tolist()
         for label, share in (("68", 0.6827), ("95", 0.9545))
     }
+
+
+def growth_with_missing(
+    residual: np.ndarray, error: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
+    """Fit how errors have to grow with the share of missing pixels.
+
+    Maximum likelihood of a Gaussian of deviation ``error * (1 + k missing)``, with
+    residuals beyond five errors left out.
+
+    Parameters
+    ----------
+    residual, error : ndarray, shape (n_spectra, n_labels)
+        On spectra that the network was not trained on.
+    missing : ndarray, shape (n_spectra,)
+        0 to 1.
+
+    Returns
+    -------
+    ndarray, shape (n_labels,)
+        The factors k, not negative.
+    """
+    pull = np.abs(residual / error)
+    factors = np.linspace(0.0, 4.0, 81)
+    growth = 1.0 + factors[:, None] * missing
+    found = []
+    for column in pull.T:
+        kept = column < 5.0 * (1.0 + missing)
+        cost = np.mean(
+            0.5 * (column[kept] / growth[:, kept]) ** 2 + np.log(growth[:, kept]),
+            axis=1,
+        )
+        found.append(factors[np.argmin(cost)])
+    return np.array(found)
 
 
 def statistical_error(error: np.ndarray, calibration: dict) -> np.ndarray:

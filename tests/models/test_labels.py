@@ -211,6 +211,32 @@ def test_flux_scale_and_systematic_part(save, label_config, make_prepared):
     assert np.all(quick.error >= [100.0, 0.2])
 
 
+def test_statistical_errors_grow_with_missing_stretches(
+    save, label_config, make_prepared
+):
+    arguments = {**label_config["arguments"], "heteroscedastic": True}
+    torch.manual_seed(1)
+    network = StarNet(**arguments)
+    torch.nn.init.zeros_(network.log_variance.weight)  # the same for any input
+    calibration = {"missing": [2.0, 0.5], "systematic": [100.0, 0.1]}
+    config = {**label_config, "arguments": arguments, "calibration": calibration}
+    model = save(network, config)
+    first, last = model.grid.segments[0]
+    prepared = make_prepared(model, count=3)
+    valid = np.zeros_like(prepared.valid)
+    for a, b in model.grid.segments:
+        valid[:, a:b] = True
+    valid[1, first : first + (last - first) // 2] = False  # a quarter of all pixels
+    valid[2, first:last] = False  # a whole segment: not more than without
+    result = model.predict(replace(prepared, valid=valid), flux_errors=False)
+    statistical = np.sqrt(result.error.astype(float) ** 2 - np.square([100.0, 0.1]))
+    share = np.mean([b - a for a, b in model.grid.segments])
+    share = ((last - first) // 2) / (len(model.grid.segments) * share)
+    expected = statistical[0] * (1.0 + np.array([2.0, 0.5]) * share)
+    np.testing.assert_allclose(statistical[1], expected, rtol=1e-4)
+    np.testing.assert_allclose(statistical[2], statistical[0], rtol=1e-4)
+
+
 def test_predicted_variance_is_in_squared_label_units(
     save, label_config, make_prepared
 ):
