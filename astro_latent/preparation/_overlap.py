@@ -202,20 +202,7 @@ def _overlaps(
 
 
 def linear_plan(source: np.ndarray, target: Pixels) -> Plan:
-    """Weigh the two neighbours; nothing is interpolated across a gap.
-
-    Parameters
-    ----------
-    source : ndarray
-        Increasing wavelengths.
-    target : Pixels
-        Where the output pixels lie.
-
-    Returns
-    -------
-    Plan
-        The weights.
-    """
+    """Weigh the two neighbours, none across a gap; see `flux_conserving_plan`."""
     edges, pixel = interval_edges(source)
     sides = None
     if isinstance(pixel, np.ndarray):

@@ -148,13 +148,17 @@ def _aligned(
     source: np.ndarray, target: np.ndarray, segments: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[slice, slice], ...] | None:
     """Find the runs of pixels that agree; None unless all overlapping ones do."""
+    if len(source) < 2:
+        return None
+    ends = max(source[1] - source[0], source[-1] - source[-2])
     copies = []
     for first, last in segments:
         part = target[first:last]
         if len(part) < 2:
             return None
         step = part[1] - part[0]
-        if source[-1] < part[0] - step or source[0] > part[-1] + step:
+        reach = max(step, ends)  # a pixel reaches out half its width
+        if source[-1] < part[0] - reach or source[0] > part[-1] + reach:
             continue
         start = int(np.searchsorted(source, part[0] - 0.5 * step))
         skip = 0

@@ -76,6 +76,30 @@ def test_flux_is_conserved(offset, step, seed):
     assert integral(target, out) == pytest.approx(integral(wavelength, flux), rel=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
+@given(n_in=st.integers(2, 40), n_out=st.integers(2, 40), seed=st.integers(0, 10_000))
+def test_as_the_matrix_of_all_overlaps(n_in, n_out, seed):
+    """Gaps in either grid, pixels of any width, ends that stick out, bad pixels."""
+    rng = np.random.default_rng(seed)
+    source, target = (
+        np.cumsum(rng.uniform(0.3, 1.2, n) + 4 * (rng.random(n) < 0.1))
+        + rng.uniform(0, 9)
+        for n in (n_in, n_out)
+    )
+    flux, variance = rng.normal(size=n_in), rng.uniform(1, 2, n_in)
+    good = rng.random(n_in) > 0.2
+    (low, high), (left, right) = pixel_edges(source), pixel_edges(target)
+    ends = np.minimum.outer(right, high), np.maximum.outer(left, low)
+    weights = np.maximum(ends[0] - ends[1], 0.0) * good
+    total = weights.sum(axis=1)
+    out, spread, fraction = Resampler.between(source, target)(flux, variance, good)
+    np.testing.assert_allclose(fraction, total / (right - left), atol=1e-12)
+    use = total > 1e-3
+    np.testing.assert_allclose(out[use], (weights @ flux)[use] / total[use], atol=1e-9)
+    expected = (weights**2 @ variance)[use] / total[use] ** 2
+    np.testing.assert_allclose(spread[use], expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("method", ["linear", "flux_conserving"])
 def test_own_grid_is_identity(method, rng):
     wavelength = np.cumsum(rng.uniform(0.5, 1.5, 200)) + 4000
