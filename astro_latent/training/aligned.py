@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.fft import dct
 from torch import Tensor
 
 from ..models._interpolate import cubic_at
@@ -55,7 +56,7 @@ def train_aligned(
         for _ in range(2):  # each makes the other's work easier
             _extend_to_red(model, sample)
             _find_tellurics(model, sample)
-        _find_shapes(model, sample)
+        _find_shapes(model, sample, options["n_cosines"])
         everything = _measure(model, bank, options["n_nodes"], recipe["seed"] + 1)
     _train_nodes(model, *everything, options)
     with torch.no_grad():
@@ -255,25 +256,29 @@ def _find_tellurics(model: AlignedAutoencoder, sample: _Sample) -> None:
     sample.depth = mean + amounts @ basis
 
 
-def _find_shapes(model: AlignedAutoencoder, sample: _Sample) -> None:
-    """Learn the components of the flux shape."""
-    n_shape = len(model.shape_basis)
-    shape = torch.where(sample.known, sample.shape, torch.nan)
-    mean = shape.mean(0)
-    hole = torch.isnan(mean)
-    if hole.any():  # the gap between the detectors: a straight line
-        known = np.flatnonzero(~hole.numpy())
-        mean = torch.from_numpy(
-            np.interp(np.arange(len(mean)), known, mean[known].numpy())
-        ).float()
-    centred = torch.where(sample.known, sample.shape - mean, 0.0)
-    _, values, basis = torch.linalg.svd(centred, full_matrices=False)
-    model.shape_mean.copy_(mean)
-    model.shape_basis.copy_(basis[:n_shape])
-    model.scale[-n_shape:] = values[:n_shape] / len(shape) ** 0.5
-    spread = model.scale
-    spread[0] = sample.velocity.std()
-    spread[1] = sample.earth.std()
+def _find_shapes(model: AlignedAutoencoder, sample: _Sample, n_cosines: int) -> None:
+    """Set the components of the flux shape: cosines first, then what they leave.
+
+    Real flux shapes vary in more ways than simulated ones: the cosines take any shape
+    that is smooth enough, the other components those of the simulation.
+    """
+    n_shape, n_knots = model.shape_basis.shape
+    known = np.flatnonzero(sample.known.numpy())
+    every = np.arange(n_knots)
+    shape = np.stack(
+        [np.interp(every, known, row[known]) for row in sample.shape.numpy()]
+    )
+    mean = shape.mean(axis=0)
+    cosines = dct(np.eye(n_knots), axis=0, norm="ortho")[:n_cosines]
+    rest = (shape - mean) - (shape - mean) @ cosines.T @ cosines
+    _, _, components = np.linalg.svd(rest, full_matrices=False)
+    basis = np.concatenate([cosines, components[: n_shape - n_cosines]])
+    spread = ((shape - mean) @ basis.T).std(axis=0)
+    model.shape_mean.copy_(torch.from_numpy(mean))
+    model.shape_basis.copy_(torch.from_numpy(basis))
+    model.scale[-n_shape:] = torch.from_numpy(spread).float()
+    model.scale[0] = sample.velocity.std()
+    model.scale[1] = sample.earth.std()
 
 
 def _measure(

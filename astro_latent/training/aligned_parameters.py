@@ -209,7 +209,7 @@ def finish_parameters(
     values, error, features = _predict(loaded, bank, for_errors, seed=31)
     scale, floor = calibrate_errors(values - truth[for_errors], error)
     config["calibration"] = {"scale": scale.tolist(), "floor": floor.tolist()}
-    mean, whitening, limit = feature_domain(features, n_components=features.shape[1])
+    mean, whitening, limit = feature_domain(features, n_components=24)
     config["domain"] = {"snr": [8.0, 500.0], "feature_limit": limit}
 
     def save(where: Path) -> Path:
