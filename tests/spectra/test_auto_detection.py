@@ -28,14 +28,17 @@ print([str(w.message) for w in found if "no room for readers" in str(w.message)]
 THREADS = """
 import sys, threading, warnings
 warnings.simplefilter("error", UserWarning)
-import astro_latent
+# What both need, since packages of others do not like to be imported by two threads.
+import astropy.nddata, astropy.table, astro_latent.spectra.convert
+import astro_latent.spectra.formats, astro_latent.spectra.reading
+assert "specutils" not in sys.modules
 def work(statement):
     start.wait()
     exec(statement)
     done.append(statement)
 statements = ["import astro_latent.spectra.loaders", "import specutils",
               "from specutils import Spectrum",
-              "from astro_latent.spectra import read_spectra"] * 2
+              "from astro_latent.spectra.loaders import register_loaders"] * 2
 start, done = threading.Barrier(len(statements)), []
 threads = [threading.Thread(target=work, args=(s,)) for s in statements]
 for thread in threads: thread.start()
