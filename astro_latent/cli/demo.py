@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     show_table(_beside_truth(parameters, apogee))
 
     harps = sample[sample["survey"] == "harps"]
-    encoder = load_model("harps_dae128_v1")
+    encoder = load_model("harps_dae_fast_v1")
     latents = encode_spectra(harps, model=encoder)
     say(f"\nLatent features by {encoder.name}:")
     show_table(_first_look(latents))

@@ -27,14 +27,16 @@ class AlignedParameters(nn.Module):
         Number of labels besides the velocity.
     n_hidden : int
         Width of the two hidden layers.
-    **arguments
-        Of the encoder.
+    encoder : dict, optional
+        Arguments of the encoder.
 
     Examples
     --------
     >>> import torch
     >>> from astro_latent.models.aligned_parameters import AlignedParameters
-    >>> model = AlignedParameters(n_labels=2, step=50.0, n_components=4).eval()
+    >>> model = AlignedParameters(
+    ...     n_labels=2, encoder={"step": 50.0, "n_components": 4}
+    ... ).eval()
     >>> with torch.no_grad():
     ...     mean, log_variance = model(torch.ones(1, 327680))
     >>> tuple(mean.shape), tuple(log_variance.shape)
@@ -42,10 +44,14 @@ class AlignedParameters(nn.Module):
     """
 
     def __init__(
-        self, *, n_labels: int = 4, n_hidden: int = 128, **arguments: Any
+        self,
+        *,
+        n_labels: int = 4,
+        n_hidden: int = 128,
+        encoder: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = AlignedAutoencoder(**arguments)
+        self.encoder = AlignedAutoencoder(**(encoder or {}))
         n_components = self.encoder.star_scale.shape[0]
         self.layers = nn.Sequential(
             nn.Linear(n_components + 1, n_hidden),

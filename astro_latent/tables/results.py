@@ -24,7 +24,7 @@ _PIXELS_IN_FLIGHT = 2**23
 def encode_spectra(
     spectra: Any,
     *,
-    model: Any = "harps_dae128_v1",
+    model: Any = "harps_dae_fast_v1",
     radial_velocity: "float | np.ndarray | u.Quantity | None" = None,
     batch_size: "int | None" = None,
     device: "str | None" = None,

@@ -110,7 +110,7 @@ def train_parameters(
     torch.manual_seed(recipe["seed"])
     encoder = load_model(recipe["encoder"], device="cpu")
     model = AlignedParameters(
-        n_labels=len(recipe["labels"]) - 1, **encoder.config.arguments
+        n_labels=len(recipe["labels"]) - 1, encoder=encoder.config.arguments
     ).eval()
     model.encoder.load_state_dict(encoder.members[0].state_dict())
     bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
@@ -193,7 +193,10 @@ def finish_parameters(
     config = {
         **recipe["card_texts"],
         "architecture": recipe["architecture"],
-        "arguments": {"n_labels": len(recipe["labels"]) - 1, **encoder.arguments},
+        "arguments": {
+            "n_labels": len(recipe["labels"]) - 1,
+            "encoder": encoder.arguments,
+        },
         "grid": {"name": "harps_327680"},
         "recipe": HARPS_RECIPE.to_dict(),
         "outputs": _outputs(recipe, truth),

@@ -54,10 +54,10 @@ def weights_root(tmp_path_factory):
     )  # fmt: skip
     shape = {"n_pixels": 20_480, "n_latent": 3, "channels": [2] * 10}
     save_weights(
-        root / "harps_dae128_v1",
+        root / "harps_dae_fast_v1",
         DisentangledAutoencoder(**shape),
         make_config(
-            "harps_dae128_v1", "harps", "disentangled_autoencoder", arguments=shape,
+            "harps_dae_fast_v1", "harps", "disentangled_autoencoder", arguments=shape,
             outputs=[{"name": "latent", "n": 3}], grid=HARPS_GRID,
             recipe=HARPS_RECIPE.to_dict(),
         ),

@@ -155,9 +155,9 @@ def test_wrong_usage_exits_with_two(run, arguments, message):
 
 
 def test_a_model_that_cannot_do_it_is_an_error(run, apogee):
-    code, _, err = run("predict", apogee[0], "--model", "harps_dae128_v1")
+    code, _, err = run("predict", apogee[0], "--model", "harps_dae_fast_v1")
     assert code == 1
-    assert "'harps_dae128_v1' can encode, decode, reconstruct, not predict" in err
+    assert "'harps_dae_fast_v1' can encode, decode, reconstruct, not predict" in err
 
 
 def test_spectra_of_no_model_ask_for_one(run, harps):

@@ -163,7 +163,7 @@ def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp
     assert len(table) == 3
     assert np.asarray(table["latent"]).shape == (3, 128)
     assert np.isfinite(np.asarray(table["latent"])).all()
-    assert table.meta["model"] == "harps_dae128_v1"
+    assert table.meta["model"] == "harps_dae_fast_v1"
 
 
 def test_from_a_name_to_latents_in_one_cell(vo_server, sesame, mirror, tmp_path):

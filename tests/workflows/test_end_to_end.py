@@ -181,8 +181,11 @@ def test_every_real_apogee_file_gives_one_row(real_data, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_real_harps_file_gives_one_row(real_data, tmp_path):
-    model = bundled("harps_dae128_v1")
+@pytest.mark.parametrize(
+    ("name", "n_latent"), [("harps_dae_fast_v1", 46), ("harps_dae128_v1", 128)]
+)
+def test_every_real_harps_file_gives_one_row(real_data, tmp_path, name, n_latent):
+    model = bundled(name)
     paths = sorted((real_data / "harps" / "s1d").glob("*.fits"))
     table = encode_spectra(paths, model=model)
     assert len(table) == len(paths)
@@ -194,4 +197,7 @@ def test_every_real_harps_file_gives_one_row(real_data, tmp_path):
     assert usable.sum() >= len(paths) - 1
     assert np.all(np.isfinite(np.asarray(table["latent"])[usable]))
     table.write(tmp_path / "latents.vot")
-    assert read_table(tmp_path / "latents.vot")["latent"].shape == (len(paths), 128)
+    assert read_table(tmp_path / "latents.vot")["latent"].shape == (
+        len(paths),
+        n_latent,
+    )
