@@ -121,6 +121,8 @@ def compare(model, prepared, jacobian, truth, windows, options) -> Table:
     best = best_estimator(prepared, truth, options.data)
     valid = prepared.valid.any(0)
     magnitude = np.where(valid, np.abs(jacobian).mean(0), np.nan)
+    # the variance depends on what else is to be found
+    same_labels = set(APOGEE_LABELS) <= set(model.config.output_names)
     rows = []
     for i, label in enumerate(model.config.output_names):
         window = element_windows(label, windows)
@@ -158,7 +160,7 @@ def compare(model, prepared, jacobian, truth, windows, options) -> Table:
                 integrated[:, i], mine * depth, few.valid
             ),
         }
-        if label in APOGEE_LABELS:
+        if label in APOGEE_LABELS and same_labels:
             ideal = best[:, APOGEE_LABELS.index(label)]
             row["best"] = share(ideal, window).mean()
             row["correlation_best"] = np.corrcoef(
@@ -205,13 +207,15 @@ def draw(model, prepared, jacobian, windows, stem: Path) -> None:
         flux=np.ma.masked_array(prepared.flux, ~prepared.valid).mean(0).filled(np.nan),
         element_windows=marked,
     )
-    figure.savefig(stem.with_name(stem.name + "_spectrum.png"), dpi=65)
+    figure.savefig(stem.with_name(stem.name + "_spectrum.png"), dpi=62)
     matrix, names = enrichment_matrix(jacobian, prepared.valid.any(0), windows)
     labels = model.config.output_names
     figure, ax = plt.subplots(
         figsize=(8.0, 1.6 + 0.3 * len(labels)), layout="constrained"
     )
-    image = ax.imshow(np.log2(matrix), cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto")
+    ratio = np.log2(matrix)
+    limit = max(3.0, np.ceil(np.abs(ratio).max()))
+    image = ax.imshow(ratio, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_xlabel("ASPCAP windows of")

@@ -112,28 +112,26 @@ def _methods(snr: float, stars: str) -> str:
 
 def _saliency(path: Path) -> str:
     table = Table.read(path)
-    rows = [
-        (
-            f"``{row['label']}``", f"{row['coverage']:.3f}",
-            f"**{row['share']:.3f}** ± {row['share_std']:.3f}",
-            f"{row['shifted']:.3f} ({row['shifted_99']:.3f})", f"{row['p_value']:.3f}",
-            f"{row['other_labels']:.3f}", f"{row['rank']} of {row['n_labels']}",
-            f"{row['mixtures']:.3f} ({row['mixtures_99']:.3f})",
-            f"{row['untrained']:.3f}",
-            f"{row['best']:.3f}" if np.isfinite(row["best"]) else "",
-            f"{row['correlation_best']:.2f}" if np.isfinite(row["best"]) else "",
-        )
-        for row in table
+    known = np.isfinite(table["best"]).any()
+    rows = []
+    for row in table:
+        cells = [
+            f"``{row['label']}``", f"{row['coverage']:.4f}",
+            f"**{row['share']:.4f}** ± {row['share_std']:.4f}",
+            f"{row['share'] / row['coverage']:.2f}",
+            f"{row['shifted_99']:.4f}", f"{row['p_value']:.3f}",
+            f"{row['other_labels']:.4f}", f"{row['rank']} of {row['n_labels']}",
+            f"{row['mixtures_99']:.4f}", f"{row['untrained']:.4f}",
+        ]  # fmt: skip
+        best = [f"{row['best']:.4f}", f"{row['correlation_best']:.2f}"]
+        rows.append(cells + best * known)
+    header = [
+        "Label", "Pixels in windows", "Share of the gradient", "Ratio",
+        "Windows moved: 99 %", "p", "Other labels", "Rank", "Random labels: 99 %",
+        "Random weights",
     ]  # fmt: skip
-    return list_table(
-        (
-            "Label", "Pixels in windows", "Share of the gradient",
-            "Windows moved: mean (99 %)", "p", "Other labels", "Rank",
-            "Random labels: mean (99 %)", "Random weights", "Best linear estimator",
-            "Correlation with it",
-        ),
-        rows,
-    )  # fmt: skip
+    more = ["Best linear estimator", "Correlation with it"]
+    return list_table(header + more * known, rows)
 
 
 def _integrated(path: Path) -> str:
