@@ -112,7 +112,7 @@ def _methods(snr: float, stars: str) -> str:
 
 def _saliency(path: Path) -> str:
     table = Table.read(path)
-    known = np.isfinite(table["best"]).any()
+    known = bool(np.isfinite(table["best"]).any())
     rows = []
     for row in table:
         cells = [
