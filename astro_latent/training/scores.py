@@ -201,7 +201,7 @@ def repeat_scores(
         reduced ``chi2`` without the one per cent of largest differences, and the
         ``68`` and ``95`` coverage.
     """
-    error = np.hypot(*errors)
+    error = np.hypot(*errors).astype(float)
     pull = np.abs(first - second) / error
     kept = np.where(pull <= np.nanquantile(pull, 0.99, axis=0), pull, np.nan)
     return {

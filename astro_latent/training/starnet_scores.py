@@ -200,17 +200,21 @@ def _all_conditions(
         data, n_spectra, seed=seed, conditions=ApogeeConditions()
     )
     result = model.predict(with_recipe(prepared, model))
+    others, _ = simulated_test_set(
+        data, 6 * n_spectra, seed=seed + 20_000, conditions=ApogeeConditions()
+    )
+    judged = model.predict(with_recipe(others, model), flux_errors=False)
     bits = {
-        str(bit.name): float(np.mean(result.flags & np.int32(bit) != 0))
+        str(bit.name): float(np.mean(judged.flags & np.int32(bit) != 0))
         for bit in QualityFlag
         if bit & REFUSALS
     }
     return {
         "all_conditions_coverage": _coverage(model, result, truth),
         "false_alarms": {
-            "n_spectra": n_spectra,
-            "seed": seed,
-            "any": float(np.mean(refused(result))),
+            "n_spectra": 6 * n_spectra,
+            "seed": seed + 20_000,
+            "any": float(np.mean(refused(judged))),
             **bits,
         },
     }
