@@ -1,0 +1,226 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables of the page on the bundled StarNet, from the evaluation in its config.json."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from _tables import list_table
+from astropy.table import Table
+
+from astro_latent.models.config import ModelConfig
+from astro_latent.models.locate import find_weights
+
+__all__ = ["write_card_tables"]
+
+NAME = "apogee_starnet_v1"
+LABELS = {
+    "teff": "T_eff (K)", "logg": "log g", "fe_h": "[Fe/H]", "alpha_fe": "[alpha/Fe]",
+    "vmacro": "v_macro (km/s)",
+}  # fmt: skip
+DIGITS = {"teff": 1, "logg": 3, "fe_h": 4, "alpha_fe": 4, "vmacro": 2}
+SNR = (20, 50, 100, 200)
+
+Lay = Callable[[Iterable[str], Iterable[Iterable[object]]], str]
+
+
+def _config() -> ModelConfig:
+    return ModelConfig.from_folder(find_weights(NAME))
+
+
+def _evaluation() -> dict[str, Any]:
+    return _config().evaluation
+
+
+def _bias_and_scatter(scores: dict[str, Any], name: str) -> str:
+    if name not in scores:
+        return "\\"
+    digits, score = DIGITS[name], scores[name]
+    return f"{score['bias']:+.{digits}f} / {score['scatter']:.{digits}f}"
+
+
+def _percent(shares: dict[str, list[float]], k: int) -> str:
+    if k >= len(shares["68"]):
+        return "\\"
+    return f"{100 * shares['68'][k]:.0f} / {100 * shares['95'][k]:.0f}"
+
+
+def _scatter(lay: Lay) -> str:
+    report = _evaluation()
+    rows = []
+    for snr in SNR:
+        for kind in ("giants", "dwarfs"):
+            scores = report[f"snr_{snr}"][kind]
+            cells = [_bias_and_scatter(scores, name) for name in LABELS]
+            rows.append([snr, kind, scores["teff"]["n"], *cells])
+    return lay(("S/N", "Stars", "n", *LABELS.values()), rows)
+
+
+def _baselines(lay: Lay) -> str:
+    report = _evaluation()
+    rows = [
+        [title, *(_bias_and_scatter(report[key], name) for name in LABELS)]
+        for title, key in (
+            ("the mean label", "mean_predictor_snr_100"),
+            ("128 components, linear", "pca128_linear_snr_100"),
+            ("StarNet", "starnet_all_snr_100"),
+        )
+    ]
+    return lay(("S/N 100, all stars", *LABELS.values()), rows)
+
+
+def _coverage(lay: Lay) -> str:
+    report = _evaluation()
+    missing = report["missing"]
+    cases = [(f"S/N {snr}", report[f"snr_{snr}"]["coverage"]) for snr in SNR]
+    cases.append(("S/N 10 to 300, all defects", report["all_conditions_coverage"]))
+    cases += [
+        (f"S/N 100, {title}", missing[key]["coverage"])
+        for title, key in (
+            ("nothing missing", "0_percent"), ("10 % missing", "10_percent"),
+            ("25 % missing", "25_percent"), ("50 % missing", "50_percent"),
+            ("a chip lost", "one_chip"),
+        )
+    ]  # fmt: skip
+    rows = [[title, *(_percent(c, k) for k in range(5))] for title, c in cases]
+    return lay(("Statistical errors, 68 / 95 %", *LABELS.values()), rows)
+
+
+def _missing(lay: Lay) -> str:
+    missing = _evaluation()["missing"]
+    rows = [
+        [title, *(_bias_and_scatter(missing[key]["all"], name) for name in LABELS)]
+        for title, key in (
+            ("nothing", "0_percent"), ("10 %", "10_percent"), ("25 %", "25_percent"),
+            ("50 %", "50_percent"), ("one chip", "one_chip"),
+        )
+    ]  # fmt: skip
+    return lay(("Missing, S/N 100", *LABELS.values()), rows)
+
+
+def _shift(lay: Lay) -> str:
+    report, calibration = _evaluation(), _config().calibration
+    bovy = report["bovy_cannon_giants_snr_100"]
+    rows = [["bias / scatter", *(_bias_and_scatter(bovy, name) for name in LABELS)]]
+    for title, key in (
+        ("coverage of the total errors, 68 / 95 %", "bovy_cannon_coverage"),
+        ("of the statistical errors alone", "bovy_cannon_coverage_statistical"),
+    ):
+        rows.append([title, *(_percent(report[key], k) for k in range(5))])
+    systematic = [
+        f"{value:.{DIGITS[name]}f}"
+        for name, value in zip(LABELS, calibration["systematic"], strict=True)
+    ]
+    rows.append(["systematic part of the total error", *systematic])
+    return lay(("Bovy's Cannon, giants, S/N 100", *LABELS.values()), rows)
+
+
+def _other_models(lay: Lay) -> str:
+    report = _evaluation()["other_models_snr_100"]
+    titles = {
+        "kurucz_giants": "Kurucz (binspec_plus), giants",
+        "kurucz_dwarfs": "Kurucz (binspec_plus), dwarfs",
+        "kurucz2_giants": "Kurucz (binspec), giants",
+        "kurucz2_dwarfs": "Kurucz (binspec), dwarfs",
+        "data_driven_dwarfs": "data-driven (binspec), dwarfs",
+    }
+    rows = [
+        [
+            title, report[key]["teff"]["n"],
+            *(_bias_and_scatter(report[key], name) for name in LABELS),
+        ]
+        for key, title in titles.items()
+    ]  # fmt: skip
+    return lay(("Model of the spectra", "n", *LABELS.values()), rows)
+
+
+def _catalogues(lay: Lay) -> str:
+    report = _evaluation()["catalogues"]
+    names = list(LABELS)[:4]
+    rows = [
+        [title, report[key]["teff"]["n"],
+         *(_bias_and_scatter(report[key], name) for name in names)]
+        for title, key in (
+            ("later spectroscopic labels minus DR12", "later_fit_minus_dr12"),
+            ("later calibrated labels minus DR12", "later_cor_minus_dr12"),
+        )
+    ]  # fmt: skip
+    return lay(("The same giants", "n", *(LABELS[name] for name in names)), rows)
+
+
+def _repeats(lay: Lay) -> str:
+    report = _evaluation()["repeats"]
+    rows = [
+        ["robust ratio", *(f"{value:.2f}" for value in report["ratio"])],
+        ["reduced chi2", *(f"{value:.2f}" for value in report["chi2"])],
+        ["coverage, 68 / 95 %", *(_percent(report, k) for k in range(5))],
+    ]
+    head = f"{report['n_stars']} stars twice, errors from the flux"
+    return lay((head, *LABELS.values()), rows)
+
+
+def _flagged(lay: Lay) -> str:
+    report = _evaluation()
+    rows = []
+    for kind, shares in report["flagged"].items():
+        if isinstance(shares, dict):
+            name = kind.replace("_", " ")
+            rows.append(
+                [name, report["flagged"]["n_spectra"],
+                 f"{100 * shares['any']:.1f} %",
+                 f"{100 * shares['unlike_training']:.1f} %"]
+            )  # fmt: skip
+    for kind, files in report["flagged_files"].items():
+        bits = ", ".join(f"``{bit}``" for bit in files["bits"])
+        name = f"real files: {kind.replace('_', ' ')}"
+        rows.append([name, files["n_files"], f"{files['flagged']} of them", bits])
+    alarms = report["false_alarms"]
+    rows.append(
+        ["**in-domain spectra, held out**", alarms["n_spectra"],
+         f"**{100 * alarms['any']:.1f} %**",
+         f"{100 * alarms['UNLIKE_TRAINING']:.1f} %"]
+    )  # fmt: skip
+    return lay(("Spectra", "n", "Flagged", "``UNLIKE_TRAINING``"), rows)
+
+
+def _real_stars(lay: Lay) -> str:
+    table = Table.read(Path(__file__).parent / "models/real_stars_starnet.ecsv")
+    rows = []
+    for row in table:
+        digits = DIGITS[row["label"]] if row["label"] == "teff" else 2
+        known = [""] * 3
+        if row["literature"] == row["literature"]:
+            known = [
+                f"{row['literature']:.{digits}f}",
+                f"{row['value'] - row['literature']:+.{digits}f}",
+                f"{row['difference_over_error']:+.1f}",
+            ]
+        rows.append(
+            [row["star"], LABELS[row["label"]],
+             f"{row['value']:.{digits}f} ± {row['error']:.{digits}f}", *known]
+        )  # fmt: skip
+    head = ("Star", "Label", "StarNet", "Literature", "Difference", "In errors")
+    return lay(head, rows)
+
+
+#: Name of the file to include -> function that makes it.
+STARNET_TABLES: dict[str, Callable[[Lay], str]] = {
+    "starnet_scatter": _scatter,
+    "starnet_baselines": _baselines,
+    "starnet_coverage": _coverage,
+    "starnet_missing": _missing,
+    "starnet_shift": _shift,
+    "starnet_other_models": _other_models,
+    "starnet_catalogues": _catalogues,
+    "starnet_repeats": _repeats,
+    "starnet_flagged": _flagged,
+    "starnet_real_stars": _real_stars,
+}
+
+
+def write_card_tables(folder: Path) -> None:
+    """Write each table as a file to be included."""
+    for name, make in STARNET_TABLES.items():
+        path, text = folder / f"{name}.inc", make(list_table)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
