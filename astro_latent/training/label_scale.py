@@ -107,7 +107,8 @@ def label_scale(
         Bias, scatter and rms for each model.
     """
     names = [output.name for output in model.outputs]
-    squares, report = [], {"n_spectra": n_spectra, "seed": seed}
+    squares = []
+    report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
     for name in OTHER_MODELS:
         prepared, labels = other_model(name, data, n_spectra, seed=seed)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
@@ -161,5 +162,8 @@ def catalogue_scales(data: str | Path) -> dict[str, Any]:
 
 
 def _columns(table: Table, names: tuple[str, ...]) -> np.ndarray:
-    columns = [np.ma.filled(np.ma.asarray(table[n], float), np.nan) for n in names]
-    return np.stack(columns, axis=1)
+    filled: list[np.ndarray] = []
+    for name in names:
+        column: Any = table[name]
+        filled.append(np.asarray(np.ma.filled(column, np.nan), dtype=float))
+    return np.stack(filled, axis=1)
