@@ -24,6 +24,7 @@ __all__ = ["train_aligned"]
 
 _AT_ONCE = 8
 _ROUNDS = 3  # of aligning and averaging
+_N_REPEATED = 160  # spectra observed twice for the spreads
 
 
 def train_aligned(
@@ -344,11 +345,9 @@ def _train_nodes(
         optimiser.step()
 
 
-def _calibrate_spreads(
-    model: AlignedAutoencoder, bank: HarpsBank, seed: int, n_spectra: int = 160
-) -> None:
+def _calibrate_spreads(model: AlignedAutoencoder, bank: HarpsBank, seed: int) -> None:
     """Scale the spreads of all but the star's nodes to the scatter of repeats."""
-    rows = np.arange(n_spectra)
+    rows = np.arange(_N_REPEATED)
     twice = []
     for repeat in range(2):
         rng = np.random.default_rng([seed, repeat])

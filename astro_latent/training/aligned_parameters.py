@@ -223,6 +223,7 @@ def finish_parameters(
 
     final = load_model(save(Path(work, "draft")), device="cpu")
     config["evaluation"] = _evaluate(final, bank, for_test, recipe["labels"])
+    config["calibration"]["systematic"] = recipe["systematic"]
     return save(Path(output))
 
 

@@ -72,8 +72,9 @@ class HarpsBank:
             Flux on the valid pixels, median one.
         """
         flux = np.empty((len(rows), self._parts[0].shape[1]), np.float32)
+        size = len(self._parts[0])
         for place, row in zip(flux, rows, strict=True):
-            place[:] = self._parts[row // PART][row % PART]
+            place[:] = self._parts[row // size][row % size]
         return torch.from_numpy(flux)
 
     def observe(
