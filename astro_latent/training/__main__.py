@@ -97,8 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         from .aligned import train_aligned
         from .finish_autoencoder import finish_autoencoder
 
-        model = train_aligned(recipe, data=options.data, work=options.work)
-        finish_autoencoder(recipe, model, data=options.data, output=output)
+        aligned = train_aligned(recipe, data=options.data, work=options.work)
+        finish_autoencoder(recipe, aligned, data=options.data, output=output)
     else:
         from .autoencoder import train_autoencoder
         from .finish_autoencoder import finish_autoencoder

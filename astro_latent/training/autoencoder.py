@@ -135,7 +135,7 @@ def train_autoencoder(
 
 
 def _grow_network(
-    model: nn.Module,
+    model: Any,
     bank: HarpsBank,
     options: dict[str, Any],
     work: Path,

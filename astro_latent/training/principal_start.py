@@ -119,35 +119,37 @@ def _route(coarse: CoarseAutoencoder) -> None:
     full = coarse.full
     length = full.n_pixels >> LEVELS
     used = 1
-    weight = coarse.enter.weight
-    weight[0] = 1.0
-    for bias in (coarse.enter.bias, coarse.leave.bias):
-        nn.init.zeros_(bias)
+    for outer in (coarse.enter, coarse.leave):
+        nn.init.zeros_(outer.get_parameter("bias"))
+    coarse.enter.weight[0] = 1.0
     for layer in full.down[LEVELS:-1]:
+        weight = layer.get_parameter("weight")
         length //= 2
         if length >= full.expand.out_features:
-            layer.weight[0] = 0.0
-            layer.weight[0, 0, 0, 1:] = 0.5
+            weight[0] = 0.0
+            weight[0, 0, 0, 1:] = 0.5
             continue
-        layer.weight[: 2 * used] = 0.0
+        weight[: 2 * used] = 0.0
         for channel in range(used):
-            layer.weight[channel, channel, 0, 1] = 1.0
-            layer.weight[used + channel, channel, 0, 2] = 1.0
+            weight[channel, channel, 0, 1] = 1.0
+            weight[used + channel, channel, 0, 2] = 1.0
         used *= 2
     for layer in (full.down[-1], full.up[0]):
-        layer.weight.zero_()
-        layer.weight[range(used), range(used), 0, 1] = 1.0
+        weight = layer.get_parameter("weight")
+        weight.zero_()
+        weight[range(used), range(used), 0, 1] = 1.0
     for layer in full.up[1:-LEVELS]:
+        weight = layer.get_parameter("weight")
         length *= 2
         if used > 1:
             used //= 2
-            layer.weight[:, :used] = 0.0
+            weight[:, :used] = 0.0
             for channel in range(used):
-                layer.weight[channel, channel, 0, 1] = 1.0
-                layer.weight[used + channel, channel, 0, 2] = 1.0
+                weight[channel, channel, 0, 1] = 1.0
+                weight[used + channel, channel, 0, 2] = 1.0
         else:
-            layer.weight[:, 0] = 0.0
-            layer.weight[0, 0, 0] = layer.weight.new_tensor(_LINEAR)
+            weight[:, 0] = 0.0
+            weight[0, 0, 0] = weight.new_tensor(_LINEAR)
     coarse.leave.weight[:] = 0.0
     coarse.leave.weight[0, 0] = 1.0
-    coarse.leave.bias[:] = -_OFFSET
+    coarse.leave.get_parameter("bias")[:] = -_OFFSET
