@@ -1,9 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Tables of the page on the bundled StarNet, from the evaluation in its config.json."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from _tables import list_table
 from astropy.table import Table
