@@ -41,7 +41,7 @@ def sampling_order(n_samples: int, n_channels: int) -> Tensor:
     --------
     >>> from astro_latent.training.principal_start import sampling_order
     >>> sampling_order(8, 4).tolist()
-    [0, 4, 2, 6, 1, 5, 3, 7]
+    [0, 4, 1, 5, 2, 6, 3, 7]
     """
     order = torch.arange(n_samples)[None]
     while len(order) < n_channels:
