@@ -7,6 +7,7 @@ latent nodes, and the decoder mirrors the encoder.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ PUBLISHED_CHANNELS = (16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 51
 FIRST_FILTERS = (7, 5, 5)
 #: Slope of the leaky rectifier for negative input.
 SLOPE = 0.1
+# Up to torch 2.7, oneDNN takes minutes to prepare long transposed convolutions.
+_SLOW_ONEDNN = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 8)
 
 
 def default_channels(n_pixels: int) -> tuple[int, ...]:
@@ -211,9 +214,11 @@ class DisentangledAutoencoder(nn.Module):
         """
         signal = self.expand(latent).reshape(-1, *self._base)
         signal = signal.contiguous(memory_format=torch.channels_last)
-        for layer in self.up:
-            signal = functional.leaky_relu(layer(signal), SLOPE, inplace=True)
-        return self.smooth(signal).flatten(1)
+        without = torch.backends.mkldnn.flags(enabled=False) if _SLOW_ONEDNN else None
+        with without or nullcontext():
+            for layer in self.up:
+                signal = functional.leaky_relu(layer(signal), SLOPE, inplace=True)
+            return self.smooth(signal).flatten(1)
 
     def sample(
         self,
