@@ -275,6 +275,29 @@ class AlignedAutoencoder(nn.Module):
             self.weight[blue],
         )
 
+    def find_star(
+        self, lines: Tensor, valid: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Find velocity and coefficients of stars.
+
+        Parameters
+        ----------
+        lines, valid : Tensor, shape (n, n_pixels)
+            From `flatten`.
+
+        Returns
+        -------
+        velocity, variance : Tensor, shape (n,)
+            As of `find_velocity`.
+        coefficients : Tensor, shape (n, n_components)
+            As of `project`.
+        noise : Tensor, shape (n,)
+            Variance of a weighted pixel around the fit.
+        """
+        velocity, variance = self.find_velocity(lines)
+        rest = self.at_rest(lines, valid, velocity, self.velocities.blue)
+        return velocity, variance, *self.project(*rest)
+
     def absorption(
         self, lines: Tensor, valid: Tensor, velocity: Tensor, coefficients: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -321,10 +344,7 @@ class AlignedAutoencoder(nn.Module):
             Of the Gaussian posterior.
         """
         lines, good, shape, known = self.flatten(flux, valid)
-        velocity, velocity_variance = self.find_velocity(lines)
-        blue = self.velocities.blue
-        rest = self.at_rest(lines, good, velocity, blue)
-        coefficients, noise = self.project(*rest)
+        velocity, velocity_variance, coefficients, noise = self.find_star(lines, good)
         nodes, nodes_log_variance = self.nodes(coefficients, noise)
         depth, deep = self.absorption(lines, good, velocity, coefficients)
         earth, earth_variance, amounts, depth_noise = self.atmosphere(depth, deep)

@@ -94,10 +94,7 @@ class AlignedParameters(nn.Module):
         """
         encoder = self.encoder
         lines, good, _, _ = encoder.flatten(flux, valid)
-        velocity, variance = encoder.find_velocity(lines)
-        blue = encoder.velocities.blue
-        rest = encoder.at_rest(lines, good, velocity, blue)
-        coefficients, noise = encoder.project(*rest)
+        velocity, variance, coefficients, noise = encoder.find_star(lines, good)
         variance = variance * encoder.error_scale[0] ** 2
         return torch.cat(
             [

@@ -291,9 +291,7 @@ def _measure(
     found = []
     for flux in _observed(model, bank, rows, rng):
         lines, valid, _, _ = model.flatten(flux)
-        velocity, _ = model.find_velocity(lines)
-        rest = model.at_rest(lines, valid, velocity, model.velocities.blue)
-        found.append(model.project(*rest))
+        found.append(model.find_star(lines, valid)[2:])
     coefficients, noise = (torch.cat(part) for part in zip(*found, strict=True))
     return coefficients, noise
 
