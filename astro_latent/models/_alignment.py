@@ -1,135 +1,13 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Velocities of whole spectra: grids at rest, cross-correlation, masked projection."""
+"""What spectra tell about their shift and their components."""
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from scipy.fft import next_fast_len
+from torch import Tensor
 
-from ..preparation.grid import SpectralGrid
+__all__ = ["best_shift", "masked_projection", "small_shift"]
 
-__all__ = ["VelocityGrid", "best_shift", "masked_projection", "small_shift"]
-
-_LIGHT_SPEED = 299_792.458  # km/s
-
-
-class VelocityGrid(nn.Module):
-    """Pixels of equal velocity for spectra on a grid of equal wavelength steps.
-
-    Parameters
-    ----------
-    grid : SpectralGrid
-        With linear spacing.
-    step : float
-        Width of a pixel at rest, km/s.
-    red : float
-        Wavelength in Angstrom from which on the red part extends.
-    """
-
-    valid: Tensor
-    _rest: Tensor
-    _log_grid: Tensor
-
-    def __init__(self, grid: SpectralGrid, *, step: float, red: float) -> None:
-        super().__init__()
-        inside = grid.wavelength[grid.valid]
-        first, last = np.log(inside[0]), np.log(inside[-1])
-        self.step = step
-        self._start, self._width = float(grid.start), float(grid.step)
-        self._log_start, self._log_step = first, step / _LIGHT_SPEED
-        self.n_pixels = grid.n_pixels
-        self.n_rest = int((last - first) / self._log_step)
-        self._first_red = int((np.log(red) - first) / self._log_step)
-        self.red = slice(self._first_red, None)
-        self.blue = slice(0, self._first_red)
-        self.n_red = self.n_rest - self._first_red
-        log_wavelength = first + self._log_step * np.arange(self.n_rest)
-        constants = {
-            "valid": torch.from_numpy(grid.valid.copy()),
-            "_rest": torch.from_numpy(np.exp(log_wavelength)),
-            "_log_grid": torch.from_numpy(np.log(grid.wavelength)),
-        }
-        for name, tensor in constants.items():
-            self.register_buffer(name, tensor, persistent=False)
-
-    @staticmethod
-    def _doppler(velocity: Tensor) -> Tensor:
-        beta = velocity.double() / _LIGHT_SPEED
-        return 0.5 * (torch.log1p(beta) - torch.log1p(-beta))
-
-    def position(self, velocity: Tensor, part: slice = slice(None)) -> Tensor:
-        """Return where the pixels at rest lie among those of the grid.
-
-        Parameters
-        ----------
-        velocity : Tensor, shape (n,)
-            Of the source, km/s.
-        part : slice, optional
-            Which of the ``n_rest`` pixels.
-
-        Returns
-        -------
-        Tensor, shape (n, n_rest), float64
-            Fractional pixels of the grid.
-        """
-        wavelength = self._rest[part] * self._doppler(velocity).exp()[:, None]
-        return (wavelength - self._start) / self._width
-
-    def moved_red(self, velocity: Tensor) -> tuple[int, Tensor]:
-        """Return where the observer's red pixels lie among the source's.
-
-        Parameters
-        ----------
-        velocity : Tensor, shape (n,)
-            Of the source, km/s.
-
-        Returns
-        -------
-        first : int
-            First pixel at rest that is needed.
-        position : Tensor, shape (n, n_red), float64
-            Fractional pixels at rest of the source, counted from ``first``.
-        """
-        pixel = torch.arange(self._first_red, self.n_rest, device=velocity.device)
-        position = pixel - self._doppler(velocity)[:, None] / self._log_step
-        first = max(0, int(position.min()) - 2)
-        return first, position - first
-
-    def inverse(self, velocity: Tensor) -> Tensor:
-        """Return where the pixels of the grid lie among those at rest.
-
-        Parameters
-        ----------
-        velocity : Tensor, shape (n,)
-            Of the source, km/s.
-
-        Returns
-        -------
-        Tensor, shape (n, n_pixels), float64
-            Fractional pixels at rest of the source.
-        """
-        shift = self._doppler(velocity)[:, None] + self._log_start
-        return (self._log_grid - shift) / self._log_step
-
-    def inverse_red(self, velocity: Tensor) -> tuple[int, Tensor]:
-        """Return where the red pixels of the grid lie among the red ones at rest.
-
-        Parameters
-        ----------
-        velocity : Tensor, shape (n,)
-            Of the source, km/s.
-
-        Returns
-        -------
-        first : int
-            First pixel of the grid in the red part.
-        position : Tensor, shape (n, n_pixels - first), float64
-            Fractional pixels of the red part at rest.
-        """
-        log_first = self._log_start + self._log_step * self._first_red
-        first = int(torch.searchsorted(self._log_grid, log_first))
-        shift = self._doppler(velocity)[:, None] + log_first
-        log_grid = self._log_grid[first:]
-        return first, (log_grid - shift) / self._log_step
+_FEW = 16  # shifts that are faster to try than to find by a Fourier transform
 
 
 def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tensor]:
@@ -152,7 +30,9 @@ def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tens
         Of the shift, by the formula of Zucker (2003, MNRAS 342, 1291).
     """
     n = seen.shape[1]
-    size = 1 << (n + limit - 1).bit_length()
+    if limit < _FEW:
+        return small_shift(seen, template, limit)
+    size = next_fast_len(n + limit, real=True)
     spectrum = torch.fft.rfft(seen, size) * torch.fft.rfft(template, size).conj()
     cross = torch.fft.irfft(spectrum, size)
     near = torch.cat([cross[:, -limit:], cross[:, : limit + 1]], 1)

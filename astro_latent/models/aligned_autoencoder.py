@@ -14,17 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from ..preparation.grid import get_grid
-from ._alignment import VelocityGrid, best_shift, masked_projection, small_shift
-from ._interpolate import cubic_at, running_mean
+from ._alignment import best_shift, masked_projection, small_shift
+from ._layer import Layer
+from ._log_grid import JOINED, LogGrid, from_points, moved, moved_mask
+from ._smooth_flux import FlatSpectra, average_to_knots, flatten
 
 __all__ = ["AlignedAutoencoder"]
 
-_JOINED = 16  # pixels in a point of the smooth flux
-_WINDOW = 44  # points in the window that it is averaged over, about 7 Angstrom
-_KNOT = 22  # points in a knot of the flux shape
-_FIRST_KNOT = (_KNOT // 2 + 0.5) * _JOINED - 0.5  # pixel of the first
-_SKIPPED = 3  # every third pixel at rest finds a velocity roughly
-_LEAST = 0.01  # of the median flux: what a smooth flux is at least
+_ROUGH = 4  # pixels joined to find a velocity roughly
+_FASTEST_EARTH = 45.0  # km/s, with a margin
 
 
 class AlignedAutoencoder(nn.Module):
@@ -63,13 +61,7 @@ class AlignedAutoencoder(nn.Module):
     """
 
     weight: Tensor
-    template: Tensor
-    star_mean: Tensor
-    star_basis: Tensor
     star_scale: Tensor
-    telluric_template: Tensor
-    telluric_mean: Tensor
-    telluric_basis: Tensor
     shape_mean: Tensor
     shape_basis: Tensor
     offset: Tensor
@@ -80,7 +72,7 @@ class AlignedAutoencoder(nn.Module):
         self,
         *,
         grid: str = "harps_327680",
-        step: float = 1.0,
+        step: float = 1.5,
         limit: float = 250.0,
         n_components: int = 24,
         n_star: int = 8,
@@ -90,24 +82,18 @@ class AlignedAutoencoder(nn.Module):
         red: float = 5860.0,
     ) -> None:
         super().__init__()
-        self.velocities = VelocityGrid(get_grid(grid), step=step, red=red)
-        self.n_pixels = self.velocities.n_pixels
+        self.grid = LogGrid(get_grid(grid), step=step, red=red)
+        self.n_pixels = self.grid.n_pixels
         self.limit = limit
         self.sizes = (1, 1, n_telluric, n_star, n_shape)
         self.n_latent = sum(self.sizes)
-        n_rest, n_red = self.velocities.n_rest, self.velocities.n_red
-        n_knots = self.n_pixels // (_JOINED * _KNOT)
+        self.star = Layer(n_components, self.grid.n)
+        self.air = Layer(n_telluric, self.grid.n_red)
         tensors = {
-            "weight": torch.ones(n_rest),
-            "template": torch.zeros(n_rest),
-            "star_mean": torch.zeros(n_rest),
-            "star_basis": torch.zeros(n_components, n_rest),
+            "weight": torch.ones(self.grid.n_blue),
             "star_scale": torch.ones(n_components),
-            "telluric_template": torch.zeros(n_red),
-            "telluric_mean": torch.zeros(n_red),
-            "telluric_basis": torch.zeros(n_telluric, n_red),
-            "shape_mean": torch.zeros(n_knots),
-            "shape_basis": torch.zeros(n_shape, n_knots),
+            "shape_mean": torch.zeros(self.grid.n_knots),
+            "shape_basis": torch.zeros(n_shape, self.grid.n_knots),
             "offset": torch.zeros(self.n_latent),  # node = (value - offset) / scale
             "scale": torch.ones(self.n_latent),
             "error_scale": torch.ones(self.n_latent),
@@ -133,9 +119,7 @@ class AlignedAutoencoder(nn.Module):
         """
         return cls(**arguments)
 
-    def flatten(
-        self, flux: Tensor, valid: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def flatten(self, flux: Tensor, valid: Tensor | None = None) -> FlatSpectra:
         """Separate the lines of a spectrum from its smooth flux.
 
         Parameters
@@ -147,38 +131,18 @@ class AlignedAutoencoder(nn.Module):
 
         Returns
         -------
-        lines : Tensor, shape (n, n_pixels)
-            Flux over smooth flux, less one; zero where not valid.
-        valid : Tensor of bool, shape (n, n_pixels)
-            The pixels that count.
-        shape : Tensor, shape (n, n_knots)
-            ln of the smooth flux at knots.
-        known : Tensor of bool, shape (n, n_knots)
-            Knots with data.
+        FlatSpectra
+            On pixels of equal velocity.
         """
-        good = flux != 0.0 if valid is None else valid.bool()
-        good = good & self.velocities.valid
-        flux = torch.where(good, flux, torch.zeros_like(flux))
-        count = good.to(flux.dtype).unflatten(1, (-1, _JOINED)).mean(2)
-        joined = flux.unflatten(1, (-1, _JOINED)).mean(2)
-        smooth, fraction = running_mean(joined, count, _WINDOW)
-        smooth = smooth.clamp(min=_LEAST)
-        full = nn.functional.interpolate(
-            smooth[:, None], scale_factor=_JOINED, mode="linear"
-        )[:, 0]
-        lines = torch.where(good, flux / full - 1.0, torch.zeros_like(flux))
-        middle = slice(_KNOT // 2, None, _KNOT)
-        n_knots = self.shape_mean.shape[0]
-        shape = smooth[:, middle][:, :n_knots].log()
-        known = fraction[:, middle][:, :n_knots] > 0.5
-        return lines.clamp(-1.5, 3.0), good, shape, known
+        valid = flux != 0.0 if valid is None else valid.bool()
+        return flatten(self.grid, flux, valid & self.grid.valid)
 
     def find_velocity(self, lines: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-correlate with the template of the star.
 
         Parameters
         ----------
-        lines : Tensor, shape (n, n_pixels)
+        lines : Tensor, shape (n, n_log)
             From `flatten`.
 
         Returns
@@ -186,78 +150,31 @@ class AlignedAutoencoder(nn.Module):
         velocity, variance : Tensor, shape (n,)
             km/s and its square.
         """
-        step = self.velocities.step
-        known = (self.template * self.weight)[self.velocities.blue]
-        few = slice(0, len(known), _SKIPPED)
-        where = self.velocities.position(lines.new_zeros(len(lines)), few)
-        weight = self.weight[few]
-        rough, _ = best_shift(
-            cubic_at(lines, where) * weight,
-            self.template[few] * weight,
-            int(self.limit / step / _SKIPPED),
+        blue = self.grid.blue
+        return self._align(
+            lines[:, blue], self.star.template[blue], self.limit, self.weight
         )
-        velocity = rough * (step * _SKIPPED)
-        blue = self.velocities.blue
-        near = cubic_at(lines, self.velocities.position(velocity, blue))
-        shift, variance = small_shift(near * self.weight[blue], known)
-        return velocity + shift * step, variance * step**2
 
-    def at_rest(
-        self,
-        lines: Tensor,
-        valid: Tensor,
-        velocity: Tensor,
-        part: slice = slice(None),
+    def _align(
+        self, seen: Tensor, template: Tensor, limit: float, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Resample lines at rest.
+        """Find a velocity and its variance: roughly on joined pixels, then exactly."""
+        step = self.grid.step
+        known = template * weight
+        rough, _ = best_shift(
+            _joined(seen), _joined(known * weight), int(limit / step / _ROUGH)
+        )
+        near = moved(seen, rough * _ROUGH) * weight
+        shift, variance = small_shift(near, known)
+        return self.grid.velocity(rough * _ROUGH + shift), variance * step**2
 
-        Parameters
-        ----------
-        lines, valid : Tensor, shape (n, n_pixels)
-            From `flatten`.
-        velocity : Tensor, shape (n,)
-            km/s.
-        part : slice, optional
-            Which of the ``n_rest`` pixels.
-
-        Returns
-        -------
-        lines : Tensor, shape (n, n_rest)
-            On the pixels at rest; zero where there are no data.
-        valid : Tensor of bool, shape (n, n_rest)
-            Where there are data.
-        """
-        position = self.velocities.position(velocity, part)
-        inside = (position >= 0) & (position <= self.n_pixels - 1)
-        nearest = position.round().clamp(0, self.n_pixels - 1).long()
-        good = valid.gather(1, nearest) & inside
-        return cubic_at(lines, position) * good, good
-
-    def star(self, coefficients: Tensor, part: slice = slice(None)) -> Tensor:
-        """Return the lines of stars at rest.
-
-        Parameters
-        ----------
-        coefficients : Tensor, shape (n, n_components)
-            Of the components.
-        part : slice, optional
-            Which of the ``n_rest`` pixels.
-
-        Returns
-        -------
-        Tensor, shape (n, n_rest)
-            Flux over smooth flux, less one.
-        """
-        basis = self.star_basis[:, part]
-        return torch.addmm(self.star_mean[part], coefficients, basis)
-
-    def project(self, lines: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def project(self, lines: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
         """Find the coefficients of the components of spectra at rest.
 
         Parameters
         ----------
-        lines, valid : Tensor, shape (n, n_blue)
-            From `at_rest`, of the blue part.
+        lines, good : Tensor, shape (n, n_blue)
+            At rest, of the blue part.
 
         Returns
         -------
@@ -266,46 +183,47 @@ class AlignedAutoencoder(nn.Module):
         variance : Tensor, shape (n,)
             Of a weighted pixel around the fit.
         """
-        blue = self.velocities.blue
+        blue = self.grid.blue
         return masked_projection(
-            lines - self.star_mean[blue],
-            valid,
-            self.star_basis[:, blue],
+            lines - self.star.mean[blue],
+            good,
+            self.star.basis[:, blue],
             self.star_scale,
-            self.weight[blue],
+            self.weight,
         )
 
     def find_star(
-        self, lines: Tensor, valid: Tensor
+        self, lines: Tensor, good: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Find velocity and coefficients of stars.
 
         Parameters
         ----------
-        lines, valid : Tensor, shape (n, n_pixels)
+        lines, good : Tensor, shape (n, n_log)
             From `flatten`.
 
         Returns
         -------
         velocity, variance : Tensor, shape (n,)
-            As of `find_velocity`.
+            km/s and its square.
         coefficients : Tensor, shape (n, n_components)
             As of `project`.
         noise : Tensor, shape (n,)
             Variance of a weighted pixel around the fit.
         """
         velocity, variance = self.find_velocity(lines)
-        rest = self.at_rest(lines, valid, velocity, self.velocities.blue)
+        pixels, blue = self.grid.pixels(velocity), self.grid.blue
+        rest = moved(lines, pixels, blue), moved_mask(good, pixels, blue)
         return velocity, variance, *self.project(*rest)
 
     def absorption(
-        self, lines: Tensor, valid: Tensor, velocity: Tensor, coefficients: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, lines: Tensor, velocity: Tensor, coefficients: Tensor
+    ) -> Tensor:
         """Return the optical depth that the star does not explain, in the red part.
 
         Parameters
         ----------
-        lines, valid : Tensor, shape (n, n_pixels)
+        lines : Tensor, shape (n, n_log)
             From `flatten`.
         velocity : Tensor, shape (n,)
             Of the star, km/s.
@@ -314,17 +232,99 @@ class AlignedAutoencoder(nn.Module):
 
         Returns
         -------
-        depth : Tensor, shape (n, n_red)
-            Less its smooth part; zero where there are no data.
-        valid : Tensor of bool, shape (n, n_red)
-            Where there are data.
+        Tensor, shape (n, n_red)
+            Less its smooth part; small where there are no data.
         """
-        still = torch.zeros_like(velocity)
-        seen, good = self.at_rest(lines, valid, still, self.velocities.red)
-        first, position = self.velocities.moved_red(velocity)
-        moved = cubic_at(self.star(coefficients, slice(first, None)), position)
-        ratio = (1.0 + seen).clamp(0.03, 3.0) / (1.0 + moved).clamp(0.03, 3.0)
-        return -ratio.log() * good, good
+        red = self.grid.red
+        margin = int(self.limit / self.grid.step) + JOINED
+        wider = slice(red.start - margin, None)
+        star = moved(
+            self.star.lines(coefficients, wider),
+            -self.grid.pixels(velocity),
+            slice(margin, None),
+        )
+        ratio = (1.0 + lines[:, red]).clamp(0.03, 3.0) / (1.0 + star).clamp(0.03, 3.0)
+        return -ratio.log()
+
+    def atmosphere(
+        self, depth: Tensor, good: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Find the velocity of the Earth and the amounts of absorption.
+
+        Parameters
+        ----------
+        depth, good : Tensor, shape (n, n_red)
+            From `absorption`, and where there are data.
+
+        Returns
+        -------
+        velocity, variance : Tensor, shape (n,)
+            km/s and its square.
+        amounts : Tensor, shape (n, n_telluric)
+            Of the components.
+        noise : Tensor, shape (n,)
+            Variance of the optical depth around the fit.
+        """
+        depth = depth * good
+        template = self.air.template
+        velocity, variance = self._align(
+            depth, template, _FASTEST_EARTH, torch.ones_like(template)
+        )
+        pixels = self.grid.pixels(velocity)
+        amounts, noise = masked_projection(
+            moved(depth, pixels) - self.air.mean,
+            moved_mask(good, pixels),
+            self.air.basis,
+            self.scale[2 : 2 + self.sizes[2]],
+        )
+        return velocity, variance, amounts, noise
+
+    def layers(
+        self, velocity: Tensor, coefficients: Tensor, earth: Tensor, amounts: Tensor
+    ) -> Tensor:
+        """Return what star and atmosphere give to the ln of the smooth flux.
+
+        Parameters
+        ----------
+        velocity, earth : Tensor, shape (n,)
+            km/s.
+        coefficients, amounts : Tensor, shape (n, n_components), (n, n_telluric)
+            Of star and atmosphere.
+
+        Returns
+        -------
+        Tensor, shape (n, n_points)
+            As observed.
+        """
+        pixels = self.grid.pixels(velocity) / JOINED
+        smooth = moved(self.star.smooth(coefficients), -pixels)
+        pixels = self.grid.pixels(earth) / JOINED
+        air = moved(self.air.smooth(amounts), -pixels)
+        red = self.grid.red_points.start
+        return torch.cat([smooth[:, :red], smooth[:, red:] - air], 1)
+
+    def find_shape(self, smooth: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the components of the flux shape.
+
+        Parameters
+        ----------
+        smooth, known : Tensor, shape (n, n_points)
+            ln of the smooth flux, less the layers, and where there are data.
+
+        Returns
+        -------
+        shapes : Tensor, shape (n, n_shape)
+            Of the components.
+        noise : Tensor, shape (n,)
+            Variance of a knot around the fit.
+        """
+        knots, there = average_to_knots(smooth, known)
+        return masked_projection(
+            knots - self.shape_mean,
+            there,
+            self.shape_basis,
+            self.scale[-self.sizes[-1] :],
+        )
 
     def encode(
         self, flux: Tensor, valid: Tensor | None = None
@@ -343,17 +343,15 @@ class AlignedAutoencoder(nn.Module):
         mean, log_variance : Tensor, shape (n, n_latent)
             Of the Gaussian posterior.
         """
-        lines, good, shape, known = self.flatten(flux, valid)
+        lines, good, smooth, known = self.flatten(flux, valid)
         velocity, velocity_variance, coefficients, noise = self.find_star(lines, good)
         nodes, nodes_log_variance = self.nodes(coefficients, noise)
-        depth, deep = self.absorption(lines, good, velocity, coefficients)
-        earth, earth_variance, amounts, depth_noise = self.atmosphere(depth, deep)
-        shapes, shape_noise = masked_projection(
-            shape - self.shape_mean,
-            known,
-            self.shape_basis,
-            self.scale[-self.sizes[-1] :],
+        depth = self.absorption(lines, velocity, coefficients)
+        earth, earth_variance, amounts, depth_noise = self.atmosphere(
+            depth, good[:, self.grid.red]
         )
+        layers = self.layers(velocity, self.coefficients(nodes), earth, amounts)
+        shapes, shape_noise = self.find_shape(smooth - layers, known)
         n_telluric, _, n_shape = self.sizes[2:]
         variance = [
             velocity_variance[:, None],
@@ -363,10 +361,9 @@ class AlignedAutoencoder(nn.Module):
             shape_noise[:, None].expand(-1, n_shape),
         ]
         values = [velocity[:, None], earth[:, None], amounts, nodes, shapes]
-        scale = self.scale
-        mean = (torch.cat(values, 1) - self.offset) / scale
-        spread = torch.cat(variance, 1) * (self.error_scale / scale) ** 2
-        return mean, spread.clamp(min=1e-12).log()
+        mean = (torch.cat(values, 1) - self.offset) / self.scale
+        spread = torch.cat(variance, 1) * (self.error_scale / self.scale) ** 2
+        return mean.to(flux.dtype), spread.clamp(min=1e-12).log().to(flux.dtype)
 
     def nodes(self, coefficients: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Turn coefficients into nodes of the star.
@@ -388,37 +385,20 @@ class AlignedAutoencoder(nn.Module):
         mean, log_variance = self.to_nodes(torch.cat([scaled, level], 1)).chunk(2, 1)
         return mean, log_variance.clamp(-12.0, 2.0)
 
-    def atmosphere(
-        self, depth: Tensor, valid: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Find the velocity of the Earth and the amounts of absorption.
+    def coefficients(self, nodes: Tensor) -> Tensor:
+        """Turn nodes of the star into coefficients.
 
         Parameters
         ----------
-        depth, valid : Tensor, shape (n, n_red)
-            From `absorption`.
+        nodes : Tensor, shape (n, n_star)
+            From `nodes`.
 
         Returns
         -------
-        velocity, variance : Tensor, shape (n,)
-            km/s and its square.
-        amounts : Tensor, shape (n, n_telluric)
+        Tensor, shape (n, n_components)
             Of the components.
-        noise : Tensor, shape (n,)
-            Variance of the optical depth around the fit.
         """
-        step = self.velocities.step
-        shift, variance = best_shift(depth, self.telluric_template, int(45.0 / step))
-        pixel = torch.arange(depth.shape[1], device=depth.device)
-        position = pixel + shift[:, None].double()
-        nearest = position.round().clamp(0, depth.shape[1] - 1).long()
-        amounts, noise = masked_projection(
-            cubic_at(depth, position) - self.telluric_mean,
-            valid.gather(1, nearest),
-            self.telluric_basis,
-            self.scale[2 : 2 + self.sizes[2]],
-        )
-        return shift * step, variance * step**2, amounts, noise
+        return self.from_nodes(nodes) * self.star_scale
 
     def decode(self, latent: Tensor) -> Tensor:
         """Return the spectra of latent vectors.
@@ -435,19 +415,19 @@ class AlignedAutoencoder(nn.Module):
         """
         values = latent * self.scale + self.offset
         velocity, earth, amounts, nodes, shapes = values.split(self.sizes, 1)
-        grid = self.velocities
-        coefficients = self.from_nodes(nodes) * self.star_scale
-        lines = cubic_at(self.star(coefficients), grid.inverse(velocity[:, 0]))
-        depth = torch.addmm(self.telluric_mean, amounts, self.telluric_basis)
-        first, depth_at = grid.inverse_red(earth[:, 0])
-        transmission = torch.exp(-cubic_at(depth, depth_at))
-        smooth = torch.addmm(self.shape_mean, shapes, self.shape_basis)
-        pixel = torch.arange(self.n_pixels, device=latent.device)
-        knot = (pixel - _FIRST_KNOT) / (_JOINED * _KNOT)
-        flux = torch.exp(cubic_at(smooth, knot.expand(len(latent), -1)))
-        flux = flux * (1.0 + lines)
-        seen = torch.cat([flux[:, :first], flux[:, first:] * transmission], 1)
-        return torch.where(grid.valid, seen, torch.zeros_like(seen))
+        coefficients, grid = self.coefficients(nodes), self.grid
+        star = self.star.lines(coefficients)
+        flux = moved(_sharp(star), -grid.pixels(velocity[:, 0]), fine=True) + 1.0
+        depth = _sharp(self.air.lines(amounts))
+        depth = moved(depth, -grid.pixels(earth[:, 0]), fine=True)
+        knots = torch.addmm(self.shape_mean, shapes, self.shape_basis)
+        smooth = grid.from_knots(knots) + self.layers(
+            velocity[:, 0], coefficients, earth[:, 0], amounts
+        )
+        log_rest = from_points(smooth, 2 * JOINED)
+        red = 2 * grid.red.start
+        log_rest = torch.cat([log_rest[:, :red], log_rest[:, red:] - depth], 1)
+        return grid.on_pixels(flux * log_rest.exp())
 
     def forward(
         self, flux: Tensor, valid: Tensor | None = None
@@ -470,6 +450,19 @@ class AlignedAutoencoder(nn.Module):
         """
         mean, log_variance = self.encode(flux, valid)
         return self.decode(mean), mean, log_variance
+
+
+def _joined(rows: Tensor) -> Tensor:
+    """Join pixels to their means; what is left at the end is dropped."""
+    whole = rows.shape[-1] // _ROUGH * _ROUGH
+    return rows[..., :whole].unflatten(-1, (-1, _ROUGH)).mean(-1)
+
+
+def _sharp(rows: Tensor) -> Tensor:
+    """Turn means over pixels into values at their middles, to second order."""
+    middle = rows[:, 1:-1]
+    bend = rows[:, 2:] - 2.0 * middle + rows[:, :-2]
+    return torch.cat([rows[:, :1], middle - bend / 24.0, rows[:, -1:]], 1)
 
 
 def _small_network(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:

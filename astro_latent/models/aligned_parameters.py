@@ -93,8 +93,10 @@ class AlignedParameters(nn.Module):
             Scaled coefficients, noise level, velocity and ln of its variance.
         """
         encoder = self.encoder
-        lines, good, _, _ = encoder.flatten(flux, valid)
-        velocity, variance, coefficients, noise = encoder.find_star(lines, good)
+        flat = encoder.flatten(flux, valid)
+        velocity, variance, coefficients, noise = encoder.find_star(
+            flat.lines, flat.good
+        )
         variance = variance * encoder.error_scale[0] ** 2
         return torch.cat(
             [

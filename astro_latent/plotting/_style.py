@@ -30,6 +30,8 @@ _SYMBOLS = {
     "vmacro": r"$v_{\mathrm{macro}}$",
     "vsini": r"$v\,\sin i$",
     "snr": "S/N",
+    "berv": "BERV",
+    "pwv": "PWV",
 }
 
 

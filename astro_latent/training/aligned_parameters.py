@@ -134,7 +134,7 @@ def _features(
             for row in range(options["n_train"]):
                 seen, _ = bank.observe(np.array([row]), rng=rng)
                 flux = seen.new_zeros(1, model.encoder.n_pixels)
-                flux[:, model.encoder.velocities.valid] = seen
+                flux[:, model.encoder.grid.valid] = seen
                 with torch.inference_mode():
                     parts.append(model.features(flux).numpy())
         np.save(path, np.concatenate(parts))
@@ -189,6 +189,7 @@ def finish_parameters(
     """
     bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
     truth = true_labels(bank)
+    truth[:, 0] += recipe["offset"][0]  # velocities count from that of the Sun
     encoder = load_model(recipe["encoder"], device="cpu").config
     config = {
         **recipe["card_texts"],
@@ -222,7 +223,7 @@ def finish_parameters(
         )  # fmt: skip
 
     final = load_model(save(Path(work, "draft")), device="cpu")
-    config["evaluation"] = _evaluate(final, bank, for_test, recipe["labels"])
+    config["evaluation"] = _evaluate(final, bank, for_test, truth, recipe["labels"])
     config["calibration"]["systematic"] = recipe["systematic"]
     return save(Path(output))
 
@@ -230,6 +231,9 @@ def finish_parameters(
 def _outputs(recipe: dict[str, Any], truth: np.ndarray) -> list[dict[str, Any]]:
     low, high = truth.min(axis=0), truth.max(axis=0)
     margin = 0.02 * (high - low)
+    low, high = low - margin, high + margin
+    for name, limits in recipe.get("domain", {}).items():
+        low[recipe["labels"].index(name)], high[recipe["labels"].index(name)] = limits
     return [
         {
             "name": name,
@@ -238,7 +242,7 @@ def _outputs(recipe: dict[str, Any], truth: np.ndarray) -> list[dict[str, Any]]:
             "description": LABELS[name].description,
             "scale": recipe["scale"][k],
             "offset": recipe["offset"][k],
-            "domain": [float(low[k] - margin[k]), float(high[k] + margin[k])],
+            "domain": [float(low[k]), float(high[k])],
         }
         for k, name in enumerate(recipe["labels"])
     ]
@@ -270,10 +274,14 @@ def _predict(
 
 
 def _evaluate(
-    model: SpectralModel, bank: HarpsBank, rows: np.ndarray, names: list[str]
+    model: SpectralModel,
+    bank: HarpsBank,
+    rows: np.ndarray,
+    truth: np.ndarray,
+    names: list[str],
 ) -> dict[str, Any]:
     """Figures of merit on stars that neither training nor calibration saw."""
-    truth = true_labels(bank)[rows]
+    truth = truth[rows]
     report: dict[str, Any] = {"n_spectra": len(rows)}
     for title, snr in (("snr_100", 100.0), ("snr_30", 30.0), ("any_snr", None)):
         values, error, features = _predict(model, bank, rows, seed=77, snr=snr)

@@ -118,7 +118,7 @@ def evaluate_autoencoder(
         "mae_mean_spectrum": _masked_mae(flux - mean, valid),
     }
     # 21 spectra are as many numbers as the published network has parameters.
-    for n_components in (6, 20, 128):
+    for n_components in sorted({6, 20, latents[0].size, 128}):
         basis = components[-n_components:]
         rebuilt = mean + ((flux - mean) @ basis.T) @ basis
         report[f"mae_pca_{n_components}"] = _masked_mae(rebuilt - flux, valid)

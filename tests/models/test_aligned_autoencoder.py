@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_latent.models._alignment import (
-    VelocityGrid,
     best_shift,
     masked_projection,
     small_shift,
 )
-from astro_latent.models._interpolate import cubic_at, running_mean
+from astro_latent.models._interpolate import running_mean
+from astro_latent.models._log_grid import LogGrid, from_points, moved, moved_mask
 from astro_latent.models.aligned_autoencoder import AlignedAutoencoder
 from astro_latent.preparation import get_grid
 
@@ -91,21 +91,94 @@ def test_masked_projection_is_the_ridge_solution_of_the_pixels_that_are_left():
     assert variance.sqrt().numpy() == pytest.approx(0.01, rel=0.3)
 
 
-def test_wavelengths_move_by_the_relativistic_doppler_factor():
-    grid = VelocityGrid(get_grid("harps_327680"), step=1.0, red=5860.0)
+@pytest.fixture(scope="module")
+def log_grid():
+    """Return pixels of 1.5 km/s."""
+    return LogGrid(get_grid("harps_327680"), step=1.5, red=5860.0)
+
+
+def log_wavelength(grid):
+    """Wavelength of the middles of the pixels: 3785 Angstrom and equal velocities."""
+    return 3785.0 * np.exp(1.5 / LIGHT_SPEED * np.arange(grid.n))
+
+
+def test_joining_pixels_keeps_the_mean_flux(log_grid):
+    wavelength = get_grid("harps_327680").wavelength
+    flux = 1.0 + 0.3 * np.sin(wavelength / 0.8)
+    valid = log_grid.valid[None]
+    rows = torch.where(valid, torch.from_numpy(flux).float(), 0.0)
+    joined, good = log_grid.joined(rows, valid)
+    middle = log_wavelength(log_grid)
+    half = 0.5 * middle * 1.5 / LIGHT_SPEED
+    # mean of a sine over a pixel
+    expected = 1.0 + 0.3 * np.sin(middle / 0.8) * np.sinc(half / 0.8 / np.pi)
+    inside = good[0].numpy().copy()
+    inside[:50] = inside[-400:] = False
+    assert inside.sum() > 110_000
+    assert np.abs(joined[0].numpy() - expected)[inside].max() < 0.02
+    assert np.abs(joined[0].numpy() - expected)[inside].mean() < 1e-3
+
+
+def test_pixels_without_data_do_not_enter_the_mean(log_grid):
+    valid = log_grid.valid[None].clone()
+    valid[0, 100_000:101_000:2] = False
+    rows = torch.where(valid, 2.0, 0.0)
+    joined, good = log_grid.joined(rows, valid)
+    np.testing.assert_allclose(joined[good].numpy(), 2.0, rtol=1e-5)
+    assert int(good.sum()) < int(log_grid.joined(rows, log_grid.valid[None])[1].sum())
+
+
+def test_pixels_and_velocities_are_relativistic(log_grid):
     velocity = torch.tensor([-80.0, 0.0, 120.0])
-    pixels = grid.position(velocity)
-    wavelength = 3709.11 + 0.01 * pixels  # checked against the grid below
-    assert get_grid("harps_327680").wavelength[7589] == pytest.approx(3785.0, abs=1e-6)
+    pixels = log_grid.pixels(velocity)
     beta = velocity.double() / LIGHT_SPEED
     factor = ((1 + beta) / (1 - beta)).sqrt()
     torch.testing.assert_close(
-        wavelength[0] / wavelength[1], factor[0].expand(grid.n_rest), rtol=1e-9, atol=0
+        torch.exp(pixels * 1.5 / LIGHT_SPEED), factor, rtol=1e-12, atol=0
     )
-    back = grid.inverse(velocity)
-    there = cubic_at(back, pixels)[:, 1000:-1000]
-    rest = torch.arange(grid.n_rest, dtype=torch.float64)[1000:-1000]
-    torch.testing.assert_close(there, rest.expand(3, -1), rtol=0, atol=1e-3)
+    back = log_grid.velocity(pixels)
+    torch.testing.assert_close(back.float(), velocity, rtol=1e-5, atol=1e-6)
+
+
+@given(st.floats(-90.0, 90.0))
+@settings(max_examples=30, deadline=None)
+def test_moved_rows_are_those_of_a_band_limited_signal(shift):
+    pixel = np.arange(600.0)
+    centres, widths = np.array([150.0, 300.5, 420.2]), np.array([1.3, 2.0, 4.0])
+
+    def lines(at):
+        return np.exp(-0.5 * ((at[:, None] - centres) / widths) ** 2).sum(1)
+
+    row, pixels = torch.from_numpy(lines(pixel))[None], torch.tensor([shift]).double()
+    found = moved(row, pixels)
+    np.testing.assert_allclose(found[0], lines(pixel + shift), atol=0.01)
+    part = moved(row, pixels, slice(140, 430))
+    torch.testing.assert_close(part, found[:, 140:430])
+    fine = moved(row, pixels, fine=True)
+    torch.testing.assert_close(fine[:, ::2], found)
+    np.testing.assert_allclose(fine[0, 1::2], lines(pixel + shift + 0.5), atol=0.01)
+    mask = moved_mask(row > 0.5, pixels)
+    there = lines(pixel + shift)
+    assert mask[0].numpy()[there > 0.9].all()
+    assert not mask[0].numpy()[there < 0.1].any()
+
+
+def test_rows_are_moved_each_by_its_own_distance():
+    rows = torch.randn(3, 200, dtype=torch.float64)
+    pixels = torch.tensor([-7.3, 0.0, 12.9], dtype=torch.float64)
+    together = moved(rows, pixels)
+    for row in range(3):
+        alone = moved(rows[[row]], pixels[[row]])
+        torch.testing.assert_close(together[[row]], alone)
+    torch.testing.assert_close(together[1], rows[1])
+
+
+def test_points_are_joined_by_straight_lines():
+    points = torch.tensor([[1.0, 3.0, 2.0]])
+    fine = from_points(points, 4)
+    np.testing.assert_allclose(
+        fine[0], [1, 1, 1.25, 1.75, 2.25, 2.75, 2.875, 2.625, 2.375, 2.125, 2, 2]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +189,7 @@ def planted():
     model = AlignedAutoencoder(
         step=2.0, n_components=3, n_star=3, n_telluric=1, n_shape=2, n_hidden=16
     ).eval()
-    n_rest, n_red = model.velocities.n_rest, model.velocities.n_red
+    n_rest, n_red = model.grid.n, model.grid.n_red
 
     def lines(length, n_lines, depth):
         spectrum = np.zeros(length)
@@ -124,22 +197,20 @@ def planted():
         kernel = np.exp(-0.5 * (np.arange(-8, 9) / 2.0) ** 2)
         return torch.from_numpy(np.convolve(spectrum, kernel, "same")).float()
 
-    red = model.velocities.red
+    blue = model.grid.blue
     mean = lines(n_rest, 1500, -0.3)
     components = torch.stack([lines(n_rest, 800, 0.05) for _ in range(3)])
     components = components - components.mean(1, keepdim=True)
-    model.weight[red] = 0.0
-    blue = components * model.weight
-    triangle = torch.linalg.qr(blue.T).R.T
-    model.star_basis.copy_(torch.linalg.solve(triangle, components))
-    model.star_mean.copy_(mean - mean.mean())
-    model.template.copy_(model.star_mean)
+    triangle = torch.linalg.qr((components[:, blue] * model.weight).T).R.T
+    model.star.basis.copy_(torch.linalg.solve(triangle, components))
+    model.star.mean.copy_(mean - mean.mean())
+    model.star.template.copy_(model.star.mean)
     model.star_scale.copy_(torch.tensor([3.0, 2.0, 1.0]))
     depth = lines(n_red, 300, 0.4)
-    model.telluric_template.copy_(depth - depth.mean())
-    model.telluric_mean.copy_(depth - depth.mean())
+    model.air.template.copy_(depth - depth.mean())
+    model.air.mean.copy_(depth - depth.mean())
     unit = (depth - depth.mean()) / (depth - depth.mean()).norm()
-    model.telluric_basis.copy_(unit[None])
+    model.air.basis.copy_(unit[None])
     knot = torch.linspace(-1, 1, model.shape_mean.shape[0])
     basis = torch.linalg.qr(torch.stack([torch.ones_like(knot), knot]).T).Q.T
     model.shape_basis.copy_(basis)
@@ -180,7 +251,7 @@ def test_masked_pixels_do_not_matter(planted):
     latent = torch.zeros(1, planted.n_latent)
     with torch.no_grad():
         flux = planted.decode(latent)
-        valid = planted.velocities.valid[None] & (torch.rand(flux.shape) > 0.05)
+        valid = planted.grid.valid[None] & (torch.rand(flux.shape) > 0.05)
         broken = torch.where(valid, flux, torch.full_like(flux, 1e6))
         clean, _ = planted.encode(flux)
         masked, _ = planted.encode(broken, valid)
@@ -193,3 +264,23 @@ def test_nothing_to_see_gives_numbers_and_no_velocity(planted):
         mean, log_variance = planted.encode(torch.zeros(1, planted.n_pixels))
     assert torch.isfinite(mean).all()
     assert torch.isfinite(log_variance).all()
+
+
+def test_what_a_star_takes_from_the_smooth_flux_is_not_shape(planted):
+    points = torch.arange(planted.grid.n_points)
+    dip = -0.4 * torch.exp(-0.5 * ((points - 0.4 * len(points)) / 300.0) ** 2)
+    latent = torch.zeros(1, planted.n_latent)
+    latent[0, -2:] = torch.tensor([0.3, -0.2])
+    nothing = planted.star.smooth_mean.clone()
+    found = {}
+    with torch.no_grad():
+        for velocity in (-80.0, 0.0, 80.0):
+            latent[0, 0] = velocity / 30.0
+            planted.star.smooth_mean.copy_(dip)
+            flux = planted.decode(latent)
+            found[velocity] = planted.encode(flux)[0][0, -2:]
+            planted.star.smooth_mean.copy_(nothing)
+            ignored = planted.encode(flux)[0][0, -2:]
+            assert (ignored - latent[0, -2:]).abs().max() > 0.1
+    for shape in found.values():
+        torch.testing.assert_close(shape, latent[0, -2:], atol=0.03, rtol=0.0)

@@ -161,7 +161,7 @@ def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp
     assert done.returncode == 0, done.stderr
     table = al.read_table(tmp_path / "out.vot")
     assert len(table) == 3
-    assert np.asarray(table["latent"]).shape == (3, 46)
+    assert np.asarray(table["latent"]).shape == (3, 48)
     assert np.isfinite(np.asarray(table["latent"])).all()
     assert table.meta["model"] == "harps_dae_fast_v1"
 
