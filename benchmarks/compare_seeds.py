@@ -1,0 +1,91 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Are the same factors found again? Train the HARPS autoencoder with other seeds.
+
+``python benchmarks/compare_seeds.py --data FOLDER --work FOLDER`` trains it twice more
+as its recipe says, with another choice of spectra of the bank, other noise and other
+first weights (trained networks are kept in the work folder), encodes the same 600
+simulated stars with all three, pairs the nodes of two networks so that the sum of their
+absolute rank correlations is largest, and writes ``docs/models/seeds_NAME.ecsv``.
+"""
+
+import argparse
+import tomllib
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import spearmanr
+
+from astro_latent.models import load_model
+from astro_latent.models.aligned_autoencoder import AlignedAutoencoder
+from astro_latent.training.aligned import train_aligned
+from astro_latent.training.autoencoder import harps_batches
+from astro_latent.training.harps_simulator import open_simulator
+
+NAME = "harps_dae_fast_v1"
+OUTPUT = Path(__file__).parents[1] / f"docs/models/seeds_{NAME}.ecsv"
+SEED = 4242  # of the stars that are encoded
+
+
+def trained(seed: int, data: Path, work: Path) -> AlignedAutoencoder:
+    """Train with another seed, or read what was trained."""
+    recipe = tomllib.loads(
+        files("astro_latent.training").joinpath(f"recipes/{NAME}.toml").read_text()
+    )
+    recipe["seed"] = recipe["fit"]["seed"] = seed
+    path = work / f"seed_{seed}.pt"
+    if not path.exists():
+        model = train_aligned(recipe, data=data, work=work)
+        torch.save(model.state_dict(), path)
+    model = AlignedAutoencoder.from_config(recipe["arguments"]).eval()
+    model.load_state_dict(torch.load(path, weights_only=True))
+    return model
+
+
+def main() -> None:
+    """Train, encode, pair."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--n-spectra", type=int, default=600)
+    options = parser.parse_args()
+    networks: dict[str, Any] = {NAME: load_model(NAME, device="cpu").members[0]}
+    for seed in options.seeds:
+        networks[f"seed {seed}"] = trained(seed, options.data, options.work)
+    make = harps_batches(
+        open_simulator(options.data), options.data, batch_size=8, seed=SEED
+    )
+    latents: dict[str, list[np.ndarray]] = {name: [] for name in networks}
+    for number in range(options.n_spectra // 8):
+        flux = make(number)["flux"]
+        with torch.inference_mode():
+            for name, network in networks.items():
+                latents[name].append(network.encode(flux)[0].numpy())
+    nodes = {name: np.concatenate(parts) for name, parts in latents.items()}
+    rows = []
+    for one, other in combinations(nodes, 2):
+        size = nodes[one].shape[1]
+        both = spearmanr(nodes[one], nodes[other]).statistic[:size, size:]
+        pairs = zip(*linear_sum_assignment(-np.abs(both)), strict=True)
+        for node, match in pairs:
+            spread = nodes[one][:, node].std(), nodes[other][:, match].std()
+            rows.append((one, other, node, match, both[node, match], *spread))
+    table = Table(
+        rows=rows,
+        names=("one", "other", "node", "match", "spearman", "spread", "other_spread"),
+    )
+    table.meta = {"n": options.n_spectra, "seed": SEED}
+    for name in ("spearman", "spread", "other_spread"):
+        table[name].format = "%.3f"
+    table.pprint_all()
+    table.write(OUTPUT, format="ascii.ecsv", overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
