@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import _harps_tables  # noqa: E402
 import _starnet_card  # noqa: E402
 import _starnet_tables  # noqa: E402
 import _tables  # noqa: E402
@@ -46,6 +47,10 @@ def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
     shutil.rmtree(HERE / "api", ignore_errors=True)  # pages of names that are gone
     app.connect("builder-inited", lambda _: _tables.write_all(HERE / "generated"))
+    app.connect(
+        "builder-inited",
+        lambda _: _harps_tables.write_harps_tables(HERE / "generated"),
+    )
     app.connect(
         "builder-inited",
         lambda _: _starnet_card.write_card_tables(HERE / "generated"),
