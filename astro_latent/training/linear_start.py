@@ -17,7 +17,7 @@ from ..models.starnet import StarNet
 __all__ = ["linear_start", "revive", "ridge"]
 
 _RARE = 0.002  # a unit is dead if a smaller share of the spectra activates it
-_PRODUCTS = 0.4  # weight of products of two labels beside that of labels
+_PRODUCTS = 0.4  # weight of products of two labels, if there are three for each label
 
 
 def ridge(
@@ -140,7 +140,9 @@ def revive(
     )  # which centres what it is given
     rng = torch.Generator().manual_seed(seed)
     mix = torch.randn(len(dead[0]), targets.shape[1], generator=rng)
-    mix[:, truth.shape[1] :] *= _PRODUCTS
+    mix[:, truth.shape[1] :] *= (
+        _PRODUCTS * (3 * truth.shape[1] / squares.shape[1]) ** 0.5
+    )
     mix, threshold = _spread(pooled @ weights.T + bias, mix, rng)
     first.weight[dead[0]], first.bias[dead[0]] = mix @ weights, mix @ bias - threshold
     second.weight[:, dead[0]] = 0.0

@@ -303,8 +303,9 @@ def train_starnet(
     if begin:
         begin(model)
     if from_weights:
-        start = start_from(model, from_weights)
-        offset, scale = start.offsets, start.scales
+        start = start_from(model, from_weights, labels=recipe["labels"])
+        known = [recipe["labels"].index(output.name) for output in start.outputs]
+        offset[known], scale[known] = start.offsets, start.scales
     batches = partial(
         starnet_batches,
         bank,
