@@ -24,7 +24,7 @@ from astro_latent.models import load_model
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.training.finish_starnet import simulated_test_set
 from astro_latent.training.priors import APOGEE_LABELS
-from astro_latent.training.scores import residual_scores
+from astro_latent.training.scores import residual_scores, statistical_error
 from astro_latent.training.starnet import apogee_emulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/methods.ecsv"
@@ -65,7 +65,9 @@ def network(model, *, flux_errors: bool) -> Method:
     def method(prepared: PreparedSpectra) -> tuple[np.ndarray, np.ndarray]:
         prepared = replace(prepared, recipe=model.recipe)
         result = model.predict(prepared, flux_errors=flux_errors)
-        return result.values[:, columns], result.error[:, columns]
+        # the systematic part is about other models of spectra, which are not here
+        error = statistical_error(result.error, model.config.calibration)
+        return result.values[:, columns], error[:, columns]
 
     return method
 
