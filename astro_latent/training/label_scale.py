@@ -149,7 +149,8 @@ def label_scale(
     Returns
     -------
     systematic : ndarray, shape (n_labels,)
-        Root mean square, over the models, of the differences less the noise.
+        Root mean square, over the models, of the differences less the noise, or of
+        the mean difference if that is larger.
     report : dict
         Bias, scatter and rms for each model.
     """
@@ -163,7 +164,9 @@ def label_scale(
         difference = result.values - labels
         square = np.mean(difference**2, axis=0)
         noise = statistical_error(result.error, model.config.calibration)
-        squares.append(square - np.mean(noise**2, axis=0))
+        # what all stars share is no noise, however large that is
+        shared = np.mean(difference, axis=0) ** 2
+        squares.append(np.maximum(square - np.mean(noise**2, axis=0), shared))
         some = np.flatnonzero(np.isfinite(square))
         report[name] = residual_scores(
             result.values[:, some], labels[:, some], [names[k] for k in some]
