@@ -171,7 +171,8 @@ def test_the_systematic_part_is_found_on_other_stars(real_data, name):
         if label == "vmicro":
             assert found == told == 0.0  # not known for any of the models
         else:
-            assert found == pytest.approx(told, rel=0.35), label
+            # dex: where the noise that is taken off is as large, few stars tell less
+            assert found == pytest.approx(told, rel=0.35, abs=0.035), label
 
 
 def test_releases_of_one_survey_disagree_as_published(real_data):
