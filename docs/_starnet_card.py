@@ -8,6 +8,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import numpy as np
 from _tables import list_table
 from astropy.table import Table
 
@@ -23,6 +24,7 @@ LABELS = {
 }  # fmt: skip
 DIGITS = {"teff": 1, "logg": 3, "fe_h": 4, "alpha_fe": 4, "vmacro": 2}
 SNR = (20, 50, 100, 200)
+NEAR = {"teff": 100.0, "logg": 0.2, "fe_h": 0.1, "alpha_fe": 0.1}
 
 Lay = Callable[[Iterable[str], Iterable[Iterable[object]]], str]
 
@@ -206,6 +208,51 @@ def _real_stars(lay: Lay) -> str:
     return lay(head, rows)
 
 
+def _real_stars_in_words(_: Lay) -> str:
+    """Count the labels within 100 K, 0.2, 0.1, 0.1, and within two total errors."""
+    table = Table.read(Path(__file__).parent / "models/real_stars_starnet.ecsv")
+    table = table[np.isfinite(table["literature"])]
+    near = np.array(
+        [abs(row["value"] - row["literature"]) <= NEAR[row["label"]] for row in table]
+    )
+    pull = np.abs(np.asarray(table["difference_over_error"]))
+    stars = np.asarray(table["star"])
+    each = ", ".join(
+        f"{name} {np.sum(near[stars == name])} of {np.sum(stars == name)}"
+        for name in dict.fromkeys(stars)
+    )
+    far = ", ".join(f"{LABELS[row['label']]} of {row['star']}" for row in table[~near])
+    return (
+        f"Within 100 K, 0.2, 0.1 and 0.1 of the literature are {near.sum()} of "
+        f"{len(table)} labels ({each}); not {far or 'one is farther off'}. Within one "
+        f"total error are {np.sum(pull < 1)}, within two {np.sum(pull < 2)} of "
+        f"{len(table)}.\n"
+    )
+
+
+def _alpha_in_words(_: Lay) -> str:
+    """Gather what is known about the zero point of [alpha/Fe]."""
+    report = _evaluation()
+    others = {**report["other_models_snr_100"],
+              "bovy": report["bovy_cannon_giants_snr_100"]}  # fmt: skip
+    titles = {
+        "kurucz_giants": "Kurucz (binspec_plus) giants",
+        "kurucz2_giants": "Kurucz (binspec) giants",
+        "bovy": "giants of Bovy's Cannon",
+        "kurucz_dwarfs": "Kurucz (binspec_plus) dwarfs",
+        "kurucz2_dwarfs": "Kurucz (binspec) dwarfs",
+        "data_driven_dwarfs": "data-driven (binspec) dwarfs",
+    }
+    bias = {key: others[key]["alpha_fe"]["bias"] for key in titles}
+    giants = np.mean([bias[key] for key in list(titles)[:3]])
+    return (
+        "[alpha/Fe] of the network minus that of the model is "
+        + ", ".join(f"{bias[key]:+.3f} for {title}" for key, title in titles.items())
+        + f" (medians). The mean of the three for giants is {giants:+.3f}: **subtract "
+        f"{giants:.2f} from [alpha/Fe] of giants to bring it to their scale**.\n"
+    )
+
+
 #: Name of the file to include -> function that makes it.
 STARNET_TABLES: dict[str, Callable[[Lay], str]] = {
     "starnet_scatter": _scatter,
@@ -218,6 +265,8 @@ STARNET_TABLES: dict[str, Callable[[Lay], str]] = {
     "starnet_repeats": _repeats,
     "starnet_flagged": _flagged,
     "starnet_real_stars": _real_stars,
+    "starnet_real_stars_in_words": _real_stars_in_words,
+    "starnet_alpha_in_words": _alpha_in_words,
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import _abundances_card  # noqa: E402
 import _harps_tables  # noqa: E402
 import _starnet_card  # noqa: E402
 import _starnet_tables  # noqa: E402
@@ -54,6 +55,10 @@ def setup(app):
     app.connect(
         "builder-inited",
         lambda _: _starnet_card.write_card_tables(HERE / "generated"),
+    )
+    app.connect(
+        "builder-inited",
+        lambda _: _abundances_card.write_abundance_tables(HERE / "generated"),
     )
     app.connect(
         "builder-inited",

@@ -4,7 +4,9 @@
 Lines of a second star stand in the residual as a shifted copy of the lines of the
 first; emission stands where a template says. Both are searched for by
 cross-correlation, and measured in units of the scatter that the correlation has at lags
-where neither can be: no error of the flux has to be right for that.
+where neither can be: no error of the flux has to be right for that. To the scatter of
+emission is added what a model of few components gets wrong about the lines themselves:
+noise limits the search where there is much of it, and the model elsewhere.
 """
 
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ BASIS_TENSORS = (
 )  # fmt: skip
 
 _MODEL_ERROR = 0.01  # of the low-rank model, in prepared flux
+_MIMICRY = 0.01  # strongest line of the emission that an error of the model looks like
 _CORE, _NEAR, _FAR, _LAST = 7, 45, 60, 700  # lags in pixels
 _WIDE = 5  # pixels by which emission may lie off its template
 _MOST = 2.0  # weight of the best pixels, in units of the median
@@ -100,9 +103,14 @@ class FluxBasis:
         residual = _centred(seen - fit, weight)
         second = _correlate(residual, _centred(fit, weight), weight)
         near = np.concatenate([second[_CORE:_NEAR], second[1 - _NEAR : 1 - _CORE]])
-        emission = _correlate(residual, _centred(self.emission, weight), weight)
+        lines = _centred(self.emission, weight)
+        emission = _correlate(residual, lines, weight)
         centre = max(emission[0], emission[_WIDE], emission[-_WIDE])
-        return _over_scatter(near.max(), second), _over_scatter(centre, emission)
+        mimicry = _MIMICRY * float(np.sqrt(np.sum(weight * lines**2)))
+        return (
+            _over_scatter(near.max(), second),
+            _over_scatter(centre, emission, least=mimicry),
+        )
 
 
 def _centred(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -124,7 +132,9 @@ def _correlate(
     return amplitude / np.sqrt(np.maximum(norm, 1e-3 * largest))
 
 
-def _over_scatter(height: float, correlation: np.ndarray) -> float:
+def _over_scatter(
+    height: float, correlation: np.ndarray, *, least: float = 0.0
+) -> float:
     far = np.concatenate([correlation[_FAR:_LAST], correlation[-_LAST:-_FAR]])
-    scatter = np.std(far)
+    scatter = np.hypot(np.std(far), least)
     return float(height / scatter) if scatter > 0 else 0.0

@@ -10,6 +10,7 @@ from ..models import SpectralModel
 from ..preparation import prepare_spectra
 from ..spectra.observation import Observation, SpectrumArrays
 from .abundances import ALPHA_ELEMENTS
+from .scores import statistical_error
 
 __all__ = ["ARCTURUS", "judge_arcturus", "read_arcturus"]
 
@@ -75,27 +76,36 @@ def judge_arcturus(model: SpectralModel, path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        For each label the value, its error and the published value; for the [X/H] mean
-        and scatter of the differences, beside those of published [Fe/H] plus the mean
-        published [alpha/Fe] for alpha elements.
+        For each label the value, its error, the statistical part of that and the
+        published value; how many labels lie within one and two errors; for the [X/H]
+        mean and scatter of the differences, beside those of published [Fe/H] plus the
+        mean published [alpha/Fe] for alpha elements.
     """
     prepared = prepare_spectra([read_arcturus(path)], model.grid, model.recipe)
     result = model.predict(prepared)
     published = _published()
     alpha = float(np.mean([ARCTURUS[f"{x}_fe"] for x in ALPHA_ELEMENTS if x != "s"]))
     report: dict[str, Any] = {"flags": int(result.flags[0]), "labels": {}}
-    ours, guess = [], []
+    ours, guess, pulls = [], [], []
+    statistical = statistical_error(result.error, model.config.calibration)
     for column, output in enumerate(model.outputs):
         name, value = output.name, float(result.values[0, column])
         error = float(result.error[0, column])
         entry = {"value": value, "error": error}
+        entry["statistical"] = float(statistical[0, column])
         if name in published:
             entry["published"] = published[name]
+            pulls.append(abs(value - published[name]) / error)
             if name.endswith("_h") and name != "fe_h":
                 excess = alpha if name.removesuffix("_h") in ALPHA_ELEMENTS else 0.0
                 ours.append(value - published[name])
                 guess.append(ARCTURUS["fe_h"] + excess - published[name])
         report["labels"][name] = entry
+    report["within"] = {
+        "n": len(pulls),
+        "one_error": int(np.sum(np.array(pulls) < 1.0)),
+        "two_errors": int(np.sum(np.array(pulls) < 2.0)),
+    }
     for title, differences in (("network", ours), ("scaled_solar", guess)):
         report[title] = {
             "n": len(differences),

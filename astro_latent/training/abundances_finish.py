@@ -18,6 +18,7 @@ from .abundances_arcturus import judge_arcturus
 from .abundances_scores import abundance_skill, evaluate_abundances, observe_stars
 from .apogee_synthesis import SynthesisEmulator
 from .finish_starnet import CALM, _features, _outputs, starnet_recipe
+from .label_scale import label_scale
 from .scores import calibrate_errors, feature_domain
 from .starnet import TrainedStarNet, training_conditions
 
@@ -184,7 +185,12 @@ def finish_abundances(
         result.values - stars.labels[:, columns], result.error
     )
     mean, whitening, limit = feature_domain(_features(loaded, held_out))
-    config["calibration"] = {"scale": factor.tolist(), "floor": floor.tolist()}
+    systematic, _ = label_scale(loaded, data)
+    config["calibration"] = {
+        "scale": factor.tolist(),
+        "floor": floor.tolist(),
+        "systematic": systematic.tolist(),
+    }
     config["domain"] = {"snr": [10.0, 300.0], "feature_limit": limit}
     domain = {"domain_mean": mean, "domain_whitening": whitening}
 
@@ -195,6 +201,7 @@ def finish_abundances(
             final, data, synthesis=synthesis, conditions=conditions,
             n_spectra=sizes["judge"],
         ),
+        "other_models_snr_100": label_scale(final, data, seed=910_003)[1],
         "arcturus": judge_arcturus(final, data / "apogee/atlases/arct.20190830.txt"),
     }  # fmt: skip
     save(Path(output), network, config, **domain)

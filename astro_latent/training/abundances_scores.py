@@ -24,7 +24,7 @@ from .abundances_limit import information_limit
 from .apogee_simulator import ApogeeConditions, observe_apogee
 from .apogee_synthesis import SynthesisEmulator
 from .finish_starnet import CALM
-from .scores import coverage, residual_scores
+from .scores import coverage, residual_scores, statistical_error
 from .starnet import prepare_observed
 
 __all__ = [
@@ -270,9 +270,10 @@ def evaluate_abundances(
     some = slice(0, n_spectra // 2)
     prepared = observe_stars(clean[some], model, seed=seed + 2, conditions=conditions)
     result = model.predict(prepared)
+    error = statistical_error(result.error, model.config.calibration)
     report["all_conditions"] = {
         "n": len(prepared),
-        "coverage": coverage(result.values - truth[some][:, columns], result.error),
+        "coverage": coverage(result.values - truth[some][:, columns], error),
         "unlike_training": float(np.mean(result.domain_score > 1.0)),
     }
     return report

@@ -5,16 +5,13 @@ Most elements show a few weak lines. Random weights take thousands of steps to f
 them, so the network begins as a linear regression, which finds them at once.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
-
-import torch
-from torch import Tensor, nn
+from typing import Any
 
 from ..models import load_model
 from ..models.starnet import StarNet
 from .abundances import make_abundance_bank
+from .linear_start import linear_start
 from .starnet import (
     TrainedStarNet,
     starnet_batches,
@@ -22,7 +19,7 @@ from .starnet import (
     training_conditions,
 )
 
-__all__ = ["linear_start", "ridge", "share_layers", "train_abundances"]
+__all__ = ["share_layers", "train_abundances"]
 
 
 def share_layers(model: StarNet, name: str) -> None:
@@ -42,92 +39,6 @@ def share_layers(model: StarNet, name: str) -> None:
         if not key.startswith(("output", "log_variance"))
     }
     model.load_state_dict(kept, strict=False)
-
-
-def ridge(
-    inputs: Tensor, targets: Tensor, *, penalties: tuple[float, ...]
-) -> tuple[Tensor, Tensor]:
-    """Fit a linear regression with more inputs than rows.
-
-    Parameters
-    ----------
-    inputs : Tensor, shape (n_rows, n_inputs)
-        Centred in place.
-    targets : Tensor, shape (n_rows, n_labels)
-        What to regress to.
-    penalties : tuple of float
-        Tried on the last tenth of the rows, in units of the mean squared row.
-
-    Returns
-    -------
-    weights : Tensor, shape (n_labels, n_inputs)
-        With the best penalty, on average over the labels.
-    bias : Tensor, shape (n_labels,)
-        Constant.
-    """
-    centre, middle = inputs.mean(0), targets.mean(0)
-    inputs -= centre
-    residual = (targets - middle).double()
-    gram = (inputs @ inputs.T).double()
-    size = gram.diagonal().mean()
-    kept = len(inputs) - len(inputs) // 10
-
-    def solve(penalty: float, rows: int) -> Tensor:
-        matrix = gram[:rows, :rows].clone()
-        matrix.diagonal().add_(penalty * size)
-        factor = torch.linalg.cholesky(matrix)
-        return torch.cholesky_solve(residual[:rows], factor)
-
-    def left(penalty: float) -> float:
-        guess = gram[kept:, :kept] @ solve(penalty, kept)
-        return float((residual[kept:] - guess).square().mean())
-
-    best = min(penalties, key=left)
-    weights = solve(best, len(inputs)).float().T @ inputs
-    return weights, middle - weights @ centre
-
-
-@torch.no_grad()
-def linear_start(
-    model: StarNet, batches: Callable[[int], tuple], n_batches: int
-) -> None:
-    """Make a network begin as a linear regression on its convolutions.
-
-    Of both dense layers the units that vary least are given up: a pair of them carries
-    the positive and the negative part of each label.
-
-    Parameters
-    ----------
-    model : StarNet
-        Changed in place.
-    batches : callable
-        ``batches(step)`` returns flux, valid and target tensors.
-    n_batches : int
-        How many to fit to.
-    """
-    pooled, targets = [], []
-    for step in range(n_batches):
-        flux, valid, target = batches(step)
-        pooled.append(model.convolve(flux, valid))
-        targets.append(target)
-    inputs, truth = torch.cat(pooled), torch.cat(targets)
-    del pooled
-    first, second = cast("list[nn.Linear]", list(model.dense))
-    hidden = torch.relu(first(inputs[:1000]))
-    outer = torch.relu(second(hidden))
-    weights, bias = ridge(inputs, truth, penalties=(1e-4, 1e-3, 1e-2, 1e-1))
-
-    n = len(bias)
-    units = (hidden.std(0) * second.weight.norm(dim=0)).argsort()[: 2 * n]
-    ends = outer.std(0).argsort()[: 2 * n]
-    both, offsets = torch.cat([weights, -weights]), torch.cat([bias, -bias])
-    # As large as what they replace, so that an optimiser changes them as slowly.
-    gain = first.weight.std() / both.std(dim=1)
-    first.weight[units], first.bias[units] = both * gain[:, None], offsets * gain
-    second.weight[:, units], second.weight[ends], second.bias[ends] = 0.0, 0.0, 0.0
-    second.weight[ends, units] = 1.0 / gain
-    model.output.weight *= 0.05
-    model.output.weight[:, ends] = torch.cat([torch.eye(n), -torch.eye(n)], dim=1)
 
 
 def train_abundances(
@@ -174,6 +85,6 @@ def train_abundances(
         data=data,
         work=work,
         bank_maker=make_abundance_bank,
-        begin=begin,
+        begin=None if options.get("from_weights") else begin,
         **options,
     )

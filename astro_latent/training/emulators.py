@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["QuadraticEmulator", "SigmoidEmulator"]
+__all__ = ["EmulatedStars", "QuadraticEmulator", "SigmoidEmulator"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,28 @@ class SigmoidEmulator:
         np.reciprocal(hidden, out=hidden)
         hidden = hidden.reshape(len(unit), n_pixels, n_hidden)
         return np.einsum("npk,pk->np", hidden, self.weights_out) + self.bias_out
+
+
+@dataclass(frozen=True)
+class EmulatedStars:
+    """Clean spectra that are computed when they are asked for: a bank on no disk.
+
+    Parameters
+    ----------
+    emulator : SigmoidEmulator
+        Labels to flux.
+    labels : ndarray, shape (n_spectra, n_labels)
+        Of each star.
+    """
+
+    emulator: SigmoidEmulator
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        return self.emulator.flux(self.labels[rows])
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def _growth(
 def _limits(
     model: SpectralModel, basis: FluxBasis, data: str | Path, held_out: PreparedSpectra
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """Set the limits of the domain: 1.5, 0.1, 2 % of in-domain spectra are beyond."""
+    """Set the limits of the domain: 1.5, 0.1, 1 % of in-domain spectra are beyond."""
     mean, whitening, limit = feature_domain(
         features_of(model, held_out), false_alarms=0.015
     )
@@ -193,7 +193,7 @@ def _limits(
         "snr": [10.0, 300.0],
         "feature_limit": limit,
         "second_limit": float(np.nanquantile(second, 0.999)),
-        "emission_limit": float(np.nanquantile(emission, 0.98)),
+        "emission_limit": float(np.nanquantile(emission, 0.99)),
     }
     return limits, mean, whitening
 

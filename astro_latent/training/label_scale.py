@@ -17,13 +17,21 @@ from scipy.ndimage import gaussian_filter1d
 from ..models import SpectralModel
 from ..preparation import get_grid
 from ..preparation.prepared import PreparedSpectra
+from .abundances import ALPHA_ELEMENTS
 from .apogee_simulator import observe_apogee
 from .emulators import SigmoidEmulator
 from .held_out import CALM, with_recipe
+from .priors import APOGEE_LABELS
 from .scores import residual_scores, statistical_error
 from .starnet import draw_apogee_stars, prepare_observed
 
-__all__ = ["OTHER_MODELS", "catalogue_scales", "label_scale", "other_model"]
+__all__ = [
+    "OTHER_MODELS",
+    "catalogue_scales",
+    "label_scale",
+    "other_model",
+    "true_labels",
+]
 
 #: Models that the training did not use: name -> (file, giants or dwarfs).
 OTHER_MODELS = {
@@ -83,6 +91,45 @@ def other_model(
     return prepare_observed(*observed), labels
 
 
+def true_labels(labels: np.ndarray, names: list[str]) -> np.ndarray:
+    """Say what labels the stars of `OTHER_MODELS` have, abundances included.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_spectra, 5)
+        From `other_model`.
+    names : list of str
+        Labels of a network.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels)
+        The theoretical spectra were computed for scaled solar abundances plus
+        [alpha/Fe]. Spectra of real stars, which have a v_macro, follow other patterns:
+        NaN there, as for a microturbulence that is not published.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.training.label_scale import true_labels
+    >>> star = np.array([[4800.0, 2.5, -0.5, 0.25, np.nan]])
+    >>> true_labels(star, ["teff", "fe_h", "mg_h", "ni_h"])[0]
+    array([ 4.80e+03, -5.00e-01, -2.50e-01, -5.00e-01])
+    """
+    theory = np.where(np.isnan(labels[:, 4]), 0.0, np.nan)
+    known = dict(zip(APOGEE_LABELS, labels.T, strict=True))
+    columns = []
+    for name in names:
+        if name in known:
+            columns.append(known[name])
+            continue
+        element, _, over = name.partition("_")
+        excess = labels[:, 3] if element in ALPHA_ELEMENTS else 0.0
+        pattern = labels[:, 2] + excess + theory
+        columns.append(pattern if over == "h" else np.full(len(labels), np.nan))
+    return np.stack(columns, axis=1)
+
+
 def label_scale(
     model: SpectralModel, data: str | Path, *, n_spectra: int = 300, seed: int = 910_000
 ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -91,7 +138,7 @@ def label_scale(
     Parameters
     ----------
     model : SpectralModel
-        A label network for T_eff, log g, [Fe/H], [alpha/Fe], v_macro.
+        A label network.
     data : path
         Folder with ``apogee/emulators``.
     n_spectra : int, optional
@@ -102,7 +149,8 @@ def label_scale(
     Returns
     -------
     systematic : ndarray, shape (n_labels,)
-        Root mean square, over the models, of the differences less the noise.
+        Root mean square, over the models, of the differences less the noise, or of
+        the mean difference if that is larger.
     report : dict
         Bias, scatter and rms for each model.
     """
@@ -110,19 +158,24 @@ def label_scale(
     squares = []
     report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
     for name in OTHER_MODELS:
-        prepared, labels = other_model(name, data, n_spectra, seed=seed)
+        prepared, stars = other_model(name, data, n_spectra, seed=seed)
+        labels = true_labels(stars, names)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
         difference = result.values - labels
         square = np.mean(difference**2, axis=0)
         noise = statistical_error(result.error, model.config.calibration)
-        squares.append(square - np.mean(noise**2, axis=0))
-        known = [k for k in range(len(names)) if np.isfinite(square[k])]
+        # what all stars share is no noise, however large that is
+        shared = np.mean(difference, axis=0) ** 2
+        squares.append(np.maximum(square - np.mean(noise**2, axis=0), shared))
+        some = np.flatnonzero(np.isfinite(square))
         report[name] = residual_scores(
-            result.values[:, known], labels[:, known], [names[k] for k in known]
+            result.values[:, some], labels[:, some], [names[k] for k in some]
         )
-        report[name]["rms"] = np.sqrt(square[known]).tolist()
-    systematic = np.sqrt(np.maximum(np.nanmean(squares, axis=0), 0.0))
-    return systematic, report
+        report[name]["rms"] = np.sqrt(square[some]).tolist()
+    known = np.isfinite(squares)
+    total = np.sum(np.where(known, squares, 0.0), axis=0)
+    mean = total / np.maximum(known.sum(axis=0), 1)  # nothing known: none declared
+    return np.sqrt(np.maximum(mean, 0.0)), report
 
 
 def catalogue_scales(data: str | Path) -> dict[str, Any]:

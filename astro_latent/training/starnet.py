@@ -2,6 +2,7 @@
 """Train StarNet on emulated APOGEE spectra."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ from ..preparation.prepared import PreparedSpectra
 from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
 from ..spectra.observation import Observation, SpectrumArrays
 from .apogee_simulator import ApogeeConditions, observe_apogee
-from .emulators import SigmoidEmulator
+from .emulators import EmulatedStars, SigmoidEmulator
+from .linear_start import revive
 from .loop import fit
 from .losses import gaussian_nll
 from .priors import draw_apogee_labels
@@ -43,7 +45,7 @@ class TrainedStarNet(NamedTuple):
     step: int
 
 
-#: Pixels of the 7,214-pixel grid where the emulator leaves 0..1.1 for ordinary stars.
+#: Pixels of the 7,214-pixel grid where the emulator leaves 0..1.1.
 DEFECTS = ((771, 780), (2912, 2928))
 
 
@@ -198,7 +200,7 @@ def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
 
 
 def starnet_batches(
-    bank: np.ndarray,
+    bank: np.ndarray | EmulatedStars,
     targets: np.ndarray,
     *,
     batch_size: int,
@@ -209,7 +211,7 @@ def starnet_batches(
 
     Parameters
     ----------
-    bank : ndarray, shape (n_spectra, n_pixels)
+    bank : ndarray or EmulatedStars, shape (n_spectra, n_pixels)
         Clean spectra.
     targets : ndarray, shape (n_spectra, n_labels)
         Labels in the network's units.
@@ -246,6 +248,11 @@ def starnet_batches(
     return make
 
 
+def _standardise(model: StarNet, sample: np.ndarray) -> None:
+    model.pixel_mean[:] = torch.from_numpy(sample.mean(0))
+    model.pixel_scale.fill_(float(sample.std()))
+
+
 def train_starnet(
     recipe: dict[str, Any],
     *,
@@ -263,41 +270,52 @@ def train_starnet(
     ----------
     recipe : dict
         See ``recipes/apogee_starnet_v1.toml``.
-    data : path
-        Folder with the training ingredients.
-    work : path
-        Folder for the bank and the checkpoints.
+    data, work : path
+        Training ingredients, and the folder for the bank and the checkpoints.
     device : str, optional
         Where to train.
     stop_after : float, optional
         Seconds after which to checkpoint and return.
     from_weights : str or path, optional
-        Begin with these weights, and keep their units.
-    bank_maker : callable, optional
-        Makes clean spectra and labels as `make_bank` does.
-    begin : callable, optional
-        Given the fresh network, to change some of its weights.
+        Weights to begin with, whose units stay.
+    bank_maker, begin : callable, optional
+        As `make_bank`; given the fresh network, to change some of its weights.
 
     Returns
     -------
     TrainedStarNet
         The network and how far its training is.
     """
-    options, seed = recipe["fit"], recipe["seed"]
-    bank, labels = bank_maker(
-        data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed
-    )
+    options = recipe["fit"]
+    seed = options.get("seed", recipe["seed"])
+    bank: np.ndarray | EmulatedStars
+    if "fresh_stars" in options:  # so many that none is seen often enough to remember
+        labels = draw_apogee_stars(data, options["fresh_stars"], seed=seed)
+        bank = EmulatedStars(apogee_emulator(data), labels)
+    else:
+        bank, labels = bank_maker(
+            data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed
+        )
     offset, scale = labels.mean(0), labels.std(0)
     torch.manual_seed(seed)
     model = StarNet.from_config(recipe["arguments"])
-    sample = bank[:4000].astype(np.float32)
-    model.pixel_mean.copy_(torch.from_numpy(sample.mean(0)))
-    model.pixel_scale.fill_(float(sample.std()))
-    if begin is not None:
+    _standardise(model, bank[:4000].astype(np.float32))
+    if begin:
         begin(model)
-    if from_weights is not None:
-        start = start_from(model, from_weights)
-        offset, scale = start.offsets, start.scales
+    if from_weights:
+        start = start_from(model, from_weights, labels=recipe["labels"])
+        known = [recipe["labels"].index(output.name) for output in start.outputs]
+        offset[known], scale[known] = start.offsets, start.scales
+    batches = partial(
+        starnet_batches,
+        bank,
+        (labels - offset) / scale,
+        conditions=lambda step: training_conditions(recipe, step),
+    )
+    if "revive" in options and not Path(work, "checkpoint.pt").exists():
+        # other observations than those of the steps
+        some = batches(batch_size=500, seed=seed + 1)
+        revive(model, some, options["revive"] // 500, seed=seed)
     model.to(device)
 
     def loss(
@@ -319,16 +337,11 @@ def train_starnet(
     step = fit(
         model,
         loss,
-        starnet_batches(
-            bank,
-            (labels - offset) / scale,
-            batch_size=options["batch_size"],
-            seed=options.get("seed", seed),
-            conditions=lambda step: training_conditions(recipe, step),
-        ),
+        batches(batch_size=options["batch_size"], seed=seed),
         n_steps=options["n_steps"],
         learning_rate=options["learning_rate"],
         weight_decay=options["weight_decay"],
+        scale_by_fan_in=options.get("scale_by_fan_in", False),
         work=work,
         log_every=options.get("log_every", 100),
         checkpoint_every=options.get("checkpoint_every", 500),

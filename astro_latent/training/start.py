@@ -1,10 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Begin a training with released weights instead of random ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..exceptions import WeightsError
 from ..models import SpectralModel, load_model
@@ -36,7 +37,9 @@ def fine_tuning_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "fit": {**recipe["fit"], **recipe.get("fine_tune", {})}}
 
 
-def start_from(module: nn.Module, folder: str | Path) -> SpectralModel:
+def start_from(
+    module: nn.Module, folder: str | Path, *, labels: Sequence[str] | None = None
+) -> SpectralModel:
     """Copy the weights of a folder into a network that is to be trained on.
 
     They come through `~astro_latent.models.load_model`, which checks them; the state
@@ -48,6 +51,8 @@ def start_from(module: nn.Module, folder: str | Path) -> SpectralModel:
         Changed in place.
     folder : str or path
         Name of a set of weights, or a folder with one.
+    labels : sequence of str, optional
+        Outputs of ``module``: those that the weights lack begin as the mean label.
 
     Returns
     -------
@@ -61,8 +66,13 @@ def start_from(module: nn.Module, folder: str | Path) -> SpectralModel:
     """
     loaded = load_model(folder, device="cpu")
     network = loaded.members[0]
+    state = network.state_dict()
+    if labels and {output.name for output in loaded.outputs} < set(labels):
+        state = _with_outputs(
+            state, [labels.index(o.name) for o in loaded.outputs], len(labels)
+        )
     here = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    there = {name: tuple(t.shape) for name, t in network.state_dict().items()}
+    there = {name: tuple(t.shape) for name, t in state.items()}
     if len(loaded.members) > 1 or type(network) is not type(module) or here != there:
         differing = sorted(
             name for name in {*here, *there} if here.get(name) != there.get(name)
@@ -73,5 +83,17 @@ def start_from(module: nn.Module, folder: str | Path) -> SpectralModel:
             f"differing tensors: {', '.join(differing) or 'none'}"
         )
         raise WeightsError(msg)
-    module.load_state_dict(network.state_dict())
+    module.load_state_dict(state)
     return loaded
+
+
+def _with_outputs(
+    state: dict[str, Tensor], rows: list[int], n_labels: int
+) -> dict[str, Tensor]:
+    """Return the weights of a label network with more outputs, the new ones zero."""
+    wider = dict(state)
+    for name, tensor in state.items():
+        if name.startswith(("output.", "log_variance.")):
+            wider[name] = tensor.new_zeros(n_labels, *tensor.shape[1:])
+            wider[name][rows] = tensor
+    return wider

@@ -61,6 +61,16 @@ def test_emission_is_seen_and_absorption_is_not(stars):
     assert down[0] < 0.0
 
 
+@pytest.mark.parametrize("noise", [1e-4, 1e-3])
+def test_emission_that_the_model_mimics_does_not_count_without_noise(stars, noise):
+    basis, lines = stars
+    for height in (0.005, 0.05):
+        flux = 1.0 + lines[0] + height * basis.emission
+        _, found = basis.search(*observe(flux, noise=noise))
+        # the height over 0.01, however small the noise
+        assert found[0] == pytest.approx(height / 0.01, rel=0.2)
+
+
 @settings(max_examples=20, deadline=None)
 @given(factor=st.floats(0.3, 3.0), seed=st.integers(0, 10**6))
 def test_no_error_of_the_flux_has_to_be_right(stars, factor, seed):

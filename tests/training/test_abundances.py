@@ -30,7 +30,7 @@ from astro_latent.training.abundances_scores import (
     point_stars,
     scaled_solar,
 )
-from astro_latent.training.abundances_train import linear_start, ridge, share_layers
+from astro_latent.training.abundances_train import share_layers
 from astro_latent.training.apogee_synthesis import (
     NODE_LABELS,
     SynthesisEmulator,
@@ -227,35 +227,6 @@ def test_shared_layers_are_those_of_the_published_weights():
     torch.testing.assert_close(network.dense[0].weight, published.dense[0].weight)
     torch.testing.assert_close(network.pixel_mean, published.pixel_mean)
     torch.testing.assert_close(network.output.weight, before)
-
-
-def test_ridge_finds_weights_with_more_inputs_than_rows():
-    torch.manual_seed(0)
-    inputs = torch.randn(300, 3) @ torch.randn(3, 2000)  # three directions matter
-    truth = torch.randn(2, 2000) / 40.0
-    targets = inputs @ truth.T + 5.0
-    weights, bias = ridge(inputs[:200].clone(), targets[:200], penalties=(1e-4, 10.0))
-    guess = inputs[200:] @ weights.T + bias
-    torch.testing.assert_close(guess, targets[200:], rtol=0, atol=0.05)
-
-
-def test_a_network_begins_as_a_linear_regression():
-    torch.manual_seed(1)
-    network = StarNet(n_pixels=96, n_labels=2, n_hidden=(24, 12), heteroscedastic=True)
-    depth = torch.randn(2, 96) * (torch.rand(2, 96) < 0.1)
-
-    def batches(step):
-        torch.manual_seed(100 + step)
-        target = torch.randn(500, 2)
-        flux = 0.3 * target @ depth + 0.05 * torch.randn(500, 96)
-        return flux, torch.ones(500, 96, dtype=torch.bool), target
-
-    flux, valid, target = batches(9)
-    before = (network(flux, valid)[0] - target).square().mean()
-    linear_start(network, batches, 4)
-    mean, log_variance = network(flux, valid)
-    assert (mean - target).square().mean() < 0.2 < 0.5 < before
-    assert (log_variance == 0).all()
 
 
 def test_a_library_with_other_labels_or_missing_pixels_is_refused(tmp_path):

@@ -15,7 +15,11 @@ from astro_latent.training.abundances import (
 )
 from astro_latent.training.abundances_arcturus import judge_arcturus
 from astro_latent.training.abundances_finish import labels_with_skill
-from astro_latent.training.abundances_scores import observe_stars
+from astro_latent.training.abundances_scores import (
+    INFORMATION_LIMIT,
+    observe_stars,
+    point_stars,
+)
 from astro_latent.training.finish_starnet import CALM
 
 NAME = "apogee_starnet_abundances_v1"
@@ -82,3 +86,24 @@ def test_arcturus_comes_out_as_the_card_says(model, real_data):
             entry["value"], rel=2e-3, abs=2e-3
         )
     assert again["network"]["n"] == card["network"]["n"]
+    assert again["within"] == card["within"]
+    for entry in card["labels"].values():
+        assert entry["error"] >= entry["statistical"] > 0.0
+
+
+def test_the_ratios_to_the_information_limit_are_found_on_other_stars(model, real_data):
+    stars = point_stars("giant_4800", 150, seed=123_458)
+    clean = clean_spectra(stars, real_data, synthesis=synthesis_emulator(real_data))
+    prepared = observe_stars(clean, model, seed=123_459, snr=100.0, conditions=CALM)
+    values = model.predict(prepared, flux_errors=False).values
+    card = model.config.evaluation["information_limit_snr_100"]["giant_4800_over_limit"]
+    ratios = []
+    for column, output in enumerate(model.outputs):
+        truth = stars.labels[:, ABUNDANCE_LABELS.index(output.name)]
+        scatter = 1.4826 * np.median(
+            np.abs(values[:, column] - truth - np.median(values[:, column] - truth))
+        )
+        ratio = scatter / INFORMATION_LIMIT[output.name][0]
+        assert ratio == pytest.approx(card[output.name], rel=0.45), output.name
+        ratios.append(ratio / card[output.name])
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.08)

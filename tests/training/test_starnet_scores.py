@@ -17,7 +17,12 @@ from astro_latent.training.held_out import (
     simulated_test_set,
     with_recipe,
 )
-from astro_latent.training.label_scale import catalogue_scales, other_model
+from astro_latent.training.label_scale import (
+    catalogue_scales,
+    label_scale,
+    other_model,
+    true_labels,
+)
 from astro_latent.training.scores import (
     coverage,
     growth_with_missing,
@@ -146,6 +151,28 @@ def test_other_models_are_read_inside_their_range(real_data):
     assert np.all(labels[:, 1] > 3.8)
     _, theory = other_model("kurucz_giants", real_data, 8, seed=36)
     assert np.isnan(theory[:, 4]).all()
+
+
+def test_theory_is_scaled_solar_plus_alpha_and_real_stars_are_not():
+    stars = np.array([[4800.0, 2.5, -0.5, 0.2, np.nan], [5500.0, 4.5, 0.1, 0.0, 5.0]])
+    names = ["logg", "fe_h", "alpha_fe", "si_h", "c_h", "vmicro"]
+    theory, real = true_labels(stars, names)
+    np.testing.assert_allclose(theory, [2.5, -0.5, 0.2, -0.3, -0.5, np.nan])
+    np.testing.assert_allclose(real, [4.5, 0.1, 0.0, np.nan, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("name", ["apogee_starnet_v1", "apogee_starnet_abundances_v1"])
+def test_the_systematic_part_is_found_on_other_stars(real_data, name):
+    other = load_model(name, device="cpu")
+    systematic, _ = label_scale(other, real_data, n_spectra=60, seed=37)
+    stated = other.config.calibration["systematic"]
+    labels = [output.name for output in other.outputs]
+    for label, found, told in zip(labels, systematic, stated, strict=True):
+        if label == "vmicro":
+            assert found == told == 0.0  # not known for any of the models
+        else:
+            # dex: where the noise that is taken off is as large, few stars tell less
+            assert found == pytest.approx(told, rel=0.35, abs=0.035), label
 
 
 def test_releases_of_one_survey_disagree_as_published(real_data):
