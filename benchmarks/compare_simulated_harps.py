@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model("harps_dae_fast_v1", device="cpu")
     network: Any = model.members[0]
-    wavelength = 3785.0 * np.exp(
+    wavelength = model.grid.wavelength[model.grid.valid][0] * np.exp(
         network.grid.step / 299_792.458 * np.arange(network.grid.n)
     )
     telluric = np.zeros(len(wavelength), dtype=bool)
@@ -66,7 +66,7 @@ def main() -> None:
     rows = []
     figure, axes = plt.subplots(len(STARS), 2, figsize=(11, 7), layout="constrained")
     for star, pair in zip(STARS, axes, strict=True):
-        path = next((options.data / "harps").glob(star[1]))
+        path = sorted((options.data / "harps").glob(star[1]))[0]
         prepared = prepare_spectra([path], model.grid, model.recipe)
         with torch.inference_mode():
             ours = simulated(network, options.data, star).numpy()

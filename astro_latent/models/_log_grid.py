@@ -173,24 +173,26 @@ class LogGrid(nn.Module):
         return torch.where(self.valid, flux, torch.zeros_like(flux))
 
 
-def from_points(points: Tensor, factor: int = JOINED) -> Tensor:
+def from_points(points: Tensor, *, fine: bool = False) -> Tensor:
     """Interpolate the smooth flux between its points.
 
     Parameters
     ----------
     points : Tensor, shape (n, n_points)
-        At the middle of each ``factor`` pixels.
-    factor : int, optional
-        Pixels in a point.
+        Each at the middle of eight pixels.
+    fine : bool, optional
+        Return each second value at half a pixel more, as `moved` does.
 
     Returns
     -------
-    Tensor, shape (n, n_points * factor)
+    Tensor, shape (n, n_log), or (n, 2 * n_log) if ``fine``
         Linear between the points.
     """
-    place = (torch.arange(factor, dtype=points.dtype) + 0.5) / factor - 0.5
+    step = 0.5 if fine else 1.0
+    pixel = torch.arange(0.0, JOINED, step, device=points.device)
+    place = (pixel.to(points.dtype) - 0.5 * (JOINED - 1)) / JOINED
     before, after = (-place).clamp(min=0.0), place.clamp(min=0.0)
-    weights = torch.stack([before, 1.0 - before - after, after]).to(points.device)
+    weights = torch.stack([before, 1.0 - before - after, after])
     around = functional.pad(points[:, None], (1, 1), mode="replicate")
     return (around.squeeze(1).unfold(1, 3, 1) @ weights).flatten(1)
 
@@ -199,7 +201,7 @@ def _windows(
     rows: Tensor, first: Tensor, length: int, mode: str = "replicate"
 ) -> Tensor:
     """Cut from each row a window that begins at its own pixel."""
-    starts = [int(value) for value in first]
+    starts = first.tolist()
     left = max(0, -min(starts))
     right = max(0, max(starts) + length - rows.shape[1])
     if left or right:

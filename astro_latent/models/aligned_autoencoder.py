@@ -127,15 +127,16 @@ class AlignedAutoencoder(nn.Module):
         flux : Tensor, shape (n, n_pixels)
             Prepared flux.
         valid : Tensor of bool, shape (n, n_pixels), optional
-            By default the pixels of the grid that are not zero.
+            By default the pixels of the grid that are finite and not zero.
 
         Returns
         -------
         FlatSpectra
             On pixels of equal velocity.
         """
-        valid = flux != 0.0 if valid is None else valid.bool()
-        return flatten(self.grid, flux, valid & self.grid.valid)
+        if valid is None:
+            valid = (flux != 0.0) & flux.isfinite()
+        return flatten(self.grid, flux, valid.bool() & self.grid.valid)
 
     def find_velocity(self, lines: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-correlate with the template of the star.
@@ -161,9 +162,8 @@ class AlignedAutoencoder(nn.Module):
         """Find a velocity and its variance: roughly on joined pixels, then exactly."""
         step = self.grid.step
         known = template * weight
-        rough, _ = best_shift(
-            _joined(seen), _joined(known * weight), int(limit / step / _ROUGH)
-        )
+        most = max(1, int(limit / step / _ROUGH))
+        rough, _ = best_shift(_joined(seen), _joined(known * weight), most)
         near = moved(seen, rough * _ROUGH) * weight
         shift, variance = small_shift(near, known)
         return self.grid.velocity(rough * _ROUGH + shift), variance * step**2
@@ -336,7 +336,7 @@ class AlignedAutoencoder(nn.Module):
         flux : Tensor, shape (n, n_pixels)
             Prepared flux.
         valid : Tensor of bool, shape (n, n_pixels), optional
-            By default the pixels of the grid that are not zero.
+            By default the pixels of the grid that are finite and not zero.
 
         Returns
         -------
@@ -424,7 +424,7 @@ class AlignedAutoencoder(nn.Module):
         smooth = grid.from_knots(knots) + self.layers(
             velocity[:, 0], coefficients, earth[:, 0], amounts
         )
-        log_rest = from_points(smooth, 2 * JOINED)
+        log_rest = from_points(smooth, fine=True)
         red = 2 * grid.red.start
         log_rest = torch.cat([log_rest[:, :red], log_rest[:, red:] - depth], 1)
         return grid.on_pixels(flux * log_rest.exp())
@@ -439,7 +439,7 @@ class AlignedAutoencoder(nn.Module):
         flux : Tensor, shape (n, n_pixels)
             Prepared flux.
         valid : Tensor of bool, shape (n, n_pixels), optional
-            By default the pixels of the grid that are not zero.
+            By default the pixels of the grid that are finite and not zero.
 
         Returns
         -------

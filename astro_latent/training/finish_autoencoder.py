@@ -130,10 +130,8 @@ def _node_figures(
     mean: np.ndarray, sigma: np.ndarray, test: dict[str, Any]
 ) -> dict[str, Any]:
     figures: dict[str, Any] = {
-        "informative_median_0.02": len(measure_dispersion(mean).informative),
-        "informative_mean_0.2": len(
-            measure_dispersion(mean, statistic="mean").informative
-        ),
+        "informative_median_0.02": measure_dispersion(mean).count,
+        "informative_mean_0.2": measure_dispersion(mean, statistic="mean").count,
         "nodes_above_0.1_nat": int(np.sum(prior_divergence(mean, sigma) > 0.1)),
     }
     truth = {"radial_velocity": test["velocity"], "teff": test["labels"][:, 0]}

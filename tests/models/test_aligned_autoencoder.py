@@ -174,11 +174,15 @@ def test_rows_are_moved_each_by_its_own_distance():
 
 
 def test_points_are_joined_by_straight_lines():
-    points = torch.tensor([[1.0, 3.0, 2.0]])
-    fine = from_points(points, 4)
-    np.testing.assert_allclose(
-        fine[0], [1, 1, 1.25, 1.75, 2.25, 2.75, 2.875, 2.625, 2.375, 2.125, 2, 2]
-    )
+    points = torch.arange(5.0)[None]  # each at the middle of eight pixels
+    pixel = np.arange(40.0)
+    expected = (pixel - 3.5) / 8
+    inside = slice(4, -4)  # level beyond the first and the last
+    np.testing.assert_allclose(from_points(points)[0, inside], expected[inside])
+    fine = from_points(points, fine=True)[0]
+    np.testing.assert_allclose(fine[::2], from_points(points)[0])
+    np.testing.assert_allclose(fine[9:-9:2], expected[4:-5] + 0.5 / 8)
+    assert (float(fine[0]), float(fine[-1])) == (0.0, 4.0)
 
 
 @pytest.fixture(scope="module")
