@@ -32,7 +32,7 @@ def best_shift(seen: Tensor, template: Tensor, limit: int) -> tuple[Tensor, Tens
     n = seen.shape[1]
     if limit < _FEW:
         return small_shift(seen, template, limit)
-    size = next_fast_len(n + limit, real=True)
+    size = 64 * next_fast_len(-(-(n + limit) // 64), real=True)  # twos are fastest
     spectrum = torch.fft.rfft(seen, size) * torch.fft.rfft(template, size).conj()
     cross = torch.fft.irfft(spectrum, size)
     near = torch.cat([cross[:, -limit:], cross[:, : limit + 1]], 1)

@@ -35,7 +35,8 @@ class LogGrid(nn.Module):
     """
 
     valid: Tensor
-    _covered: Tensor
+    _good: Tensor
+    _factor: Tensor
     _tap: Tensor
     _overlap: Tensor
     _width: Tensor
@@ -75,15 +76,22 @@ class LogGrid(nn.Module):
         }
         for name, tensor in constants.items():
             self.register_buffer(name, tensor, persistent=False)
-        covered = self._summed(self.valid[None].float()) / self._width
-        self.register_buffer("_covered", covered, persistent=False)
+        good, factor = self._coverage(self.valid[None])
+        self.register_buffer("_good", good, persistent=False)
+        self.register_buffer("_factor", factor, persistent=False)
 
     def _summed(self, rows: Tensor) -> Tensor:
         """Integrate rows over pixels of equal velocity."""
         total = rows.new_zeros(len(rows), self.n)
         for tap, overlap in zip(self._tap, self._overlap, strict=True):
-            total = total.addcmul(rows.index_select(1, tap), overlap)
+            total.addcmul_(rows.index_select(1, tap), overlap)
         return total
+
+    def _coverage(self, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Say which pixels are good, and the factor from sum to mean, else zero."""
+        covered = self._summed(valid.to(self._width.dtype)) / self._width
+        good = covered > 0.5
+        return good, good / (self._width * covered.clamp(min=0.5))
 
     def joined(self, flux: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Average a spectrum over pixels of equal velocity.
@@ -102,12 +110,10 @@ class LogGrid(nn.Module):
         good : Tensor of bool, shape (n, n_log)
             Where more than half is valid.
         """
-        covered = self._covered
+        good, factor = self._good, self._factor
         if not torch.equal(valid, self.valid.expand_as(valid)):
-            covered = self._summed(valid.to(flux.dtype)) / self._width
-        good = covered > 0.5
-        mean = self._summed(flux) / (self._width * covered.clamp(min=0.5))
-        return (mean * good).to(flux.dtype), good.expand(len(flux), -1)
+            good, factor = self._coverage(valid)
+        return self._summed(flux) * factor, good.expand(len(flux), -1)
 
     def pixels(self, velocity: Tensor) -> Tensor:
         """Return how far a source's lines lie to the red.
@@ -248,7 +254,7 @@ def moved(
         taps = (taps / taps.sum(1, keepdim=True)).to(rows.dtype)
         result = taps[:, :1] * window[:, :length]
         for k in range(1, len(tap)):
-            result = result.addcmul(taps[:, k, None], window[:, k : k + length])
+            result.addcmul_(taps[:, k, None], window[:, k : k + length])
         return result
 
     fraction = pixels - whole
@@ -276,4 +282,4 @@ def moved_mask(good: Tensor, pixels: Tensor, part: slice = slice(None)) -> Tenso
     """
     start, stop, _ = part.indices(good.shape[1])
     first = start + pixels.detach().round().long()
-    return _windows(good.float(), first, stop - start, mode="constant") > 0.5
+    return _windows(good, first, stop - start, mode="constant")

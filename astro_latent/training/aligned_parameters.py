@@ -219,7 +219,7 @@ def finish_parameters(
     def save(where: Path) -> Path:
         return save_weights(
             where, model, config, dtype="float16", domain_mean=mean,
-            domain_whitening=whitening, overwrite=True,
+            domain_whitening=whitening, tolerance=1e-3, overwrite=True,
         )  # fmt: skip
 
     final = load_model(save(Path(work, "draft")), device="cpu")
