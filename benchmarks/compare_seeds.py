@@ -5,7 +5,8 @@
 as its recipe says, with another choice of spectra of the bank, other noise and other
 first weights (trained networks are kept in the work folder), encodes the same 600
 simulated stars with all three, pairs the nodes of two networks so that the sum of their
-absolute rank correlations is largest, and writes ``docs/models/seeds_NAME.ecsv``.
+absolute rank correlations is largest, and writes ``docs/models/seeds_NAME.ecsv``. Which
+node owns a label in each network goes to ``docs/models/seed_owners_NAME.ecsv``.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from astropy.table import Table
+from analyse_harps import owners
+from astropy.table import Table, vstack
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import spearmanr
 
@@ -28,7 +30,8 @@ from astro_latent.training.autoencoder import harps_batches
 from astro_latent.training.harps_simulator import open_simulator
 
 NAME = "harps_dae_fast_v1"
-OUTPUT = Path(__file__).parents[1] / f"docs/models/seeds_{NAME}.ecsv"
+OUTPUT = Path(__file__).parents[1] / "docs/models"
+N_PERMUTATIONS = 1999
 SEED = 4242  # of the stars that are encoded
 
 
@@ -62,11 +65,18 @@ def main() -> None:
         open_simulator(options.data), options.data, batch_size=8, seed=SEED
     )
     latents: dict[str, list[np.ndarray]] = {name: [] for name in networks}
+    truth = []
     for number in range(options.n_spectra // 8):
-        flux = make(number)["flux"]
+        batch = make(number)
+        truth.append(
+            np.c_[batch["conditions"].radial_velocity, batch["labels"][:, [0, 2]]]
+        )
         with torch.inference_mode():
             for name, network in networks.items():
-                latents[name].append(network.encode(flux)[0].numpy())
+                latents[name].append(network.encode(batch["flux"])[0].numpy())
+    labels = dict(
+        zip(("radial_velocity", "teff", "m_h"), np.concatenate(truth).T, strict=True)
+    )
     nodes = {name: np.concatenate(parts) for name, parts in latents.items()}
     rows = []
     for one, other in combinations(nodes, 2):
@@ -84,7 +94,16 @@ def main() -> None:
     for name in ("spearman", "spread", "other_spread"):
         table[name].format = "%.3f"
     table.pprint_all()
-    table.write(OUTPUT, format="ascii.ecsv", overwrite=True)
+    table.write(OUTPUT / f"seeds_{NAME}.ecsv", format="ascii.ecsv", overwrite=True)
+    found = []
+    for name, values in nodes.items():
+        _, mine = owners(values, labels, N_PERMUTATIONS)
+        mine["network"] = name
+        found.append(mine)
+    owned = vstack(found)
+    owned.meta = table.meta
+    owned.pprint_all()
+    owned.write(OUTPUT / f"seed_owners_{NAME}.ecsv", overwrite=True)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ KNOWN = (
 
 #: Barycentric, km/s. Orbit of Pourbaix et al. 2002 (P = 79.91 yr, a = 17.57", e =
 #: 0.5179, i = 79.205, omega = 231.65 deg, T = 1875.66, masses 1.105 and 0.934), with a
-#: systemic velocity of -22.39: -23.41 to -23.44 in the ten weeks.
+#: systemic velocity of -22.39: -23.41 to -23.44 in the ten weeks. The sign is the one
+#: with which the velocity falls, as the spectra show.
 VELOCITIES = {"alpha Cen B": -23.43}
 
 
