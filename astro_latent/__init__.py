@@ -6,9 +6,9 @@ milliseconds and brings in neither torch nor specutils.
 """
 
 from importlib import import_module
-from typing import Any
 
-from .utils._on_import import call_after_import
+from .utils.lazy import lazy_names
+from .utils.on_import import call_after_import
 
 try:
     from ._version import version as __version__
@@ -18,18 +18,18 @@ except ImportError:  # a source tree that was never built
 # name -> the room that defines it
 _PUBLIC = {
     "conf": "._config",
-    "crossmatch": ".tables",
+    "crossmatch": ".matching",
     "decode_flags": ".spectra",
-    "encode_spectra": ".tables",
-    "fetch_spectra": ".spectra",
-    "get_survey": ".archives",
+    "encode_spectra": ".pipeline",
+    "fetch_spectra": ".pipeline",
+    "get_survey": ".surveys",
     "list_models": ".models",
-    "list_surveys": ".archives",
+    "list_surveys": ".surveys",
     "load_model": ".models",
-    "predict_parameters": ".tables",
+    "predict_parameters": ".pipeline",
     "prepare_spectra": ".preparation",
-    "query_object": ".archives",
-    "query_region": ".archives",
+    "query_object": ".surveys",
+    "query_region": ".surveys",
     "read_spectra": ".spectra",
     "read_table": ".tables",
 }
@@ -37,18 +37,7 @@ _PUBLIC = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name from its room on first use (PEP 562)."""
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(_PUBLIC[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _PUBLIC)
 
 
 def _register_loaders() -> None:

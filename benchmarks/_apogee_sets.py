@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from astro_latent.preparation import get_grid
-from astro_latent.training.apogee_simulator import observe_apogee
-from astro_latent.training.finish_starnet import CALM, simulated_test_set
-from astro_latent.training.starnet import (
+from astro_latent.simulation.apogee import observe_apogee
+from recipes.apogee_starnet_v1.finish import CALM, simulated_test_set
+from recipes.apogee_starnet_v1.starnet import (
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,

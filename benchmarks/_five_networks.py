@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from astro_latent.models.starnet import StarNet
+from astro_latent.models.architectures.starnet import StarNet
 
 
 class PooledStarNet(StarNet):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from astro_latent.preparation import SpectralGrid
-from astro_latent.training.emulators import SigmoidEmulator
+from astro_latent.simulation.emulators import SigmoidEmulator
 
 Model = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 

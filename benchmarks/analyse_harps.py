@@ -37,9 +37,9 @@ from astro_latent.plotting import (
     plot_traversal,
 )
 from astro_latent.preparation import prepare_spectra
+from astro_latent.simulation.harps import open_simulator
 from astro_latent.spectra import decode_flags
-from astro_latent.training.autoencoder import harps_batches
-from astro_latent.training.harps_simulator import open_simulator
+from recipes.harps_dae128_v1.autoencoder import harps_batches
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 SEED = 91

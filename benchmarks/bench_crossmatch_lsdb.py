@@ -18,7 +18,8 @@ import dask
 import numpy as np
 from astropy import units as u
 
-from astro_latent.tables import ResultTable, crossmatch, to_wide, write_hats
+from astro_latent.matching import crossmatch, write_hats
+from astro_latent.tables import ResultTable, to_wide
 
 RADIUS = 2 * u.arcsec
 

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from astro_latent.models import load_model
-from astro_latent.models.disentangled_autoencoder import PUBLISHED_CHANNELS
-from astro_latent.training.harps_bank import draw_harps_labels
-from astro_latent.training.harps_simulator import HarpsConditions, open_simulator
+from astro_latent.models.architectures.disentangled_autoencoder import (
+    PUBLISHED_CHANNELS,
+)
+from astro_latent.simulation.harps import HarpsConditions, open_simulator
+from astro_latent.simulation.harps_bank import draw_harps_labels
 
 N_PIXELS = 327_680
 NETWORKS = ("harps_dae128_v1", "harps_dae_fast_v1")

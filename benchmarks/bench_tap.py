@@ -20,7 +20,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_latent.archives import conf, get_survey
+from astro_latent.archives import conf
+from astro_latent.surveys import get_survey
 
 
 def page(first, count, targets=0):

@@ -19,8 +19,8 @@ from _apogee_sets import StarSet, draw_batch, test_sets, training_set
 from _five_networks import NETWORKS, make_network
 from astropy.table import Table
 
+from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.loop import fit
-from astro_latent.training.priors import APOGEE_LABELS
 from astro_latent.training.scores import residual_scores
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/architectures.ecsv"

@@ -22,10 +22,10 @@ from astropy.table import Table
 
 from astro_latent.models import load_model
 from astro_latent.preparation.prepared import PreparedSpectra
-from astro_latent.training.finish_starnet import simulated_test_set
-from astro_latent.training.priors import APOGEE_LABELS
+from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.scores import residual_scores, statistical_error
-from astro_latent.training.starnet import apogee_emulator
+from recipes.apogee_starnet_v1.finish import simulated_test_set
+from recipes.apogee_starnet_v1.starnet import apogee_emulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/methods.ecsv"
 #: Where fits start; the best of the results counts.

@@ -23,9 +23,9 @@ from matplotlib import pyplot as plt
 from astro_latent.latent import read_windows, window_share
 from astro_latent.models import SpectralModel, load_model
 from astro_latent.plotting import plot_saliency
-from astro_latent.training.finish_starnet import simulated_test_set
-from astro_latent.training.priors import APOGEE_LABELS
-from astro_latent.training.starnet import apogee_emulator
+from astro_latent.simulation.priors import APOGEE_LABELS
+from recipes.apogee_starnet_v1.finish import simulated_test_set
+from recipes.apogee_starnet_v1.starnet import apogee_emulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 #: Elements behind the labels that are not one element over hydrogen.

@@ -11,7 +11,6 @@ node owns a label in each network goes to ``docs/models/seed_owners_NAME.ecsv``.
 
 import argparse
 import tomllib
-from importlib.resources import files
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,22 +23,21 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import spearmanr
 
 from astro_latent.models import load_model
-from astro_latent.models.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.training.aligned import train_aligned
-from astro_latent.training.autoencoder import harps_batches
-from astro_latent.training.harps_simulator import open_simulator
+from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
+from astro_latent.simulation.harps import open_simulator
+from recipes.harps_dae128_v1.autoencoder import harps_batches
+from recipes.harps_dae_fast_v1.aligned import train_aligned
 
 NAME = "harps_dae_fast_v1"
-OUTPUT = Path(__file__).parents[1] / "docs/models"
+ROOT = Path(__file__).parents[1]
+RECIPES, OUTPUT = ROOT / "recipes", ROOT / "docs/models"
 N_PERMUTATIONS = 1999
 SEED = 4242  # of the stars that are encoded
 
 
 def trained(seed: int, data: Path, work: Path) -> AlignedAutoencoder:
     """Train with another seed, or read what was trained."""
-    recipe = tomllib.loads(
-        files("astro_latent.training").joinpath(f"recipes/{NAME}.toml").read_text()
-    )
+    recipe = tomllib.loads((RECIPES / NAME / "recipe.toml").read_text())
     recipe["seed"] = recipe["fit"]["seed"] = seed
     path = work / f"seed_{seed}.pt"
     if not path.exists():

@@ -20,9 +20,9 @@ from matplotlib import pyplot as plt
 from scipy.stats import median_abs_deviation
 
 from astro_latent.models import load_model
-from astro_latent.models._log_grid import moved
+from astro_latent.models.layers.log_grid import moved
 from astro_latent.preparation import prepare_spectra
-from astro_latent.training.harps_simulator import HarpsConditions, open_simulator
+from astro_latent.simulation.harps import HarpsConditions, open_simulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 #: Star, file, T_eff, log g, [M/H], v_micro, v sin i, v_macro (km/s).

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_latent.training.emulators import QuadraticEmulator
+from astro_latent.simulation.emulators import QuadraticEmulator
 from astro_latent.training.scores import residual_scores
-from astro_latent.training.starnet import (
+from recipes.apogee_starnet_v1.starnet import (
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,

@@ -2,6 +2,7 @@
 """Fixtures of all tests: isolation from the user's files, real data on request."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,8 +12,18 @@ for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
     os.environ[_name] = str(Path(_scratch, _name.lower()))
     Path(os.environ[_name], "astropy").mkdir(parents=True)
 
+# Recipes live beside the package, not in it.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+
+#: Fixtures that the tests of several rooms share.
+pytest_plugins = [
+    "tests.fixtures.examples",
+    "tests.fixtures.results",
+    "tests.fixtures.servers",
+]
 
 REAL_DATA = "ASTRO_LATENT_TEST_DATA"
 

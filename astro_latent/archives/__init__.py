@@ -1,55 +1,42 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 1, archives: what exists, and bring it here.
+"""Archives: the protocols by which spectra are found and brought here.
 
-The only room that asks the network. One file per survey; each is known by one line
-in `SURVEYS`.
+TAP, ObsCore, SSA, DataLink, SDSS's and CDS's own services, and the download. No survey
+is known here: they stand in `astro_latent.surveys` and build on this room.
 """
 
-from ._config import conf
-from ._files import FileRequest, FileResult
-from ._obscore import CORE_COLUMNS, OBSCORE_COLUMNS, to_obscore
+from ..utils.lazy import lazy_names
 from .base import Survey
-from .verbs import (
-    SURVEYS,
-    fetch,
-    get_survey,
-    list_surveys,
-    query_adql,
-    query_object,
-    query_region,
-    query_targets,
-)
+from .config import conf
+from .files import FileRequest, FileResult
+from .obscore_columns import CORE_COLUMNS, OBSCORE_COLUMNS, to_obscore
 
-
-def __getattr__(name: str) -> object:
-    """Load the downloader, and with it requests, on first use."""
-    if name == "download_files":
-        from ._download import download_files
-
-        return download_files
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
-
+_LAZY = {
+    "download_files": ".download",
+    # where these names were before there was a room for surveys
+    **dict.fromkeys(
+        (
+            "SURVEYS",
+            "fetch",
+            "get_survey",
+            "list_surveys",
+            "query_adql",
+            "query_object",
+            "query_region",
+            "query_targets",
+        ),
+        "astro_latent.surveys",
+    ),
+}
 
 __all__ = [
     "CORE_COLUMNS",
     "OBSCORE_COLUMNS",
-    "SURVEYS",
     "FileRequest",
     "FileResult",
     "Survey",
     "conf",
-    "download_files",
-    "fetch",
-    "get_survey",
-    "list_surveys",
-    "query_adql",
-    "query_object",
-    "query_region",
-    "query_targets",
     "to_obscore",
+    *_LAZY,
 ]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -19,8 +19,8 @@ from astropy.time import Time
 
 from .._config import conf as package_conf
 from ..exceptions import NoResultsWarning
-from ._files import FileRequest
-from ._obscore import to_obscore
+from .files import FileRequest
+from .obscore_columns import to_obscore
 
 __all__ = ["QueryFilter", "Survey"]
 
@@ -171,7 +171,7 @@ class Survey(ABC):
         `~astropy.table.Table`
             As for `query_region`.
         """
-        from ._names import resolve_name
+        from .names import resolve_name
 
         radius = self.object_radius if radius is None else radius
         return self.query_region(resolve_name(name), radius, **filters)
@@ -273,8 +273,8 @@ class Survey(ABC):
             The same rows in the same order, with columns ``local_path`` ("" where the
             file could not be had), ``flags`` and ``message``.
         """
-        from ._download import download_files
-        from ._fetch import default_directory, with_results
+        from .download import download_files
+        from .files import default_directory, with_results
 
         results = download_files(
             self.file_requests(table),

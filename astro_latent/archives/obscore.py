@@ -7,10 +7,10 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 
-from ._adql import circle, conditions, degrees, identifier, literal
-from ._config import conf
-from ._files import FileRequest
+from .adql import circle, conditions, degrees, identifier, literal
 from .base import QueryFilter, Survey
+from .config import conf
+from .files import FileRequest
 
 __all__ = ["ObsCoreSurvey"]
 
@@ -37,7 +37,7 @@ class ObsCoreSurvey(Survey):
 
     Examples
     --------
-    >>> from astro_latent.archives import get_survey
+    >>> from astro_latent.surveys import get_survey
     >>> survey = get_survey("obscore", url="https://archive.example.org/tap")
     >>> survey.url
     'https://archive.example.org/tap'
@@ -68,7 +68,7 @@ class ObsCoreSurvey(Survey):
         return self._url
 
     def _client(self) -> Any:
-        from ._tap import TapClient
+        from .tap import TapClient
 
         if not self.url:
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
@@ -181,7 +181,7 @@ class ObsCoreSurvey(Survey):
 
     def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
         """Run ADQL as it is; see `Survey.query_adql`."""
-        from ._dal import warn_truncated
+        from .dal import warn_truncated
 
         limit = QueryFilter.build(row_limit=row_limit).row_limit
         result = self._client().run(adql, row_limit=limit)
@@ -190,7 +190,7 @@ class ObsCoreSurvey(Survey):
         return self._answer(result.table, rename=self._rename(result.table))
 
     def _query(self, where: list[str], wanted: QueryFilter) -> Table:
-        from ._dal import warn_truncated
+        from .dal import warn_truncated
 
         client, limit = self._client(), wanted.row_limit
         if limit is not None:
@@ -236,8 +236,8 @@ class ObsCoreSurvey(Survey):
         `~astropy.table.Table`
             As for `query_region`, with the column ``target_id`` in addition.
         """
-        from ._dal import warn_truncated
-        from ._tap import target_table
+        from .dal import warn_truncated
+        from .tap import target_table
 
         wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
         adql = self._join(radius, wanted)
@@ -280,7 +280,7 @@ class ObsCoreSurvey(Survey):
         return {}
 
     def _shaped(self, table: Table) -> Table:
-        from ._obscore import to_obscore
+        from .obscore_columns import to_obscore
 
         return to_obscore(table, survey=self.name, rename=self._rename(table))
 

@@ -10,8 +10,8 @@ from astropy.table import Column, Table
 from astropy.time import Time
 
 from ..exceptions import ArchiveError
-from ._config import conf
 from .base import QueryFilter, Survey
+from .config import conf
 
 __all__ = ["SsaSurvey"]
 
@@ -54,7 +54,7 @@ class SsaSurvey(Survey):
 
     Examples
     --------
-    >>> from astro_latent.archives import get_survey
+    >>> from astro_latent.surveys import get_survey
     >>> survey = get_survey("ssa", url="https://archive.example.org/ssa")
     >>> survey.url
     'https://archive.example.org/ssa'
@@ -121,7 +121,7 @@ class SsaSurvey(Survey):
         return self._search({"TARGETNAME": name}, QueryFilter.build(**filters))
 
     def _search(self, parameters: dict[str, Any], wanted: QueryFilter) -> Table:
-        from ._dal import overflowed, warn_truncated
+        from .dal import overflowed, warn_truncated
 
         if wanted.band is not None:
             parameters["band"] = wanted.band * u.m
@@ -143,8 +143,8 @@ class SsaSurvey(Survey):
     def _ask(self, parameters: dict[str, Any]) -> Any:
         from pyvo.dal import SSAService
 
-        from ._dal import call, without_overflow_warning
-        from ._http import check_scheme, make_session
+        from .dal import call, without_overflow_warning
+        from .http import check_scheme, make_session
 
         if not self.url:
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
@@ -159,7 +159,7 @@ class SsaSurvey(Survey):
 
     def _obscore(self, results: Any) -> Table:
         """Columns by their role in the data model, whatever the service calls them."""
-        from ._obscore import to_obscore
+        from .obscore_columns import to_obscore
 
         table, roles = results.to_table(), _roles(results)
         _add_position(table, roles)  # arrays are doubles, their parts often floats
@@ -233,7 +233,7 @@ def _registered(identifier: str) -> str:
     """Address of the SSA service of a registry entry."""
     import pyvo.registry
 
-    from ._dal import call
+    from .dal import call
 
     def find() -> str:
         pyvo.registry.choose_RegTAP_service(conf.registry_url)

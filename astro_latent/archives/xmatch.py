@@ -13,11 +13,11 @@ from astropy.table import Table, vstack
 
 from .._config import conf as package_conf
 from ..exceptions import ArchiveError, ArchiveFormatError
-from ._adql import degrees, identifier
-from ._config import conf
-from ._dal import warn_truncated
-from ._http import RETRY_STATUS, TransientError, check_scheme, retry_after, with_retries
-from ._tap import TapClient, target_table
+from .adql import degrees, identifier
+from .config import conf
+from .dal import warn_truncated
+from .http import RETRY_STATUS, TransientError, check_scheme, retry_after, with_retries
+from .tap import TapClient, target_table
 
 __all__ = ["MAX_ROWS", "query_xmatch", "tap_crossmatch", "vizier_crossmatch"]
 

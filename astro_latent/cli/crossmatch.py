@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ._common import EXIT_OK, add_output, check_output, complain, show_table
+from .common import EXIT_OK, add_output, check_output, complain, show_table
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,7 +46,7 @@ def _catalogue(text: str) -> Any:
     """Understand ``tap:URL#TABLE``; all else is understood by the function itself."""
     if not text.startswith("tap:"):
         return text
-    from ..tables import TapTable
+    from ..matching import TapTable
 
     url, _, name = text.removeprefix("tap:").rpartition("#")
     if not (url and name):
@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     """Match, write or print the pairs, and sum them up."""
     from astropy import units as u
 
-    from ..tables import crossmatch, read_table
+    from ..matching import crossmatch
+    from ..tables import read_table
 
     check_output(options)
     table = read_table(options.table)

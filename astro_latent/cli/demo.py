@@ -5,10 +5,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ._common import EXIT_OK, complain, say, show_table
+from .common import EXIT_OK, complain, say, show_table
 
 if TYPE_CHECKING:
-    from ..archives.bundled import SampleSurvey
+    from ..surveys.sample.survey import SampleSurvey
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict, encode, print, write and draw."""
-    from ..archives import get_survey
     from ..models import load_model
-    from ..tables import encode_spectra, predict_parameters
+    from ..pipeline import encode_spectra, predict_parameters
+    from ..surveys import get_survey
 
     folder = options.output
     folder.mkdir(parents=True, exist_ok=True)

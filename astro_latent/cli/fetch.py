@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._common import EXIT_FAILED, EXIT_OK, complain, say, table_path
+from .common import EXIT_FAILED, EXIT_OK, complain, say, table_path
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Query, fetch, and print one path on each line: input for the other verbs."""
-    from ..archives import fetch
+    from ..surveys import fetch
     from ..tables import write_table
 
     found = _query(options)
@@ -65,7 +65,7 @@ def _query(options: argparse.Namespace) -> "Table":
     from astropy import units as u
     from astropy.coordinates import SkyCoord
 
-    from ..archives import query_adql, query_object, query_region
+    from ..surveys import query_adql, query_object, query_region
 
     filters = {
         key: value

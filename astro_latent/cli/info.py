@@ -5,7 +5,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from ._common import EXIT_OK, add_inputs, complain, expand_inputs, show_table
+from .common import EXIT_OK, add_inputs, complain, expand_inputs, show_table
 
 if TYPE_CHECKING:
     from ..spectra.observation import SpectrumArrays

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from .. import __version__
 from ..exceptions import AstroLatentError
-from ._common import EXIT_FAILED, EXIT_USAGE, complain
+from .common import EXIT_FAILED, EXIT_USAGE, complain
 
 __all__ = ["main"]
 

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ._common import EXIT_OK, say, show_table
+from .common import EXIT_OK, say, show_table
 
 __all__ = ["add_arguments", "run"]
 

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ._common import add_result_options, check_output, expand_inputs, finish
+from .common import add_result_options, check_output, expand_inputs, finish
 
 __all__ = ["add_arguments", "run"]
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict parameters and write or print the table."""
-    from ..tables import predict_parameters
+    from ..pipeline import predict_parameters
 
     check_output(options)
     table = predict_parameters(

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ._common import EXIT_OK, add_inputs, check_output, complain, expand_inputs
+from .common import EXIT_OK, add_inputs, check_output, complain, expand_inputs
 
 __all__ = ["add_arguments", "run"]
 

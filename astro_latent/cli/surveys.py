@@ -3,7 +3,7 @@
 
 import argparse
 
-from ._common import EXIT_OK, show_table
+from .common import EXIT_OK, show_table
 
 __all__ = ["add_arguments", "run"]
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the surveys."""
-    from ..archives import list_surveys
+    from ..surveys import list_surveys
 
     show_table(list_surveys())
     return EXIT_OK

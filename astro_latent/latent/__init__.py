@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Room 5: what the latent features mean."""
 
-from ._samples import align_labels, one_per_star
 from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
 from .estimators import (
     histogram_information,
@@ -18,6 +17,7 @@ from .mutual_information import (
 )
 from .probes import Probe, fit_probes, probe_table
 from .saliency import Saliency, measure_saliency
+from .samples import align_labels, one_per_star
 from .similarity import LatentIndex
 from .traversal import Traversal, traverse_node
 from .windows import WindowShare, read_windows, window_share

@@ -7,7 +7,7 @@ information spreads.
 
 import numpy as np
 
-from ._samples import as_latents
+from .samples import as_latents
 
 __all__ = ["find_gap", "mean_deviation", "median_deviation", "prior_divergence"]
 

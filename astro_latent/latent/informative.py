@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ._samples import as_latents, resample, star_rows
 from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
+from .samples import as_latents, resample, star_rows
 
 __all__ = ["PUBLISHED_THRESHOLDS", "NodeDispersion", "measure_dispersion"]
 

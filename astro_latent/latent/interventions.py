@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.constants import c
 
-from ._samples import as_latents
+from .samples import as_latents
 
 __all__ = ["VelocityScore", "doppler_shift", "score_velocity_node"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from ._samples import as_floats
+from .samples import as_floats
 
 __all__ = ["MonotoneRange", "find_monotone_range"]
 

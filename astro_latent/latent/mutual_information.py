@@ -15,13 +15,13 @@ import numpy as np
 from astropy.stats import sigma_clip
 from astropy.table import Table
 
-from ._samples import as_labels, as_latents, as_nodes, one_per_star
-from ._significance import false_discoveries, p_tail, p_value
 from .estimators import (
     histogram_information,
     neighbour_information,
     permuted_information,
 )
+from .samples import as_labels, as_latents, as_nodes, one_per_star
+from .significance import false_discoveries, p_tail, p_value
 
 __all__ = ["PUBLISHED_BINNINGS", "MutualInformation", "measure_mutual_information"]
 

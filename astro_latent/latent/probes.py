@@ -18,14 +18,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ._samples import (
-    as_labels,
-    as_latents,
-    as_nodes,
-    check_aligned,
-    resample,
-    star_rows,
-)
+from .samples import as_labels, as_latents, as_nodes, check_aligned, resample, star_rows
 
 __all__ = ["Probe", "fit_probes", "probe_table"]
 

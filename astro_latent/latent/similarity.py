@@ -9,7 +9,7 @@ from astropy.table import Table
 from sklearn.neighbors import NearestNeighbors
 
 from ..exceptions import UnknownNameError
-from ._samples import as_latents, as_nodes
+from .samples import as_latents, as_nodes
 
 __all__ = ["LatentIndex"]
 

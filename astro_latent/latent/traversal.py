@@ -10,7 +10,7 @@ from astropy.table import Table
 from scipy.signal import find_peaks
 from scipy.stats import norm
 
-from ._samples import as_latents
+from .samples import as_latents
 
 __all__ = ["Traversal", "traverse_node"]
 

@@ -181,7 +181,7 @@ class Runner:
         ----------
         module : Module
             With ``features`` and ``head``, like
-            `~astro_latent.models.starnet.StarNet`.
+            `~astro_latent.models.architectures.starnet.StarNet`.
         flux, valid : Tensor, shape (n, n_pixels)
             Prepared flux, and which of it was measured.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._style import (
+from .style import (
     BLUE,
     GREY,
     VERMILLION,

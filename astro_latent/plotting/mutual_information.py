@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._style import SEQUENTIAL, VERMILLION, new_axes, symbol
+from .style import SEQUENTIAL, VERMILLION, new_axes, symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

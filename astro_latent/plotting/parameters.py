@@ -7,7 +7,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from ._style import (
+from .style import (
     BLUE,
     GREY,
     SEQUENTIAL,

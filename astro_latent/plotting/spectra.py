@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy import units as u
 
-from ._style import (
+from .style import (
     BLUE,
     GREY,
     ORANGE,

@@ -11,9 +11,9 @@ from numpy.polynomial import chebyshev
 from scipy.interpolate import make_lsq_spline
 
 from ..exceptions import UnknownNameError
-from ._row import Batch
 from .grid import SpectralGrid
 from .recipe import Step
+from .row import Batch
 
 __all__ = ["chebyshev_continuum", "continuum", "sigma_clip_continuum"]
 

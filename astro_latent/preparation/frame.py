@@ -4,9 +4,9 @@
 import numpy as np
 
 from ..utils.quality import QualityFlag
-from ._row import Row
 from .grid import SpectralGrid
 from .recipe import Step
+from .row import Row
 
 __all__ = ["add_velocities", "doppler_factor", "frame_factor", "shift_frame"]
 

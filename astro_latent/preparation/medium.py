@@ -4,9 +4,9 @@
 import numpy as np
 
 from ..utils.quality import QualityFlag
-from ._row import Row
 from .grid import SpectralGrid
 from .recipe import Step
+from .row import Row
 
 __all__ = ["air_to_vacuum", "convert_medium", "vacuum_to_air"]
 

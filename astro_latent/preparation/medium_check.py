@@ -14,12 +14,12 @@ import numpy as np
 from astropy.io import fits
 
 from ..utils.quality import QualityFlag
-from ._row import Batch
 from .frame import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
 from .medium import air_to_vacuum
 from .recipe import Step
 from .resample import Resampler
+from .row import Batch
 
 __all__ = ["check_medium"]
 

@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from ._row import Batch
 from .grid import SpectralGrid
 from .recipe import Step
+from .row import Batch
 
 __all__ = ["clip", "divide_by_median", "mask_pixels"]
 

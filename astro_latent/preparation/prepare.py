@@ -12,11 +12,11 @@ from astropy import units as u
 from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..utils.quality import QualityFlag
-from ._row import Batch, Row
 from .grid import SpectralGrid, get_grid
 from .prepared import PreparedSpectra
 from .recipe import Recipe
 from .resample import Resampler
+from .row import Batch, Row
 from .steps import get_step
 
 __all__ = ["iter_prepared", "prepare_spectra", "run_recipe"]

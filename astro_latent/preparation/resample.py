@@ -11,11 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ._overlap import Plan, flux_conserving_plan, linear_plan
-from ._row import Batch, Row
 from .edges import Pixels
 from .grid import SpectralGrid
+from .overlap import Plan, flux_conserving_plan, linear_plan
 from .recipe import Step
+from .row import Batch, Row
 
 __all__ = ["Resampler", "resample"]
 

@@ -4,11 +4,10 @@
 Names are loaded when first used; specutils only where one of its objects is made.
 """
 
-from importlib import import_module
-from typing import Any
+from ..utils.lazy import lazy_names
 
 # name -> the module that defines it
-_PUBLIC = {
+_LAZY = {
     "EXAMPLE_FORMATS": ".examples",
     "FATAL_FLAGS": "..utils.quality",
     "FORMATS": ".formats",
@@ -21,8 +20,8 @@ _PUBLIC = {
     "QualityFlag": "..utils.quality",
     "SpectrumArrays": ".observation",
     "decode_flags": "..utils.quality",
-    "estimate_noise": "._noise",
-    "fetch_spectra": ".fetching",
+    "estimate_noise": ".checks",
+    "fetch_spectra": "astro_latent.pipeline",
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",
@@ -32,18 +31,5 @@ _PUBLIC = {
     "write_example": ".examples",
 }
 
-__all__ = sorted(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use (PEP 562)."""
-    if name not in _PUBLIC:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(_PUBLIC[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = sorted(_LAZY)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -10,8 +10,8 @@ from astropy import units as u
 
 from ..exceptions import SpectrumReadError
 from ..utils.quality import QualityFlag
-from ._checks import finish_arrays
-from ._facts import facts_from_header, number, stated_frame, stated_medium
+from .checks import finish_arrays
+from .facts import facts_from_header, number, stated_frame, stated_medium
 from .observation import Observation, SpectrumArrays
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import numpy as np
 from astropy.io import fits
 
 from ..exceptions import UnknownNameError
-from ._example_surveys import galah_hdus, sdm_hdus, sdss_hdus
-from ._example_votables import VOTABLES
+from .example_surveys import galah_hdus, sdm_hdus, sdss_hdus
+from .example_votables import VOTABLES
 
 __all__ = ["EXAMPLE_FORMATS", "write_example"]
 

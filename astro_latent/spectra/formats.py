@@ -1,19 +1,19 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The table of file formats, and finding out which one a file has.
 
-A format is one file of this folder and one line here. Other distributions add
-theirs through the entry-point group ``astro_latent.formats``, each pointing to a
-`Format`.
+The formats of a survey stand in its folder. Other distributions add through
+the entry-point group ``astro_latent.formats``, each pointing to a `Format`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from ..utils._registry import LazyRegistry
-from ._fits import FitsFile
-from ._votable import VotableFile
+from ..utils.registry import LazyRegistry
+from .fits import FitsFile
 from .observation import SpectrumArrays
+from .votable import VotableFile
 
 __all__ = ["FORMATS", "Format", "identify_format"]
 
@@ -67,27 +67,22 @@ class Format:
         return file.container == self.container and self.identify(file)
 
 
-_GENERAL = ("sdm_fits", "sdm_votable", "wcs1d")
+#: Formats of no survey in particular; they are tried last.
+GENERAL = {
+    "sdm_fits": "astro_latent.spectra.sdm_fits:SDM_FITS",
+    "sdm_votable": "astro_latent.spectra.sdm_votable:SDM_VOTABLE",
+    "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
+}
 
-#: Formats in the order in which they are tried; the general ones come last.
-FORMATS = LazyRegistry(
-    "spectrum format",
-    {
-        "aspcapstar": "astro_latent.spectra.aspcap_star:ASPCAP_STAR",
-        "apstar": "astro_latent.spectra.apogee_star:APOGEE_STAR",
-        "apvisit": "astro_latent.spectra.apogee_visit:APOGEE_VISIT",
-        "eso_phase3": "astro_latent.spectra.phase3:PHASE3",
-        "harps_s1d": "astro_latent.spectra.harps_s1d:HARPS_S1D",
-        "lamost_lrs": "astro_latent.spectra.lamost:LAMOST_LRS",
-        "sdss_spec": "astro_latent.spectra.sdss_spec:SDSS_SPEC",
-        "galah": "astro_latent.spectra.galah:GALAH_SPECTRUM",
-        "gaia": "astro_latent.spectra.gaia:GAIA_SPECTRUM",
-        "sdm_fits": "astro_latent.spectra.sdm_fits:SDM_FITS",
-        "sdm_votable": "astro_latent.spectra.sdm_votable:SDM_VOTABLE",
-        "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
-    },
-    group="astro_latent.formats",
-)
+
+def _all_formats() -> dict[str, str]:
+    # By name, as other distributions do it: the surveys build on this room.
+    gather = import_module("astro_latent.surveys").gather
+    return gather("FORMATS") | GENERAL
+
+
+#: Formats in the order in which they are tried.
+FORMATS = LazyRegistry("spectrum format", _all_formats, group="astro_latent.formats")
 
 
 def identify_format(file: "FitsFile | VotableFile") -> str | None:
@@ -103,5 +98,5 @@ def identify_format(file: "FitsFile | VotableFile") -> str | None:
     str or None
         Name of the format; None if it is none of `FORMATS`.
     """
-    names = sorted(FORMATS, key=_GENERAL.__contains__)  # also after those of others
+    names = sorted(FORMATS, key=GENERAL.__contains__)  # also after those of others
     return next((name for name in names if FORMATS[name].matches(file)), None)

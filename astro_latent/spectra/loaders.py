@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import SpectrumReadError
-from ._votable import open_file
 from .convert import to_spectrum
 from .formats import FORMATS, identify_format
 from .reading import read_arrays
+from .votable import open_file
 
 __all__ = ["register_loaders"]
 

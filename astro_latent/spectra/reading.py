@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _config
 from ..exceptions import SpectrumReadError, UnknownNameError
-from ._checks import placeholder
-from ._facts import identifier_from_path
-from ._fits import FitsFile, NotFitsError
-from ._sources import Item, expand_source
-from ._votable import VotableFile, open_file
+from .checks import placeholder
+from .facts import identifier_from_path
+from .fits import FitsFile, NotFitsError
 from .formats import FORMATS, identify_format
 from .observation import Observation, SpectrumArrays
+from .sources import Item, expand_source
+from .votable import VotableFile, open_file
 
 if TYPE_CHECKING:
     from specutils import SpectrumList

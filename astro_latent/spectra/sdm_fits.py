@@ -8,14 +8,14 @@ without either is known by its name, that of the flux with ``_error``.
 import numpy as np
 from astropy import units as u
 
-from ._checks import finish_arrays
-from ._facts import facts_from_header, number, stated_frame
-from ._fits import FitsFile, Hdu, open_fits
-from ._header import chained
-from ._votable import parse_unit
+from .checks import finish_arrays
+from .facts import facts_from_header, number, stated_frame
+from .fits import FitsFile, Hdu, open_fits
 from .formats import Format
+from .header import chained
 from .observation import Observation, SpectrumArrays
 from .sdm_votable import find_roles
+from .votable import parse_unit
 
 __all__ = ["SDM_FITS", "identify_sdm_fits", "read_sdm_fits"]
 

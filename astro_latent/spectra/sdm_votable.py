@@ -11,11 +11,11 @@ import re
 import numpy as np
 from astropy import units as u
 
-from ._checks import finish_arrays
-from ._facts import identifier_from_path
-from ._votable import VotableFile, VotableTable, parse_unit
+from .checks import finish_arrays
+from .facts import identifier_from_path
 from .formats import Format
 from .observation import Observation, SpectrumArrays
+from .votable import VotableFile, VotableTable, parse_unit
 
 __all__ = [
     "SDM_VOTABLE",

@@ -10,10 +10,10 @@ import re
 import numpy as np
 from astropy import units as u
 
-from ._checks import finish_arrays, zero_runs
-from ._facts import facts_from_header, number, stated_frame, stated_medium
-from ._fits import FitsFile, open_fits
-from ._wcs import flux_unit, linear_axis, log_axis
+from .axes import flux_unit, linear_axis, log_axis
+from .checks import finish_arrays, zero_runs
+from .facts import facts_from_header, number, stated_frame, stated_medium
+from .fits import FitsFile, open_fits
 from .formats import Format
 from .observation import Observation, SpectrumArrays
 

@@ -1,19 +1,32 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 6: results leave as Astropy tables, ready for the Virtual Observatory."""
+"""Tables: columns and file formats of results, ready for the Virtual Observatory."""
 
-from ._hats import write_hats
+from ..utils.lazy import lazy_names
 from .columns import COLUMNS, LABELS, ColumnInfo
-from .crossmatch import crossmatch
-from .moc import footprint_moc
-from .positions import resolve_positions
 from .publish import write_resource
 from .result_table import ResultTable, read_table, write_table
-from .results import encode_spectra, iter_results, predict_parameters
 from .samp import send_to_samp
-from .services import TapTable
 from .validate import check_table, is_ucd, is_vounit
 from .wide import to_wide
 from .writer import TableWriter
+
+# where these names were before pipeline and matching had rooms of their own
+_LAZY = {
+    **dict.fromkeys(
+        ("encode_spectra", "iter_results", "predict_parameters"),
+        "astro_latent.pipeline",
+    ),
+    **dict.fromkeys(
+        (
+            "TapTable",
+            "crossmatch",
+            "footprint_moc",
+            "resolve_positions",
+            "write_hats",
+        ),
+        "astro_latent.matching",
+    ),
+}
 
 __all__ = [
     "COLUMNS",
@@ -21,20 +34,14 @@ __all__ = [
     "ColumnInfo",
     "ResultTable",
     "TableWriter",
-    "TapTable",
     "check_table",
-    "crossmatch",
-    "encode_spectra",
-    "footprint_moc",
     "is_ucd",
     "is_vounit",
-    "iter_results",
-    "predict_parameters",
     "read_table",
-    "resolve_positions",
     "send_to_samp",
     "to_wide",
-    "write_hats",
     "write_resource",
     "write_table",
+    *_LAZY,
 ]
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -12,15 +12,15 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import QTable, Table
 
-from ._document import (
+from .document import (
     build_document,
     describe_document,
     document_text,
     parse_document,
     stored_kind,
 )
-from ._fields import Field, assemble, flatten, unit_from_text, unit_to_text
-from ._files import as_stream, free_path
+from .fields import Field, assemble, flatten, unit_from_text, unit_to_text
+from .files import as_stream, free_path
 
 __all__ = ["read_fits", "write_fits"]
 

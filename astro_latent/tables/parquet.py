@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable, Table
 
-from ._document import build_document, describe_document, document_text, parse_document
-from ._fields import Field, assemble, flatten
-from ._files import as_stream, free_path
+from .document import build_document, describe_document, document_text, parse_document
+from .fields import Field, assemble, flatten
+from .files import as_stream, free_path
 
 __all__ = ["ParquetWriter", "read_parquet", "write_parquet"]
 

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from astropy.table import Table
 
-from ._fields import Field, flatten, unit_to_text
+from .fields import Field, flatten, unit_to_text
 from .validate import check_table
 from .votable import write_votable
 

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 
-from ._fields import unit_to_text
+from .fields import unit_to_text
 
 __all__ = ["check_table", "is_ucd", "is_vounit"]
 

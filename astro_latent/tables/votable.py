@@ -15,17 +15,12 @@ import numpy as np
 from astropy.io.votable import tree
 from astropy.table import QTable, Table
 
-from ._binary2 import Base64Writer, pack_rows
-from ._document import (
-    build_document,
-    describe_document,
-    document_text,
-    parse_document,
-)
-from ._fields import Field, assemble, flatten
-from ._files import as_stream, free_path
-from ._unpack import unpack_rows
+from .binary2 import Base64Writer, pack_rows
+from .document import build_document, describe_document, document_text, parse_document
+from .fields import Field, assemble, flatten
+from .files import as_stream, free_path
 from .mivot import annotate_position
+from .unpack import unpack_rows
 
 __all__ = ["VOTableWriter", "read_votable", "write_votable"]
 

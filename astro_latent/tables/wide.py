@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ._fields import Field, assemble, flatten
+from .fields import Field, assemble, flatten
 from .result_table import ResultTable
 
 __all__ = ["to_wide"]

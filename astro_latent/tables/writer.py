@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ._fields import Field, flatten
-from ._files import free_path
+from .fields import Field, flatten
+from .files import free_path
 from .parquet import ParquetWriter
 from .result_table import guess_format
 from .votable import VOTableWriter

@@ -3,5 +3,5 @@
 
 Nothing outside this room imports it. One command makes a set of weights again::
 
-    python -m astro_latent.training apogee_starnet_v1 --data FOLDER --work FOLDER
+    python -m recipes apogee_starnet_v1 --data FOLDER --work FOLDER
 """

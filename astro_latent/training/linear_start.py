@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..models.starnet import StarNet
+from ..models.architectures.starnet import StarNet
 
 __all__ = ["linear_start", "revive", "ridge"]
 

@@ -17,8 +17,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_latent.archives import conf, fetch, get_survey
-from astro_latent.archives._sql import name_literal, sky_condition
+from astro_latent.archives import conf
 from astro_latent.archives.xmatch import query_xmatch, vizier_crossmatch
 from astro_latent.exceptions import (
     ArchiveError,
@@ -26,6 +25,8 @@ from astro_latent.exceptions import (
     NoResultsWarning,
     TruncatedResultsWarning,
 )
+from astro_latent.surveys import fetch, get_survey
+from astro_latent.surveys.sdss.sql import name_literal, sky_condition
 
 CENTRE = SkyCoord(150.0, 2.0, unit="deg")
 CAS = "/dr17/en/tools/search/x_results.aspx"

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 import astro_latent
 from astro_latent.archives import FileRequest, conf, download_files
-from astro_latent.archives._http import retry_after
-from astro_latent.archives._naming import safe_name
-from astro_latent.archives._scratch import scratch_folder
+from astro_latent.archives.files import safe_name, scratch_folder
+from astro_latent.archives.http import retry_after
 
 
 def ask(stub, *paths, **facts):
@@ -282,7 +281,7 @@ class TestFaults:
             raise KeyboardInterrupt
 
         stub.routes["/slow"] = say(good, fault="trickle")
-        monkeypatch.setattr("astro_latent.archives._download._Job.done", interrupt)
+        monkeypatch.setattr("astro_latent.archives.download._Job.done", interrupt)
         with pytest.raises(KeyboardInterrupt):
             download_files(ask(stub, "/good", "/slow"), tmp_path)
         assert [p.name for p in complete_files(tmp_path)] == ["id-good.fits"]

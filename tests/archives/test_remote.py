@@ -7,7 +7,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 import astro_latent
-from astro_latent.archives import CORE_COLUMNS, conf, fetch, get_survey
+from astro_latent.archives import CORE_COLUMNS, conf
+from astro_latent.surveys import fetch, get_survey
 
 pytestmark = [pytest.mark.remote_data, pytest.mark.slow]
 

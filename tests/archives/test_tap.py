@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
 import astro_latent
-from astro_latent.archives import conf, fetch, get_survey, query_object
-from astro_latent.archives._adql import circle, identifier, literal, number
-from astro_latent.archives._tap import TapClient, target_table
+from astro_latent.archives import conf
+from astro_latent.archives.adql import circle, identifier, literal, number
+from astro_latent.archives.tap import TapClient, target_table
 from astro_latent.exceptions import (
     ArchiveError,
     ArchiveFormatError,
@@ -27,7 +27,8 @@ from astro_latent.exceptions import (
     NoResultsWarning,
     TruncatedResultsWarning,
 )
-from astro_latent.tables import TapTable, crossmatch
+from astro_latent.matching import TapTable, crossmatch
+from astro_latent.surveys import fetch, get_survey, query_object
 
 CENTRE = SkyCoord(150.0, -30.0, unit="deg")
 

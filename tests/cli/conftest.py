@@ -33,8 +33,10 @@ def weights_root(tmp_path_factory):
     import torch
 
     from astro_latent.models import save_weights
-    from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
-    from astro_latent.models.starnet import StarNet
+    from astro_latent.models.architectures.disentangled_autoencoder import (
+        DisentangledAutoencoder,
+    )
+    from astro_latent.models.architectures.starnet import StarNet
 
     root = tmp_path_factory.mktemp("weights")
     torch.manual_seed(1)

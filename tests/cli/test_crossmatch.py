@@ -10,7 +10,8 @@ import pytest
 from astropy import units as u
 
 from astro_latent import crossmatch, read_table
-from astro_latent.tables import ResultTable, TapTable, check_table, write_table
+from astro_latent.matching import TapTable
+from astro_latent.tables import ResultTable, check_table, write_table
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_all_pairs_and_all_rows(run, files, tmp_path):
     ],
 )
 def test_other_reaches_the_function(run, files, monkeypatch, other, meant):
-    from astro_latent import tables
+    from astro_latent import matching
 
     asked = []
 
@@ -90,7 +91,7 @@ def test_other_reaches_the_function(run, files, monkeypatch, other, meant):
         asked.append((other, options))
         return crossmatch(table, files[1])
 
-    monkeypatch.setattr(tables, "crossmatch", instead)
+    monkeypatch.setattr(matching, "crossmatch", instead)
     code, _, err = run("crossmatch", files[0], other, "--radius", "5")
     assert code == 0, err
     options = {"radius": 5 * u.arcsec, "find": "best", "join": "inner"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from astro_latent import get_survey, load_model
-from astro_latent.archives import SURVEYS, Survey
+from astro_latent.archives import Survey
 from astro_latent.exceptions import UnknownNameError
 from astro_latent.models import ARCHITECTURES
 from astro_latent.preparation import GRIDS, Recipe, get_grid
@@ -19,8 +19,9 @@ from astro_latent.spectra import (
     read_arrays,
     write_example,
 )
-from astro_latent.spectra._votable import open_file
-from astro_latent.utils._registry import LazyRegistry
+from astro_latent.spectra.votable import open_file
+from astro_latent.surveys import SURVEYS
+from astro_latent.utils.registry import LazyRegistry
 
 
 @pytest.mark.parametrize("name", list(SURVEYS))

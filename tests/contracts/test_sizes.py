@@ -36,7 +36,7 @@ def test_every_module_begins_with_the_licence():
 
 @pytest.mark.parametrize(
     ("folder", "megabytes"),
-    [("models/weights", 95), ("archives/sample", 5), ("preparation/data", 2)],
+    [("models/weights", 95), ("surveys/sample/data", 5), ("preparation/data", 2)],
 )
 def test_bundled_data_stay_small(folder, megabytes):
     assert total_size(PACKAGE / folder) < megabytes * 1e6

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from astro_latent.models import load_model, save_weights
-from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
-from astro_latent.models.starnet import StarNet
+from astro_latent.models.architectures.disentangled_autoencoder import (
+    DisentangledAutoencoder,
+)
+from astro_latent.models.architectures.starnet import StarNet
 
 GRID = {
     "name": "tiny", "spacing": "linear", "start": 5000.0, "step": 1.0, "n_pixels": 320,

@@ -7,14 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_latent.models._alignment import (
+from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
+from astro_latent.models.layers.alignment import (
     best_shift,
     masked_projection,
     small_shift,
 )
-from astro_latent.models._interpolate import running_mean
-from astro_latent.models._log_grid import LogGrid, from_points, moved, moved_mask
-from astro_latent.models.aligned_autoencoder import AlignedAutoencoder
+from astro_latent.models.layers.interpolate import running_mean
+from astro_latent.models.layers.log_grid import LogGrid, from_points, moved, moved_mask
 from astro_latent.preparation import get_grid
 
 LIGHT_SPEED = 299_792.458

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
-from astro_latent.models.disentangled_autoencoder import (
+from astro_latent.models.architectures.disentangled_autoencoder import (
     DisentangledAutoencoder,
     default_channels,
 )
-from astro_latent.models.starnet import StarNet
+from astro_latent.models.architectures.starnet import StarNet
 
 
 def count(*layers):

@@ -10,8 +10,8 @@ from torch import nn
 
 from astro_latent.exceptions import GridMismatchError
 from astro_latent.models import ARCHITECTURES, load_model, save_weights
+from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.models.labels import mix_members
-from astro_latent.models.starnet import StarNet
 from astro_latent.preparation import Recipe, get_grid
 from astro_latent.utils.quality import QualityFlag
 

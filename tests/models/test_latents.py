@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
+from astro_latent.models.architectures.disentangled_autoencoder import (
+    DisentangledAutoencoder,
+)
 from astro_latent.utils.quality import QualityFlag
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from astro_latent.exceptions import WeightsIntegrityError
 from astro_latent.models import load_model, save_weights
+from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.models.residuals import FluxBasis
-from astro_latent.models.starnet import StarNet
 
 N = 4000
 

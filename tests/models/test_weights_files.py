@@ -28,7 +28,7 @@ from astro_latent.models import (
     load_model,
     save_weights,
 )
-from astro_latent.models.starnet import StarNet
+from astro_latent.models.architectures.starnet import StarNet
 
 
 def rewrite(folder, content):

@@ -12,8 +12,8 @@ from astropy.io import fits
 
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import EXAMPLE_FORMATS, FORMATS, read_arrays
-from astro_latent.spectra._fits import FitsFile, NotFitsError
-from astro_latent.spectra._header import Header
+from astro_latent.spectra.fits import FitsFile, NotFitsError
+from astro_latent.spectra.header import Header
 
 FITS_FORMATS = [name for name in EXAMPLE_FORMATS if FORMATS[name].container == "fits"]
 

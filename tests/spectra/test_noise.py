@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_latent.spectra import estimate_noise
-from astro_latent.spectra._checks import zero_runs
+from astro_latent.spectra.checks import zero_runs
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1.0, 1e4])

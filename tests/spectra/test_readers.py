@@ -7,9 +7,9 @@ from astropy.io import fits
 
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, read_arrays
-from astro_latent.spectra._facts import facts_from_header, identifier_from_path
-from astro_latent.spectra.apogee_star import bits_to_mask
-from astro_latent.spectra.phase3 import read_phase3
+from astro_latent.spectra.facts import facts_from_header, identifier_from_path
+from astro_latent.surveys.apogee.star import bits_to_mask
+from astro_latent.surveys.eso.phase3 import read_phase3
 
 
 def one(path, **options):

@@ -8,11 +8,11 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
-from astro_latent.archives import get_survey
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, iter_arrays, read_arrays
-from astro_latent.spectra._votable import parse_unit
 from astro_latent.spectra.sdm_votable import find_roles
+from astro_latent.spectra.votable import parse_unit
+from astro_latent.surveys import get_survey
 
 XP_UNIT = "W.m**-2.nm**-1"
 

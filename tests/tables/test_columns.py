@@ -5,16 +5,9 @@ import re
 import pytest
 from astropy import units as u
 
-from astro_latent.tables import (
-    COLUMNS,
-    LABELS,
-    check_table,
-    encode_spectra,
-    is_ucd,
-    is_vounit,
-    predict_parameters,
-)
-from astro_latent.tables._fields import unit_to_text
+from astro_latent.pipeline import encode_spectra, predict_parameters
+from astro_latent.tables import COLUMNS, LABELS, check_table, is_ucd, is_vounit
+from astro_latent.tables.fields import unit_to_text
 
 
 @pytest.mark.parametrize("info", [*COLUMNS.values(), *LABELS.values()], ids=str)

@@ -14,13 +14,8 @@ from astropy.time import Time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from astro_latent.tables import (
-    ResultTable,
-    encode_spectra,
-    predict_parameters,
-    read_table,
-    write_table,
-)
+from astro_latent.pipeline import encode_spectra, predict_parameters
+from astro_latent.tables import ResultTable, read_table, write_table
 
 SUFFIXES = [".vot", ".fits", ".parquet", ".ecsv"]
 needs_stilts = pytest.mark.skipif(shutil.which("stilts") is None, reason="no stilts")

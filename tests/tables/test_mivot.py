@@ -7,7 +7,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.utils import minversion
 
-from astro_latent.tables import mivot, predict_parameters, read_table
+from astro_latent.pipeline import predict_parameters
+from astro_latent.tables import mivot, read_table
 
 needs_writer = pytest.mark.skipif(not minversion("pyvo", "1.8"), reason="old pyvo")
 

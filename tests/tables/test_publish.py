@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from astro_latent.tables import predict_parameters, read_table, write_resource
+from astro_latent.pipeline import predict_parameters
+from astro_latent.tables import read_table, write_resource
 
 
 @pytest.fixture

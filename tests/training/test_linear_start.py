@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from astro_latent.models.starnet import StarNet
-from astro_latent.training.emulators import EmulatedStars, SigmoidEmulator
+from astro_latent.models.architectures.starnet import StarNet
+from astro_latent.simulation.emulators import EmulatedStars, SigmoidEmulator
 from astro_latent.training.linear_start import linear_start, revive, ridge
 
 

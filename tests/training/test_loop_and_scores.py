@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from astro_latent.training.finish_autoencoder import principal_components
 from astro_latent.training.loop import fit, one_cycle
 from astro_latent.training.losses import (
     autoencoder_loss,
@@ -22,6 +21,7 @@ from astro_latent.training.scores import (
     feature_domain,
     residual_scores,
 )
+from recipes.harps_dae128_v1.finish import principal_components
 
 
 def line_fit(work, *, stop_after=float("inf"), n_steps=60):

@@ -2,18 +2,18 @@
 """A training that begins with released weights."""
 
 import tomllib
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from astro_latent.exceptions import WeightsError
+from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.models.saving import save_weights
-from astro_latent.models.starnet import StarNet
-from astro_latent.training import __main__ as command
-from astro_latent.training import starnet
 from astro_latent.training.start import fine_tuning_recipe, start_from
+from recipes import __main__ as command
+from recipes.apogee_starnet_v1 import starnet
 
 ARGUMENTS = {"n_pixels": 64, "n_labels": 1, "n_hidden": [8, 4], "heteroscedastic": True}
 
@@ -70,8 +70,8 @@ def test_outputs_that_the_weights_lack_begin_at_the_mean(tmp_path):
 
 
 def test_fine_tuning_changes_what_it_names_and_nothing_else():
-    text = files("astro_latent.training").joinpath("recipes/apogee_starnet_v1.toml")
-    recipe = tomllib.loads(text.read_text(encoding="utf-8"))
+    folder = Path(command.__file__).parent / "apogee_starnet_v1"
+    recipe = tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8"))
     tuned = fine_tuning_recipe(recipe)
     assert tuned["fit"]["seed"] != recipe["seed"]  # other stars
     assert tuned["fit"]["batch_size"] == recipe["fit"]["batch_size"]

@@ -6,7 +6,7 @@ import sys
 
 SCRIPT = """
 import astro_latent as al
-from astro_latent.archives._config import conf as archives
+from astro_latent.archives.config import conf as archives
 print(al.conf.row_limit, al.conf.device, archives.n_workers)
 """
 

@@ -11,7 +11,7 @@ from importlib.machinery import SourceFileLoader
 import pytest
 
 from astro_latent.exceptions import AstroLatentWarning
-from astro_latent.utils._on_import import _Finder, call_after_import
+from astro_latent.utils.on_import import _Finder, call_after_import
 
 AWAITED = "slow_library_abc"
 TEXT = "found_by = type(__spec__.loader).__name__\nreaders = []\nclass Thing: pass\n"

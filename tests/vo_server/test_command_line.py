@@ -16,7 +16,7 @@ from astropy import units as u
 from astropy.table import Table
 
 import astro_latent as al
-from astro_latent.archives._config import conf
+from astro_latent.archives.config import conf
 from astro_latent.spectra import write_example
 
 pytestmark = pytest.mark.vo_server

@@ -10,18 +10,12 @@ import pytest
 from astropy import units as u
 from pyvo.dal import TAPService
 
-from astro_latent.archives._http import make_session
+from astro_latent.archives.http import make_session
+from astro_latent.matching import TapTable, crossmatch
+from astro_latent.pipeline import encode_spectra, predict_parameters
 from astro_latent.preparation import HARPS_RECIPE, get_grid
 from astro_latent.spectra import write_example
-from astro_latent.tables import (
-    TapTable,
-    check_table,
-    crossmatch,
-    encode_spectra,
-    predict_parameters,
-    read_table,
-    write_table,
-)
+from astro_latent.tables import check_table, read_table, write_table
 from astro_latent.utils.quality import FATAL_FLAGS
 
 pytestmark = pytest.mark.vo_server
@@ -84,7 +78,7 @@ def predicted(folder):
     import torch
 
     from astro_latent.models import save_weights
-    from astro_latent.models.starnet import StarNet
+    from astro_latent.models.architectures.starnet import StarNet
     from astro_latent.preparation import APOGEE_RECIPE
 
     torch.manual_seed(1)
@@ -106,7 +100,9 @@ def encoded(folder):
     import torch
 
     from astro_latent.models import save_weights
-    from astro_latent.models.disentangled_autoencoder import DisentangledAutoencoder
+    from astro_latent.models.architectures.disentangled_autoencoder import (
+        DisentangledAutoencoder,
+    )
     from astro_latent.preparation import SpectralGrid
 
     torch.manual_seed(1)

@@ -9,21 +9,20 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
-from astro_latent.archives import (
-    OBSCORE_COLUMNS,
-    conf,
+from astro_latent.archives import OBSCORE_COLUMNS, conf
+from astro_latent.exceptions import (
+    ArchiveError,
+    NoResultsWarning,
+    TruncatedResultsWarning,
+)
+from astro_latent.pipeline import fetch_spectra
+from astro_latent.surveys import (
     fetch,
     get_survey,
     query_adql,
     query_object,
     query_region,
 )
-from astro_latent.exceptions import (
-    ArchiveError,
-    NoResultsWarning,
-    TruncatedResultsWarning,
-)
-from astro_latent.spectra import fetch_spectra
 
 pytestmark = pytest.mark.vo_server
 

@@ -14,10 +14,10 @@ from astropy.table import Table
 from pyvo.dal import SCSService
 from pyvo.dal.adhoc import DatalinkResults
 
-from astro_latent.archives import fetch, get_survey
-from astro_latent.archives._http import make_session
+from astro_latent.archives.http import make_session
 from astro_latent.archives.xmatch import tap_crossmatch
 from astro_latent.exceptions import TruncatedResultsWarning
+from astro_latent.surveys import fetch, get_survey
 
 pytestmark = pytest.mark.vo_server
 

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from pyvo.dal import SCSService, TAPService
 
-from astro_latent.archives._http import make_session
+from astro_latent.archives.http import make_session
 from astro_latent.tables import ResultTable, check_table, read_table, write_resource
 
 pytestmark = pytest.mark.vo_server

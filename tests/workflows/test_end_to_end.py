@@ -42,7 +42,7 @@ def tiny_starnet(tmp_path_factory):
     import torch
 
     from astro_latent.models import save_weights
-    from astro_latent.models.starnet import StarNet
+    from astro_latent.models.architectures.starnet import StarNet
 
     torch.manual_seed(3)
     shape = {"n_labels": 2, "n_filters": [1, 1], "n_hidden": [4, 4]}

@@ -1,0 +1,16 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Matching: results against catalogues, on the sky."""
+
+from .crossmatch import crossmatch
+from .hats import write_hats
+from .moc import footprint_moc
+from .positions import resolve_positions
+from .services import TapTable
+
+__all__ = [
+    "TapTable",
+    "crossmatch",
+    "footprint_moc",
+    "resolve_positions",
+    "write_hats",
+]

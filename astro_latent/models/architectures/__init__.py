@@ -1,0 +1,36 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Architectures: one network a file.
+
+A configuration names its network by a key of `ARCHITECTURES`; other distributions add
+theirs by the entry-point group ``astro_latent.models``.
+"""
+
+from ...utils.lazy import lazy_names
+from ...utils.registry import LazyRegistry
+
+_HERE = "astro_latent.models.architectures"
+
+#: Network classes by the name that configurations use.
+ARCHITECTURES = LazyRegistry(
+    "architecture",
+    {
+        "aligned_autoencoder": f"{_HERE}.aligned_autoencoder:AlignedAutoencoder",
+        "aligned_parameters": f"{_HERE}.aligned_parameters:AlignedParameters",
+        "starnet": f"{_HERE}.starnet:StarNet",
+        "disentangled_autoencoder": (
+            f"{_HERE}.disentangled_autoencoder:DisentangledAutoencoder"
+        ),
+    },
+    group="astro_latent.models",
+)
+
+_LAZY = {
+    "AlignedAutoencoder": ".aligned_autoencoder",
+    "AlignedParameters": ".aligned_parameters",
+    "DisentangledAutoencoder": ".disentangled_autoencoder",
+    "StarNet": ".starnet",
+    "default_channels": ".disentangled_autoencoder",
+}
+
+__all__ = ["ARCHITECTURES", *_LAZY]
+__getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -1,0 +1,147 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Stellar parameters from the components of a spectrum at rest."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .aligned_autoencoder import AlignedAutoencoder
+
+__all__ = ["AlignedParameters"]
+
+_VELOCITY_UNIT = 30.0  # km/s, so that the output is of order one
+
+
+class AlignedParameters(nn.Module):
+    """Velocity and labels of stars, by an encoder that brings spectra to rest.
+
+    The encoder is that of `~astro_latent.models.architectures.aligned_autoencoder.
+    AlignedAutoencoder`, learnt without labels. The velocity is what its
+    cross-correlation found; the other labels come from a small network that sees the
+    coefficients of the components and the noise around their fit.
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels besides the velocity.
+    n_hidden : int
+        Width of the two hidden layers.
+    encoder : dict, optional
+        Arguments of the encoder.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from astro_latent.models.architectures import AlignedParameters
+    >>> model = AlignedParameters(
+    ...     n_labels=2, encoder={"step": 50.0, "n_components": 4}
+    ... ).eval()
+    >>> with torch.no_grad():
+    ...     mean, log_variance = model(torch.ones(1, 327680))
+    >>> tuple(mean.shape), tuple(log_variance.shape)
+    ((1, 3), (1, 3))
+    """
+
+    def __init__(
+        self,
+        *,
+        n_labels: int = 4,
+        n_hidden: int = 128,
+        encoder: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = AlignedAutoencoder(**(encoder or {}))
+        n_components = self.encoder.star_scale.shape[0]
+        self.layers = nn.Sequential(
+            nn.Linear(n_components + 1, n_hidden),
+            nn.SiLU(),
+            nn.Linear(n_hidden, n_hidden),
+            nn.SiLU(),
+            nn.Linear(n_hidden, 2 * n_labels),
+        )
+
+    @classmethod
+    def from_config(cls, arguments: dict[str, Any]) -> "AlignedParameters":
+        """Build the network from the ``arguments`` of a configuration.
+
+        Parameters
+        ----------
+        arguments : dict
+            Arguments of the class.
+
+        Returns
+        -------
+        AlignedParameters
+            With random weights.
+        """
+        return cls(**arguments)
+
+    def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return what the head sees of spectra.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (n, n_pixels)
+            Prepared flux.
+        valid : Tensor of bool, shape (n, n_pixels), optional
+            By default the pixels of the grid that are not zero.
+
+        Returns
+        -------
+        Tensor, shape (n, n_components + 3)
+            Scaled coefficients, noise level, velocity and ln of its variance.
+        """
+        encoder = self.encoder
+        flat = encoder.flatten(flux, valid)
+        velocity, variance, coefficients, noise = encoder.find_star(
+            flat.lines, flat.good
+        )
+        variance = variance * encoder.error_scale[0] ** 2
+        return torch.cat(
+            [
+                coefficients / encoder.star_scale,
+                0.5 * noise.log()[:, None] + 4.0,
+                velocity[:, None] / _VELOCITY_UNIT,
+                (variance / _VELOCITY_UNIT**2).clamp(min=1e-12).log()[:, None],
+            ],
+            dim=1,
+        )
+
+    def head(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn features into labels.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n, n_components + 3)
+            From `features`.
+
+        Returns
+        -------
+        mean, log_variance : Tensor, shape (n, 1 + n_labels)
+            The velocity first.
+        """
+        mean, log_variance = self.layers(features[:, :-2]).chunk(2, 1)
+        return (
+            torch.cat([features[:, -2:-1], mean], 1),
+            torch.cat([features[:, -1:], log_variance.clamp(-12.0, 4.0)], 1),
+        )
+
+    def forward(
+        self, flux: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return labels of spectra.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (n, n_pixels)
+            Prepared flux.
+        valid : Tensor of bool, shape (n, n_pixels), optional
+            By default the pixels of the grid that are not zero.
+
+        Returns
+        -------
+        mean, log_variance : Tensor, shape (n, 1 + n_labels)
+            In the network's units, the velocity first.
+        """
+        return self.head(self.features(flux, valid))

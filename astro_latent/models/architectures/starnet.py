@@ -1,0 +1,217 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""StarNet: a convolutional network from a normalised spectrum to stellar labels.
+
+The topology is that of Fabbro et al. (2018, MNRAS 475, 2978): two convolutions, one
+max-pooling, two dense layers and a linear output.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["StarNet"]
+
+
+class StarNet(nn.Module):
+    """The network of Fabbro et al. (2018), on any number of pixels and labels.
+
+    With the default arguments it has 7,419,191 parameters. Convolutions are padded to
+    keep the length; of the ``filter_length - 1`` zeros ``(filter_length - 1) // 2`` go
+    to the left, as in Keras.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Length of a spectrum.
+    n_labels : int
+        Number of outputs.
+    n_filters : sequence of int
+        Filters of each convolution.
+    filter_length : int
+        Pixels that a filter spans.
+    pool_length : int
+        Pixels that max-pooling joins.
+    n_hidden : sequence of int
+        Units of each dense layer.
+    heteroscedastic : bool
+        Predict a log-variance for each label as well.
+
+    Attributes
+    ----------
+    pixel_mean : Tensor, shape (n_pixels,)
+        Buffer, subtracted from the flux; 0 until it is set.
+    pixel_scale : Tensor, scalar
+        Buffer, what the difference is divided by; 1 until it is set.
+
+    Examples
+    --------
+    >>> from astro_latent.models.architectures.starnet import StarNet
+    >>> sum(p.numel() for p in StarNet(n_pixels=7214, n_labels=3).parameters())
+    7419191
+    """
+
+    def __init__(
+        self,
+        *,
+        n_pixels: int = 7214,
+        n_labels: int = 3,
+        n_filters: Sequence[int] = (4, 16),
+        filter_length: int = 8,
+        pool_length: int = 4,
+        n_hidden: Sequence[int] = (256, 128),
+        heteroscedastic: bool = False,
+    ) -> None:
+        super().__init__()
+        if n_pixels < pool_length:
+            msg = f"n_pixels={n_pixels} is less than pool_length={pool_length}"
+            raise ValueError(msg)
+        self.n_pixels = n_pixels
+        self.n_labels = n_labels
+        self.pool_length = pool_length
+        self.heteroscedastic = heteroscedastic
+        left = (filter_length - 1) // 2
+        self._padding = (left, filter_length - 1 - left)
+
+        channels = [1, *n_filters]
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(n_in, n_out, filter_length) for n_in, n_out in pairwise(channels)
+        )
+        units = [channels[-1] * (n_pixels // pool_length), *n_hidden]
+        self.dense = nn.ModuleList(
+            nn.Linear(n_in, n_out) for n_in, n_out in pairwise(units)
+        )
+        self.output = nn.Linear(units[-1], n_labels)
+        self.log_variance = nn.Linear(units[-1], n_labels) if heteroscedastic else None
+
+        self.pixel_mean: Tensor
+        self.pixel_scale: Tensor
+        self.register_buffer("pixel_mean", torch.zeros(n_pixels))
+        self.register_buffer("pixel_scale", torch.ones(()))
+        self.reset_parameters()
+
+    @classmethod
+    def from_config(cls, arguments: dict[str, Any]) -> "StarNet":
+        """Build the network from the ``arguments`` of a configuration.
+
+        Parameters
+        ----------
+        arguments : dict
+            Arguments of the class.
+
+        Returns
+        -------
+        StarNet
+            With random weights.
+        """
+        return cls(**arguments)
+
+    def reset_parameters(self) -> None:
+        """Draw new weights: He et al. (2015) normal, biases zero.
+
+        The log-variance starts at zero for every spectrum, which keeps the first steps
+        of a training with a Gaussian likelihood those of least squares.
+        """
+        for layer in (*self.convolutions, *self.dense, self.output):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        if self.log_variance is not None:
+            nn.init.zeros_(self.log_variance.weight)
+            nn.init.zeros_(self.log_variance.bias)
+
+    def convolve(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the pooled, flattened output of the convolutions.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (..., n_pixels)
+            Normalised flux.
+        valid : Tensor of bool, shape (..., n_pixels), optional
+            False where a pixel carries nothing.
+
+        Returns
+        -------
+        Tensor, shape (..., n_filters[-1] * (n_pixels // pool_length))
+            Input of the first dense layer.
+        """
+        signal = (flux - self.pixel_mean) / self.pixel_scale
+        if valid is not None:
+            # where, not a product: a NaN times zero would stay NaN
+            signal = torch.where(valid.bool(), signal, torch.zeros_like(signal))
+        signal = signal.unsqueeze(-2)
+        for layer in self.convolutions:
+            signal = functional.relu(layer(functional.pad(signal, self._padding)))
+        return functional.max_pool1d(signal, self.pool_length).flatten(-2)
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Return the output of the last hidden layer.
+
+        Parameters
+        ----------
+        pooled : Tensor
+            From `convolve`.
+
+        Returns
+        -------
+        Tensor, shape (..., n_hidden[-1])
+            The features that the outputs are linear in.
+        """
+        for layer in self.dense:
+            pooled = functional.relu(layer(pooled))
+        return pooled
+
+    def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the output of the last hidden layer.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (..., n_pixels)
+            Normalised flux.
+        valid : Tensor of bool, shape (..., n_pixels), optional
+            False where a pixel carries nothing.
+
+        Returns
+        -------
+        Tensor, shape (..., n_hidden[-1])
+            The features that the outputs are linear in.
+        """
+        return self.project(self.convolve(flux, valid))
+
+    def head(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the labels from the output of the last hidden layer.
+
+        Parameters
+        ----------
+        features : Tensor, shape (..., n_hidden[-1])
+            From `features`.
+
+        Returns
+        -------
+        Tensor, shape (..., n_labels), or tuple of two
+            As `forward`.
+        """
+        if self.log_variance is None:
+            return self.output(features)
+        return self.output(features), self.log_variance(features)
+
+    def forward(
+        self, flux: Tensor, valid: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the labels in the network's own units.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (..., n_pixels)
+            Normalised flux.
+        valid : Tensor of bool, shape (..., n_pixels), optional
+            False where a pixel carries nothing.
+
+        Returns
+        -------
+        Tensor, shape (..., n_labels), or tuple of two
+            Labels; with ``heteroscedastic`` also the logarithm of their variance.
+        """
+        return self.head(self.features(flux, valid))

@@ -1,0 +1,261 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""VOTables, looked through once without Astropy before Astropy reads their data.
+
+What a stranger's XML may do to a reader (point to other files or addresses, declare
+entities, promise a billion rows) is refused in that first pass; what columns there are
+is known after it.
+"""
+
+import gzip
+import io
+import os
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.parsers import expat
+
+import numpy as np
+from astropy import units as u
+
+from ..exceptions import SpectrumReadError
+from .fits import FitsFile, NotFitsError
+
+__all__ = ["VotableFile", "VotableTable", "open_file", "parse_unit"]
+
+_MAX_BYTES = 512 * 1024**2
+_HEAD = 4096
+_UNIT_FORMATS = ("vounit", None, "cds")
+
+
+@dataclass
+class VotableTable:
+    """What the first pass learns of one table.
+
+    Parameters
+    ----------
+    number : int
+        Its place among the tables of the document.
+    fields, params : list of dict
+        XML attributes of its columns and of the parameters that apply to it.
+    """
+
+    number: int
+    fields: list[dict[str, str]] = field(default_factory=list)
+    params: list[dict[str, str]] = field(default_factory=list)
+
+
+class VotableFile:
+    """A VOTable whose columns are known and whose data wait.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file; ``.gz`` is unpacked in memory.
+
+    Raises
+    ------
+    SpectrumReadError
+        If it is too large, damaged, or asks for something outside of it.
+    """
+
+    container = "votable"
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+        self._content = _content(self.path, _MAX_BYTES)
+        if len(self._content) >= _MAX_BYTES:
+            self.refuse(f"a VOTable of more than {_MAX_BYTES} bytes is not read")
+        self.tables: list[VotableTable] = []
+        self._outside: list[dict[str, str]] = []  # parameters outside of tables
+        self._inside = False
+        self._scan()
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise an error that names the file.
+
+        Parameters
+        ----------
+        reason : str
+            What is wrong with it.
+        """
+        msg = f"{self.path}: {reason}"
+        raise SpectrumReadError(msg)
+
+    def __enter__(self) -> "VotableFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._content = b""
+
+    def _scan(self) -> None:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._entity
+        try:
+            parser.Parse(self._content, True)
+        except expat.ExpatError as error:
+            self.refuse(
+                f"damaged or truncated: not well-formed XML ({error}); the file has "
+                f"{len(self._content)} bytes"
+            )
+        for table in self.tables:
+            table.params = [*table.params, *self._outside]
+
+    def _entity(self, name: str, *rest: Any) -> None:
+        self.refuse(f"declares the XML entity {name!r}, which no VOTable needs")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        tag = tag.rpartition(":")[2]
+        if tag == "TABLE":
+            self.tables.append(VotableTable(len(self.tables)))
+            self._inside = True
+            self._check_count("nrows", attributes.get("nrows", ""))
+        elif tag == "STREAM":
+            if "href" in attributes or attributes.get("encoding", "") != "base64":
+                self.refuse("has its data elsewhere or packed; only base64 is read")
+        elif tag in ("FITS", "PARQUET"):
+            self.refuse(f"has its data as {tag} within the VOTable, which is not read")
+        elif tag in ("FIELD", "PARAM"):
+            self._check_count("arraysize", attributes.get("arraysize", ""))
+            self._keep(tag, attributes)
+
+    def _keep(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._inside:
+            if tag == "PARAM":
+                self._outside.append(attributes)
+        elif tag == "FIELD":
+            self.tables[-1].fields.append(attributes)
+        else:
+            self.tables[-1].params.append(attributes)
+
+    def _end(self, tag: str) -> None:
+        if tag.rpartition(":")[2] == "TABLE":
+            self._inside = False
+
+    def _check_count(self, name: str, text: str) -> None:
+        """Refuse numbers for which this file cannot have the data."""
+        count = 1
+        for part in text.replace("*", "").split("x"):
+            count *= int(part) if part.strip().isdigit() else 1
+        if count > len(self._content):
+            self.refuse(f"{name}={text!r} promises more than the file holds")
+
+    def columns(self, table: VotableTable) -> list[np.ndarray]:
+        """Read the data of a table.
+
+        Parameters
+        ----------
+        table : VotableTable
+            One of `tables`.
+
+        Returns
+        -------
+        list of ndarray
+            One array per column, in order; NaN for what is null in numeric columns.
+
+        Raises
+        ------
+        SpectrumReadError
+            If Astropy cannot read them.
+        """
+        from astropy.io.votable import parse
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                document = parse(
+                    io.BytesIO(self._content),
+                    table_number=table.number,
+                    verify="ignore",
+                )
+                found = next(t for t in document.iter_tables() if not t.is_empty())
+                columns = [
+                    _filled(found.array[name]) for name in found.array.dtype.names
+                ]
+        except Exception as error:  # Astropy raises whatever comes up
+            self.refuse(f"its data cannot be read ({type(error).__name__}: {error})")
+        if len(columns) != len(table.fields):
+            self.refuse(f"declares {len(table.fields)} columns, has {len(columns)}")
+        return columns
+
+
+def _filled(column: Any) -> np.ndarray:
+    values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if values.dtype.kind in "iu" and mask.any():
+        values = values.astype(np.float64)
+    if values.dtype.kind == "f" and mask.any():
+        values = np.where(mask, np.nan, values)
+    return values
+
+
+def _content(path: Path, size: int) -> bytes:
+    """Return at most so many bytes of a file, unpacked."""
+    try:
+        with path.open("rb") as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            return stream.read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = f"{path}: the gzip stream is damaged or truncated ({error})"
+        raise SpectrumReadError(msg) from error
+    except OSError as error:
+        msg = f"{path}: cannot be opened ({error.strerror or error})"
+        raise SpectrumReadError(msg) from error
+
+
+def parse_unit(text: str) -> u.UnitBase | None:
+    """Understand a unit of a VOTable.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"W.m**-2.nm**-1"``; none counts as dimensionless.
+
+    Returns
+    -------
+    `~astropy.units.Unit` or None
+        None if nobody knows this unit.
+    """
+    text = text.strip()
+    if not text:
+        return u.dimensionless_unscaled
+    for name in _UNIT_FORMATS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return u.Unit(text, format=name)
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def open_file(path: str | os.PathLike) -> "FitsFile | VotableFile":
+    """Open a FITS file or a VOTable, whatever it is called.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    FitsFile or VotableFile
+        The file with its headers read.
+
+    Raises
+    ------
+    NotFitsError
+        If it is neither.
+    SpectrumReadError
+        If it is damaged.
+    """
+    try:
+        return FitsFile(path)
+    except NotFitsError:
+        head = _content(Path(path), _HEAD)
+        if not (head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head):
+            raise
+    return VotableFile(path)

@@ -1,0 +1,15 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""APOGEE: high-resolution spectra in the H band, published by SDSS."""
+
+__all__ = ["FORMATS", "SURVEYS"]
+
+#: Names of surveys -> their classes.
+SURVEYS = {
+    "apogee": "astro_latent.surveys.apogee.survey:Apogee",
+}
+#: Names of file formats -> how they are told and read.
+FORMATS = {
+    "aspcapstar": "astro_latent.surveys.apogee.aspcap:ASPCAP_STAR",
+    "apstar": "astro_latent.surveys.apogee.star:APOGEE_STAR",
+    "apvisit": "astro_latent.surveys.apogee.visit:APOGEE_VISIT",
+}

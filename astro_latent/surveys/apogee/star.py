@@ -1,0 +1,155 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""APOGEE apStar and asStar files: all visits of a star and their combination.
+
+Vacuum wavelengths on the common log grid of 8575 pixels, at rest: the star's velocity
+has been removed. Rows are 0 the combination weighted by pixel, 1 the one weighted by
+visit, 2 and on the visits; files of one visit have a single row or no row axis.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from ...spectra.axes import FLAM, log_axis
+from ...spectra.checks import finish_arrays
+from ...spectra.facts import facts_from_header, mjd_from_text, number
+from ...spectra.fits import FitsFile, open_fits
+from ...spectra.formats import Format
+from ...spectra.observation import Observation, SpectrumArrays
+
+__all__ = [
+    "APOGEE_BAD_BITS",
+    "APOGEE_FLUX_UNIT",
+    "APOGEE_RESOLVING_POWER",
+    "APOGEE_STAR",
+    "bits_to_mask",
+    "identify_apstar",
+    "read_apstar",
+]
+
+#: Bits of APOGEE_PIXMASK for which a pixel is not used: BADPIX, CRPIX, SATPIX,
+#: UNFIXABLE, BADDARK, BADFLAT, BADERR (0-6), NOSKY (7), LITTROW_GHOST (8),
+#: SIG_SKYLINE (12) and NOT_ENOUGH_PSF (14). What sky lines leave behind exceeds its
+#: stated errors many times, so these pixels are no use to a network.
+APOGEE_BAD_BITS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
+APOGEE_RESOLVING_POWER = 22_500.0
+APOGEE_FLUX_UNIT = u.Unit(1e-17 * FLAM)
+
+
+def bits_to_mask(pixmask: np.ndarray, bits: Iterable[int]) -> np.ndarray:
+    """Return where any of some bits is set.
+
+    Parameters
+    ----------
+    pixmask : ndarray of int
+        Bit masks.
+    bits : iterable of int
+        Bit numbers, 0 the lowest.
+
+    Returns
+    -------
+    ndarray of bool
+        True where one of the bits is set.
+    """
+    value = sum(1 << int(bit) for bit in set(bits))
+    return (pixmask.astype(np.int64, copy=False) & value) != 0
+
+
+def identify_apstar(file: FitsFile) -> bool:
+    """Tell whether a file is an apStar or asStar file."""
+    first = str(file.primary.get("SFILE1") or "").strip()
+    logarithmic = len(file) > 3 and file[1].header.get("CTYPE1") == "LOG-LINEAR"
+    return logarithmic and first.startswith(("apVisit", "asVisit"))
+
+
+def _visit_facts(file: FitsFile, visit: int) -> dict[str, Any]:
+    """Return what differs between the visits (1, 2 ...) and the combination (0)."""
+    head = file.primary
+    facts = facts_from_header(head, file.path)
+    facts["time"], facts["snr"] = np.nan, number(head, "SNR")
+    if number(head, "NVISITS") == 1:
+        facts["time"] = _visit_time(file, 1)
+    if visit:
+        facts["obs_id"] = f"{facts['obs_id']}#{visit}"
+        facts["snr"] = number(head, f"SNRVIS{visit}")
+        facts["time"] = _visit_time(file, visit)
+        facts["barycentric_correction"] = number(head, f"BC{visit}")
+    return facts
+
+
+def _visit_time(file: FitsFile, visit: int) -> float:
+    julian = number(file.primary, f"JD{visit}")
+    if np.isfinite(julian):
+        return julian - 2400000.5
+    return mjd_from_text(file.primary.get(f"DATE{visit}"))
+
+
+def _row(
+    file: FitsFile, row: int, visit: int, bad_bits: Iterable[int]
+) -> SpectrumArrays:
+    flux = file[1].array(row=row)
+    observation = Observation(
+        survey="apogee",
+        medium="vacuum",
+        frame="rest",
+        normalisation="none",
+        resolving_power=APOGEE_RESOLVING_POWER,
+        radial_velocity=0.0,
+        **_visit_facts(file, visit),
+    )
+    return finish_arrays(
+        log_axis(file[1].header, flux.size, file=file),
+        flux,
+        sigma=file[2].array(row=row),
+        mask=bits_to_mask(file[3].array(row=row), bad_bits),
+        flux_unit=APOGEE_FLUX_UNIT,
+        observation=observation,
+        meta={"header": file.primary},
+    )
+
+
+def read_apstar(
+    source: "FitsFile | str",
+    *,
+    visits: bool = False,
+    bad_bits: Iterable[int] = APOGEE_BAD_BITS,
+) -> list[SpectrumArrays]:
+    """Read an apStar or asStar file.
+
+    Parameters
+    ----------
+    source : path-like or FitsFile
+        The file.
+    visits : bool, optional
+        Return one spectrum per visit instead of the combination (row 0); their
+        ``obs_id`` ends in ``#1``, ``#2``...
+    bad_bits : iterable of int, optional
+        Bits of the pixel mask for which a pixel is dropped.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        The combined spectrum, or the visits.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file is damaged.
+    """
+    file = open_fits(source)
+    if not visits:
+        return [_row(file, 0, 0, bad_bits)]
+    rows = file[1].shape[0] if len(file[1].shape) > 1 else 1
+    first = 2 if rows > 2 else 0
+    return [_row(file, row, row - first + 1, bad_bits) for row in range(first, rows)]
+
+
+APOGEE_STAR = Format(
+    name="apstar",
+    title="APOGEE apStar or asStar",
+    identify=identify_apstar,
+    read=read_apstar,
+    options=("visits", "bad_bits"),
+)

@@ -1,0 +1,65 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""LAMOST: low-resolution spectra, listed by SSA and fetched by ``obsid``."""
+
+from typing import Any
+
+from astropy.table import Table
+
+from ...archives.config import conf
+from ...archives.files import FileRequest
+from ...archives.ssa import SsaSurvey
+
+__all__ = ["Lamost"]
+
+
+class Lamost(SsaSurvey):
+    """LAMOST low-resolution spectra (Guo Shou Jing Telescope, Xinglong)."""
+
+    name = "lamost"
+    title = "LAMOST low resolution"
+    wavelength_range = (3700.0, 9100.0)
+    medium = "vacuum"
+    frame = "barycentric"
+    normalisation = "none"
+    resolving_power = 1800.0
+    licence = "public releases; acknowledge LAMOST"
+    citation = "2012RAA....12.1197C"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    @property
+    def url(self) -> str:
+        """Address of the service: ``conf.lamost_ssa_url``."""
+        return conf.lamost_ssa_url
+
+    def _identifiers(self, table: Table) -> list[str]:
+        obsid = _obsid_column(table)
+        if obsid is None:
+            return super()._identifiers(table)
+        return [str(value) for value in table[obsid]]
+
+    def file_requests(self, table: Table) -> list[FileRequest]:
+        """Ask for each ``obsid``, or for the ``access_url`` if that is unknown."""
+        obsid = _obsid_column(table)
+        if obsid is None or not conf.lamost_file_url:
+            return super().file_requests(table)
+        return [
+            FileRequest(
+                identifier=str(row["obs_id"]),
+                url=conf.lamost_file_url.format(obsid=_digits(row[obsid])),
+            )
+            for row in table
+        ]
+
+
+def _obsid_column(table: Table) -> str | None:
+    return next((name for name in table.colnames if name.lower() == "obsid"), None)
+
+
+def _digits(value: Any) -> str:
+    text = str(value)
+    if not (text.isascii() and text.isdigit()):
+        msg = f"an obsid of LAMOST is a number, not {text!r}"
+        raise ValueError(msg)
+    return text

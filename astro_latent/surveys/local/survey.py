@@ -1,0 +1,230 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra that are on this machine already: a folder, or a table of files."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import Table
+
+from ...archives.base import QueryFilter, Survey
+from ...archives.files import FileResult, safe_name, with_results
+from ...archives.obscore_columns import to_obscore
+from ...exceptions import ArchiveFormatError
+
+__all__ = ["LocalSurvey"]
+
+_FOLDER_PATTERNS = ("*.fits", "*.fits.gz", "*.fit", "*.vot", "*.xml")
+_PATH_COLUMNS = ("path", "local_path", "file_name", "filename", "file")
+
+
+class LocalSurvey(Survey):
+    """A folder of spectra, or a table that names files, asked like an archive.
+
+    Parameters
+    ----------
+    path : path-like or `~astropy.table.Table`, optional
+        Folder (searched with everything below it), or table with a column ``path``,
+        or file that holds such a table. Relative paths are relative to that file.
+        Without it only `fetch` can be used, for rows that carry their ``path``.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_latent.surveys import get_survey
+    >>> files = Table({"path": ["a.fits", "b.fits"], "target_name": ["A", "B"]})
+    >>> mine = get_survey("local", path=files)
+    >>> mine.query_object("B")["obs_id"].tolist()
+    ['b']
+    """
+
+    name = "local"
+    title = "Files on this machine"
+    licence = "that of the files"
+
+    def __init__(self, path: "str | os.PathLike | Table | None" = None) -> None:
+        self._source = path
+
+    def table(self) -> Table:
+        """List everything there is.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            One row per file, ObsCore names, with column ``path``.
+        """
+        if self._source is None:
+            msg = "local needs a folder or a table: get_survey('local', path=...)"
+            raise ValueError(msg)
+        if isinstance(self._source, Table):
+            return self._from_table(self._source, Path())
+        source = Path(self._source)
+        if source.is_dir():
+            return to_obscore(_scan(source), survey=self.name)
+        if not source.is_file():
+            msg = f"{source} is neither a folder nor a file"
+            raise FileNotFoundError(msg)
+        return self._from_table(Table.read(source), source.parent)
+
+    def _from_table(self, table: Table, folder: Path) -> Table:
+        named = [name for name in _PATH_COLUMNS if name in table.colnames]
+        if not named:
+            msg = f"the table has none of the columns {_PATH_COLUMNS}: {table.colnames}"
+            raise ArchiveFormatError(msg)
+        out = to_obscore(table, survey=self.name, rename={"ra": "s_ra", "dec": "s_dec"})
+        out["path"] = [str(folder / str(name)) for name in table[named[0]]]
+        stems = [_stem(Path(path)) for path in out["path"]]
+        ids = [
+            obs_id or stem for obs_id, stem in zip(out["obs_id"], stems, strict=True)
+        ]
+        out["obs_id"] = _like(out["obs_id"], ids)
+        return out
+
+    def query_region(
+        self,
+        coordinates: SkyCoord,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = None,
+    ) -> Table:
+        """List the spectra within a circle; see `Survey.query_region`."""
+        table = self.table()
+        position = SkyCoord(table["s_ra"], table["s_dec"])
+        keep = coordinates.icrs.separation(position) <= u.Quantity(radius)
+        return self._select(
+            table[keep],
+            QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit),
+        )
+
+    def query_object(
+        self, name: str, *, radius: u.Quantity | None = None, **filters: Any
+    ) -> Table:
+        """List the spectra of a star by its name, or around its position.
+
+        Parameters
+        ----------
+        name : str
+            Compared with ``target_name`` and ``obs_id``, without regard to spaces and
+            capital letters. No name service is asked.
+        radius : `~astropy.units.Quantity` ['angle'], optional
+            If given, the name is resolved and everything around it is listed.
+        **filters
+            As for `query_region`.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`.
+        """
+        if radius is not None:
+            return super().query_object(name, radius=radius, **filters)
+        table = self.table()
+        wanted = _plain(name)
+        keep = [
+            wanted in (_plain(row["target_name"]), _plain(row["obs_id"]))
+            for row in table
+        ]
+        return self._select(
+            table[np.array(keep, dtype=bool)], QueryFilter.build(**filters)
+        )
+
+    def _select(self, table: Table, wanted: QueryFilter) -> Table:
+        """Apply the conditions; what a file does not state does not satisfy them."""
+        keep = np.ones(len(table), dtype=bool)
+        if wanted.snr is not None:
+            keep &= table["snr"] >= wanted.snr
+        for ends, low, high in (
+            (wanted.time, "t_min", "t_max"),
+            (wanted.band, "em_min", "em_max"),
+        ):
+            if ends is not None:
+                keep &= (table[high] >= ends[0]) & (table[low] <= ends[1])
+        return self._answer(table[keep][: wanted.row_limit])
+
+    def fetch(
+        self,
+        table: Table,
+        directory: str | Path | None = None,
+        *,
+        progress: bool | None = None,
+        **options: Any,
+    ) -> Table:
+        """Say where the files are, or copy them; see `Survey.fetch`."""
+        return with_results(table, [_local_file(row, directory) for row in table])
+
+
+def _local_file(row: Any, directory: str | Path | None) -> FileResult:
+    """Where the file of one row is, after copying it if a folder was named."""
+    identifier, source = str(row["obs_id"]), Path(str(row["path"]))
+    if not source.is_file():
+        return FileResult(
+            identifier=identifier, status="failed", message=f"no file at {source}"
+        )
+    if directory is None:
+        return FileResult(identifier=identifier, path=source, status="local")
+    target = Path(directory, safe_name(identifier) + "".join(source.suffixes[-2:]))
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            shutil.copyfile(source, Path(scratch, "copy"))
+            Path(scratch, "copy").replace(target)
+    return FileResult(identifier=identifier, path=target, status="copied")
+
+
+def _scan(folder: Path) -> Table:
+    paths = sorted(
+        {path for pattern in _FOLDER_PATTERNS for path in folder.rglob(pattern)}
+    )
+    rows = [
+        {"obs_id": _stem(path), "path": str(path), **_header(path)} for path in paths
+    ]
+    names = ("obs_id", "path", "target_name", "s_ra", "s_dec", "t_min", "t_max", "snr")
+    kinds = (str, str, str, float, float, float, float, float)
+    return Table(rows=rows or None, names=names, dtype=None if rows else kinds)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Facts in the primary header; a file that cannot be opened is still listed."""
+    header: Any = {}
+    if ".fit" in path.name:
+        try:
+            header = fits.getheader(path)
+        except (OSError, ValueError):
+            header = {}
+    start = _number(header.get("MJD-OBS"))
+    exposure = _number(header.get("EXPTIME"))
+    return {
+        "target_name": str(header.get("OBJECT", header.get("OBJID", ""))),
+        "s_ra": _number(header.get("RA")),
+        "s_dec": _number(header.get("DEC")),
+        "t_min": start,
+        "t_max": start + (exposure if np.isfinite(exposure) else 0.0) / 86400,
+        "snr": _number(header.get("SNR")),
+    }
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+
+
+def _plain(name: object) -> str:
+    return "".join(str(name).split()).casefold()
+
+
+def _like(column: Any, values: list) -> Any:
+    new = type(column)(values, name=column.name, description=column.description)
+    new.meta = dict(column.meta)
+    return new

@@ -1,0 +1,73 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The SQL database of SDSS (CAS), through astroquery."""
+
+from typing import Any
+
+import requests
+from astropy.table import Table
+
+from ..._config import conf as package_conf
+from ...archives.config import conf
+from ...archives.http import RETRY_STATUS, TransientError, retry_after, with_retries
+from ...exceptions import ArchiveError
+
+__all__ = ["query_cas"]
+
+
+def query_cas(sql: str, *, release: int) -> Table:
+    """Run SQL in the database of a data release.
+
+    Parameters
+    ----------
+    sql : str
+        One SELECT statement (Transact-SQL).
+    release : int
+        Data release.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Rows, without units; no columns if there are no rows.
+
+    Raises
+    ------
+    ArchiveError
+        If the query is refused or the service cannot be reached.
+    """
+    from astroquery.exceptions import RemoteServiceError, TimeoutError
+    from astroquery.sdss import SDSS
+    from astroquery.sdss import conf as sdss_conf
+
+    url = conf.sdss_skyserver_url
+
+    def ask() -> Table:
+        try:
+            with sdss_conf.set_temp("skyserver_baseurl", url):
+                table = SDSS.query_sql(
+                    sql,
+                    data_release=release,
+                    cache=False,
+                    timeout=package_conf.timeout,
+                )
+        except requests.HTTPError as error:
+            raise _http_error(error, url) from error
+        except (requests.RequestException, TimeoutError, ConnectionError) as error:
+            msg = f"the SDSS database does not answer: {error}"
+            cause = error
+            if isinstance(error, TimeoutError | requests.Timeout):
+                cause = requests.Timeout(str(error))
+            raise TransientError(msg, url=url, cause=cause) from error
+        except (RemoteServiceError, ValueError) as error:
+            msg = f"the SDSS database refused the query: {error}. The query was: {sql}"
+            raise ArchiveError(msg, url=url, cause=error) from error
+        return Table() if table is None else table
+
+    return with_retries(ask)
+
+
+def _http_error(error: requests.HTTPError, url: str) -> ArchiveError:
+    response: Any = error.response
+    if response is not None and response.status_code in RETRY_STATUS:
+        wait = retry_after(response.headers)
+        return TransientError(str(error), url=url, cause=error, wait=wait)
+    return ArchiveError(f"the SDSS database failed: {error}", url=url, cause=error)

@@ -1,0 +1,155 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""SDSS optical spectra (BOSS and SEGUE): the light version of each file."""
+
+import re
+from typing import Any
+
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from ...archives.adql import number
+from ...archives.base import QueryFilter, Survey
+from ...archives.config import conf
+from ...archives.files import FileRequest
+from .sql import sky_condition
+
+__all__ = ["Sdss"]
+
+_RENAME = {
+    "ra": "s_ra",
+    "dec": "s_dec",
+    "snmedian": "snr",
+    "wavemin": "em_min",
+    "wavemax": "em_max",
+}
+
+
+class Sdss(Survey):
+    """SDSS optical spectra of stars, ``spec-lite`` files.
+
+    Parameters
+    ----------
+    release : int, optional
+        Data release, 13 to 17.
+    """
+
+    name = "sdss"
+    title = "SDSS/BOSS/SEGUE optical spectra"
+    wavelength_range = (3600.0, 10400.0)
+    medium = "vacuum"
+    frame = "barycentric"
+    normalisation = "none"
+    resolving_power = 2000.0
+    licence = "public; acknowledge SDSS"
+    citation = "2022ApJS..259...35A"
+
+    def __init__(self, *, release: int = 17) -> None:
+        if not 13 <= int(release) <= 17:
+            msg = f"release must lie between 13 and 17, not {release}"
+            raise ValueError(msg)
+        self.release = int(release)
+
+    @property
+    def url(self) -> str:
+        """Address of the SkyServer: ``conf.sdss_skyserver_url``."""
+        return conf.sdss_skyserver_url
+
+    def query_region(
+        self,
+        coordinates: SkyCoord,
+        radius: u.Quantity,
+        *,
+        snr: float | None = None,
+        time: Any = None,
+        band: u.Quantity | None = None,
+        row_limit: int | None = None,
+    ) -> Table:
+        """List the spectra of stars within a circle; see `Survey.query_region`."""
+        wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
+        return self.query_adql(
+            self.sql(coordinates, radius, wanted), row_limit=row_limit
+        )
+
+    def sql(
+        self, coordinates: SkyCoord, radius: u.Quantity, wanted: QueryFilter
+    ) -> str:
+        """Write the query for a circle.
+
+        Parameters
+        ----------
+        coordinates, radius
+            As for `query_region`.
+        wanted : QueryFilter
+            Further conditions.
+
+        Returns
+        -------
+        str
+            Transact-SQL.
+        """
+        where = ["s.class = 'STAR'", sky_condition(coordinates, radius, prefix="s.")]
+        if wanted.snr is not None:
+            where.append(f"s.snMedian >= {number(wanted.snr)}")
+        if wanted.time is not None:
+            first, last = wanted.time
+            where.append(f"s.mjd BETWEEN {number(first - 1)} AND {number(last + 1)}")
+        if wanted.band is not None:
+            low, high = (10**10 * end for end in wanted.band)  # database in ångström
+            where.append(f"s.wavemax >= {number(low)} AND s.wavemin <= {number(high)}")
+        top = "" if wanted.row_limit is None else f"TOP {wanted.row_limit + 1} "
+        return (
+            f"SELECT {top}s.specobjid, s.plate, s.mjd, s.fiberid, s.run2d, s.ra, "
+            "s.dec, s.snMedian AS snmedian, s.subclass, s.z, s.zwarning, s.wavemin, "
+            f"s.wavemax FROM SpecObj AS s WHERE {' AND '.join(where)} "
+            "ORDER BY s.snMedian DESC"
+        )
+
+    def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
+        """Run Transact-SQL in the SDSS database, as it is; see `Survey.query_adql`."""
+        from ...archives.dal import warn_truncated
+        from .cas import query_cas
+
+        limit = QueryFilter.build(row_limit=row_limit).row_limit
+        table = query_cas(adql, release=self.release)
+        if limit is not None and len(table) > limit:
+            table = table[:limit]
+            warn_truncated(self.name, limit)
+        return self._answer(self._described(table), rename=_RENAME, query=adql)
+
+    def _described(self, table: Table) -> Table:
+        """Add units, which the database does not send, and identifiers."""
+        for name, unit in (("ra", "deg"), ("dec", "deg")):
+            if name in table.colnames:
+                table[name].unit = unit
+        for name in ("wavemin", "wavemax"):
+            if name in table.colnames:
+                table[name].unit = "Angstrom"
+        if {"plate", "mjd", "fiberid"} <= set(table.colnames):
+            table["obs_id"] = [
+                f"spec-{int(row['plate']):04d}-{int(row['mjd'])}-"
+                f"{int(row['fiberid']):04d}"
+                for row in table
+            ]
+            table["access_url"] = [self._address(row) for row in table]
+            table["t_min"] = [float(mjd) for mjd in table["mjd"]]
+            table["t_max"] = [float(mjd) + 1 for mjd in table["mjd"]]
+        return table
+
+    def _address(self, row: Any) -> str:
+        run2d, plate = str(row["run2d"]).strip(), int(row["plate"])
+        if not re.fullmatch(r"[A-Za-z0-9_]+", run2d):
+            msg = f"the database returned the strange reduction {run2d!r}"
+            raise ValueError(msg)
+        name = f"spec-{plate:04d}-{int(row['mjd'])}-{int(row['fiberid']):04d}.fits"
+        return (
+            f"{conf.sdss_sas_url}/dr{self.release}/sdss/spectro/redux/{run2d}/"
+            f"spectra/lite/{plate:04d}/{name}"
+        )
+
+    def file_requests(self, table: Table) -> list[FileRequest]:
+        """Ask for the light files of the rows."""
+        return [
+            FileRequest(identifier=str(row["obs_id"]), url=self._address(row))
+            for row in table
+        ]

@@ -1,0 +1,252 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The verbs of the room: ask any survey by its name, and bring the files here."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Row, Table, vstack
+
+from ..archives.base import Survey
+from . import SURVEYS
+
+__all__ = [
+    "fetch",
+    "get_survey",
+    "list_surveys",
+    "query_adql",
+    "query_object",
+    "query_region",
+    "query_targets",
+]
+
+
+def get_survey(name: "str | Survey", **options: Any) -> Survey:
+    """Return a survey by its name.
+
+    Parameters
+    ----------
+    name : str or Survey
+        One of the names in `list_surveys`; a survey is returned as it is.
+    **options
+        Passed on to the survey, such as ``path=`` for ``"local"``.
+
+    Returns
+    -------
+    Survey
+        Facts, queries and files.
+
+    Raises
+    ------
+    UnknownNameError
+        If no survey has this name.
+
+    Examples
+    --------
+    >>> from astro_latent.surveys import get_survey
+    >>> get_survey("sample").name
+    'sample'
+    """
+    if isinstance(name, Survey):
+        if options:
+            msg = f"{name!r} is made already and takes no further options {options}"
+            raise TypeError(msg)
+        return name
+    return SURVEYS[name](**options)
+
+
+def list_surveys() -> Table:
+    """List the surveys that can be asked, with what their spectra are.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per survey: name, title, wavelength range, medium, frame, resolving
+        power, normalisation, licence, citation. NaN and "unknown" mean that it varies.
+
+    Examples
+    --------
+    >>> from astro_latent.surveys import list_surveys
+    >>> "sample" in list_surveys()["name"]
+    True
+    """
+    rows = []
+    for name in SURVEYS:
+        survey = SURVEYS[name]
+        low, high = survey.wavelength_range
+        rows.append(
+            {
+                "name": name,
+                "title": survey.title,
+                "wavelength_min": low,
+                "wavelength_max": high,
+                **{fact: getattr(survey, fact) for fact in _FACTS},
+            }
+        )
+    table = Table(rows=rows)
+    for name in ("wavelength_min", "wavelength_max"):
+        table[name].unit = u.AA
+    return table
+
+
+_FACTS = (
+    "medium",
+    "frame",
+    "resolving_power",
+    "normalisation",
+    "licence",
+    "citation",
+)
+
+
+def query_object(name: str, *, survey: "str | Survey", **filters: Any) -> Table:
+    """List the spectra of a star.
+
+    Parameters
+    ----------
+    name : str
+        Name of the star.
+    survey : str or Survey
+        Which survey to ask.
+    **filters
+        ``radius``, ``snr``, ``time``, ``band``, ``row_limit``: see
+        `Survey.query_object`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per spectrum, ObsCore names, units and UCDs.
+    """
+    return get_survey(survey).query_object(name, **filters)
+
+
+def query_region(
+    coordinates: SkyCoord, radius: u.Quantity, *, survey: "str | Survey", **filters: Any
+) -> Table:
+    """List the spectra within a circle on the sky.
+
+    Parameters
+    ----------
+    coordinates : `~astropy.coordinates.SkyCoord`
+        Centre, one position.
+    radius : `~astropy.units.Quantity` ['angle']
+        Radius.
+    survey : str or Survey
+        Which survey to ask.
+    **filters
+        ``snr``, ``time``, ``band``, ``row_limit``: see `Survey.query_region`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per spectrum, ObsCore names, units and UCDs.
+    """
+    return get_survey(survey).query_region(coordinates, radius, **filters)
+
+
+def query_adql(
+    adql: str, *, survey: "str | Survey", row_limit: int | None = None
+) -> Table:
+    """Run a query of your own.
+
+    Parameters
+    ----------
+    adql : str
+        The query, sent as it is.
+    survey : str or Survey
+        Which survey to ask.
+    row_limit : int, optional
+        Largest number of rows; -1 for all; by default ``conf.row_limit``.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        ObsCore names, units and UCDs for the columns that are known.
+    """
+    return get_survey(survey).query_adql(adql, row_limit=row_limit)
+
+
+def query_targets(
+    targets: Table, radius: u.Quantity, *, survey: "str | Survey", **filters: Any
+) -> Table:
+    """List the spectra of many targets in one query, by uploading them.
+
+    Parameters
+    ----------
+    targets : `~astropy.table.Table`
+        With ``ra`` and ``dec`` in degrees, and ``target_id`` if wanted.
+    radius : `~astropy.units.Quantity` ['angle']
+        Radius around each.
+    survey : str or Survey
+        Which survey to ask.
+    **filters
+        ``snr``, ``time``, ``band``, ``row_limit``: see `Survey.query_region`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        As for `query_region`, with the column ``target_id`` in addition.
+    """
+    return get_survey(survey).query_targets(targets, radius, **filters)
+
+
+def fetch(
+    table: Table,
+    directory: str | Path | None = None,
+    *,
+    survey: "str | Survey | None" = None,
+    **options: Any,
+) -> Table:
+    """Bring the files of a table here, from one survey or from several.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Rows that queries returned. Rows with a ``path`` are here already.
+    directory : path-like, optional
+        Where to; by default a folder per survey in Astropy's cache.
+    survey : str or Survey, optional
+        By default the column ``survey`` says it, row by row.
+    **options
+        ``progress``, ``n_workers`` and others: see `download_files`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        The same rows in the same order, with ``local_path`` ("" where the file could
+        not be had), ``fetch_status``, ``flags`` and ``message``.
+    """
+    if isinstance(table, Row):
+        table = Table(table)
+    if survey is not None:
+        return get_survey(survey).fetch(table, directory, **options)
+    if len(table) == 0:
+        return get_survey("local").fetch(table, directory, **options)
+    owners = _owners(table)
+    parts, order = [], []
+    for name in dict.fromkeys(owners):
+        rows = np.flatnonzero(owners == name)
+        parts.append(get_survey(name).fetch(table[rows], directory, **options))
+        order.append(rows)
+    if len(parts) == 1:
+        return parts[0]
+    out = vstack(parts, metadata_conflicts="silent")
+    return out[np.argsort(np.concatenate(order))]
+
+
+def _owners(table: Table) -> np.ndarray:
+    """Survey that answers for each row; files on this machine are local."""
+    if "path" in table.colnames:
+        here = np.array([str(path) != "" for path in table["path"]])
+    else:
+        here = np.zeros(len(table), dtype=bool)
+    if "survey" in table.colnames:
+        names = np.array([str(name) for name in table["survey"]], dtype=object)
+    elif here.all():
+        names = np.full(len(table), "local", dtype=object)
+    else:
+        msg = "the table has no column 'survey': say which with survey="
+        raise ValueError(msg)
+    return np.where(here, "local", names)

@@ -1,0 +1,93 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Count the files, functions and rooms that one spectrum passes from path to row.
+
+Every call of a function of the package is recorded while `predict_parameters` runs on
+one file, once everything is loaded (a first call warms up). A change of room is a call
+of a function in another room than the one that called it, counted once for each pair
+of functions. Run as ``python benchmarks/count_road.py [FILE]``.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import astro_latent as al
+
+PACKAGE = Path(al.__file__).parent
+
+
+def place(frame):
+    """Return file and room of a frame of the package, or None."""
+    path = Path(frame.f_code.co_filename)
+    if not path.is_relative_to(PACKAGE):
+        return None
+    file = path.relative_to(PACKAGE)
+    return file.as_posix(), file.parts[0].removesuffix(".py")
+
+
+def record(function):
+    """Run a function; return the calls as (caller's room, file, function, room)."""
+    calls = []
+
+    def note(frame, event, _):
+        if event != "call":
+            return
+        here = place(frame)
+        if here is None:
+            return
+        back, caller = frame.f_back, None
+        while back is not None and caller is None:
+            caller, back = place(back), back.f_back
+        calls.append((caller, here, frame.f_code.co_qualname))
+
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def main():
+    """Print the counts, and where the changes of room are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", help="by default a bundled apStar")
+    parser.add_argument("--model", default="apogee_starnet_v1")
+    parser.add_argument("--list", action="store_true", help="name files and changes")
+    options = parser.parse_args()
+    sample = al.get_survey("sample").table()
+    path = options.file or str(sample["path"][0])
+    model = al.load_model(options.model)
+
+    def run():
+        al.predict_parameters(path, model=model, progress=False)
+
+    run()
+    calls = record(run)
+    files = sorted({file for _, (file, _), _ in calls})
+    functions = {(file, name) for _, (file, _), name in calls}
+    changes = {
+        (caller[0], file, name)
+        for caller, (file, room), name in calls
+        if caller
+        and caller[1] != room
+        and room not in ("utils", "_config", "exceptions", "__init__")
+    }
+    runs = 0
+    last = None
+    for _, (file, room), _ in calls:
+        if room in ("utils", "_config", "exceptions", "__init__"):
+            continue
+        if last is not None and room != last:
+            runs += 1
+        last = room
+    print(
+        f"files {len(files)}, functions {len(functions)}, changes of room {len(changes)}, sequence {runs}"
+    )
+    if options.list:
+        print("\n".join(files))
+        print("\n".join(f"{a} -> {b}:{c}" for a, b, c in sorted(changes)))
+
+
+if __name__ == "__main__":
+    main()

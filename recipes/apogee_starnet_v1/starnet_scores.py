@@ -1,0 +1,343 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Figures of merit of an APOGEE StarNet, for its card and its page.
+
+Run as a module it writes them for any weights with the five labels::
+
+    python -m recipes.apogee_starnet_v1.starnet_scores NAME --data FOLDER --output FILE
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+
+from astro_latent.models import SpectralModel, load_model
+from astro_latent.models.results import Parameters
+from astro_latent.preparation import prepare_spectra
+from astro_latent.preparation.prepared import PreparedSpectra
+from astro_latent.simulation.apogee import ApogeeConditions
+from astro_latent.spectra import decode_flags, iter_arrays
+from astro_latent.training.scores import (
+    coverage,
+    repeat_scores,
+    residual_scores,
+    statistical_error,
+)
+from astro_latent.utils.quality import QualityFlag
+from recipes.apogee_starnet_v1.held_out import (
+    CALM,
+    bovy_giants,
+    drop_pixels,
+    repeated_observations,
+    simulated_test_set,
+    with_recipe,
+)
+from recipes.apogee_starnet_v1.label_scale import catalogue_scales, label_scale
+from recipes.apogee_starnet_v1.strangers import (
+    STRANGERS,
+    strange_files,
+    strange_spectra,
+)
+
+__all__ = ["REFUSALS", "evaluate_starnet", "refused"]
+
+#: Bits that say not to trust the labels; those of masks and preparation do not count.
+REFUSALS = (
+    QualityFlag.UNLIKE_TRAINING
+    | QualityFlag.LABEL_OUT_OF_DOMAIN
+    | QualityFlag.LARGE_ERROR
+    | QualityFlag.DOUBLE_LINED
+    | QualityFlag.EMISSION_LINES
+)
+
+#: Visits of one star, for the test of repeats.
+VISITS = ("5094-55874-088", "5094-56643-088", "5094-56651-082")
+
+
+def refused(result: Parameters) -> np.ndarray:
+    """Return which spectra a model says not to trust its labels for.
+
+    Parameters
+    ----------
+    result : Parameters
+        From `SpectralModel.predict`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_spectra,)
+        True where one of `REFUSALS` is set, or nothing could be predicted.
+    """
+    flagged = (result.flags & np.int32(REFUSALS)) != 0
+    return flagged | ~np.isfinite(result.values).all(axis=1)
+
+
+def evaluate_starnet(
+    model: SpectralModel,
+    data: str | Path,
+    *,
+    n_spectra: int = 1000,
+    seed: int = 900_000,
+) -> dict[str, Any]:
+    """Measure how good the labels, the errors and the flags of a StarNet are.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        Loaded weights.
+    data : path
+        Folder with the training ingredients.
+    n_spectra : int, optional
+        Size of each set with one signal-to-noise; the others are smaller.
+    seed : int, optional
+        Seed of the first test set.
+
+    Returns
+    -------
+    dict
+        Bias and scatter at several signal-to-noise ratios, for giants and dwarfs;
+        coverage of the errors by signal-to-noise, by missing fraction and for an
+        independent model; repeats; what is flagged; two baselines.
+    """
+    data = Path(data)
+    report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
+    report |= _by_snr(model, data, n_spectra, seed)
+    report["missing"] = _by_missing_fraction(model, data, n_spectra // 2, seed)
+    report |= _all_conditions(model, data, n_spectra // 2, seed - 50_000)
+    report |= _independent(model, data, n_spectra // 2, seed + 3)
+    report["repeats"] = _repeats(model, data, n_spectra // 2, seed + 30_000)
+    report["visits_of_2M00005143"] = _visits(model, data)
+    report["flagged"] = _strangers(model, data, max(n_spectra // 5, 1), seed + 40_000)
+    report["flagged_files"] = _strange_files(model, data)
+    return report
+
+
+def _names(model: SpectralModel) -> list[str]:
+    return [output.name for output in model.outputs]
+
+
+def _coverage(
+    model: SpectralModel, result: Parameters, truth: np.ndarray
+) -> dict[str, list[float]]:
+    """Coverage of the statistical errors."""
+    error = statistical_error(result.error, model.config.calibration)
+    return coverage(result.values - truth, error)
+
+
+def _by_snr(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    report, names = {}, _names(model)
+    for snr in (20.0, 50.0, 100.0, 200.0):
+        prepared, truth = simulated_test_set(
+            data, n_spectra, seed=seed, snr=snr, conditions=CALM
+        )
+        result = model.predict(with_recipe(prepared, model))
+        giants = truth[:, 1] < 3.8
+        report[f"snr_{snr:.0f}"] = {
+            "giants": residual_scores(result.values[giants], truth[giants], names),
+            "dwarfs": residual_scores(result.values[~giants], truth[~giants], names),
+            "coverage": _coverage(model, result, truth),
+        }
+        if snr == 100.0:
+            report |= _baselines(model, data, (prepared, truth, result), seed + 7)
+    return report
+
+
+def _baselines(
+    model: SpectralModel,
+    data: Path,
+    test: tuple[PreparedSpectra, np.ndarray, Parameters],
+    seed: int,
+) -> dict[str, Any]:
+    """Score the mean label, and a linear map of components as wide as a last layer."""
+    prepared, truth, result = test
+    train, labels = simulated_test_set(
+        data, 2 * len(truth), seed=seed, snr=100.0, conditions=CALM
+    )
+
+    def filled(some: PreparedSpectra) -> np.ndarray:
+        return np.where(some.valid, some.flux, 1.0)
+
+    width = min(128, len(labels) // 2)
+    pca = PCA(width, random_state=0, svd_solver="randomized").fit(filled(train))
+    ridge = Ridge(1e-3).fit(pca.transform(filled(train)), labels)
+    linear = ridge.predict(pca.transform(filled(prepared)))
+    mean = np.broadcast_to(model.offsets, truth.shape)
+    return {
+        "mean_predictor_snr_100": residual_scores(mean, truth, _names(model)),
+        "pca128_linear_snr_100": residual_scores(linear, truth, _names(model)),
+        "starnet_all_snr_100": residual_scores(result.values, truth, _names(model)),
+    }
+
+
+def _by_missing_fraction(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    prepared, truth = simulated_test_set(
+        data, n_spectra, seed=seed + 11, snr=100.0, conditions=CALM
+    )
+    rng = np.random.default_rng(seed + 12)
+    cases = {
+        f"{percent}_percent": drop_pixels(prepared, percent / 100.0, rng=rng)
+        for percent in (0, 10, 25, 50)
+    }
+    chip = prepared.valid.copy()
+    for row, k in enumerate(rng.integers(len(prepared.grid.segments), size=n_spectra)):
+        chip[row, slice(*prepared.grid.segments[k])] = False
+    cases["one_chip"] = replace(prepared, valid=chip)
+    report: dict[str, Any] = {"n_spectra": n_spectra, "snr": 100}
+    for name, case in cases.items():
+        result = model.predict(with_recipe(case, model))
+        report[name] = {
+            "all": residual_scores(result.values, truth, _names(model)),
+            "coverage": _coverage(model, result, truth),
+        }
+    return report
+
+
+def _all_conditions(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    """Signal-to-noise 10 to 300, all defects: coverage, and how often it is refused."""
+    prepared, truth = simulated_test_set(
+        data, n_spectra, seed=seed, conditions=ApogeeConditions()
+    )
+    result = model.predict(with_recipe(prepared, model))
+    others, _ = simulated_test_set(
+        data, 6 * n_spectra, seed=seed + 20_000, conditions=ApogeeConditions()
+    )
+    judged = model.predict(with_recipe(others, model), flux_errors=False)
+    bits = {
+        str(bit.name): float(np.mean(judged.flags & np.int32(bit) != 0))
+        for bit in QualityFlag
+        if bit & REFUSALS
+    }
+    return {
+        "all_conditions_coverage": _coverage(model, result, truth),
+        "false_alarms": {
+            "n_spectra": 6 * n_spectra,
+            "seed": seed + 20_000,
+            "any": float(np.mean(refused(judged))),
+            **bits,
+        },
+    }
+
+
+def _independent(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    prepared, truth = bovy_giants(data, n_spectra, seed=seed)
+    result = model.predict(with_recipe(prepared, model))
+    residual = result.values[:, :4] - truth
+    statistical = statistical_error(result.error, model.config.calibration)[:, :4]
+    return {
+        "bovy_cannon_giants_snr_100": residual_scores(
+            result.values[:, :4], truth, _names(model)[:4]
+        ),
+        "bovy_cannon_coverage": coverage(residual, result.error[:, :4]),
+        "bovy_cannon_coverage_statistical": coverage(residual, statistical),
+        "bovy_cannon_refused": float(np.mean(refused(result))),
+        "other_models_snr_100": label_scale(model, data, seed=seed + 10_000)[1],
+        "catalogues": catalogue_scales(data),
+    }
+
+
+def _repeats(
+    model: SpectralModel, data: Path, n_stars: int, seed: int
+) -> dict[str, Any]:
+    first, second = (
+        model.predict(with_recipe(prepared, model))
+        for prepared in repeated_observations(data, n_stars, seed=seed)
+    )
+    errors = first.error_flux, second.error_flux
+    scores = repeat_scores(first.values, second.values, errors)
+    return {"n_stars": n_stars, "seed": seed, **scores}
+
+
+def _visits(model: SpectralModel, data: Path) -> dict[str, Any]:
+    folder = data / "apogee/spectra"
+    paths = [folder / f"apVisit-r6-{visit}.fits" for visit in VISITS]
+    if not all(path.exists() for path in paths):
+        return {}
+    spectra = list(iter_arrays([str(path) for path in paths]))
+    result = model.predict(prepare_spectra(spectra, model.grid, model.recipe))
+    weight = result.error_flux.astype(float) ** -2
+    mean = np.sum(weight * result.values, axis=0) / np.sum(weight, axis=0)
+    return {
+        "values": result.values.round(4).tolist(),
+        "error_flux": result.error_flux.round(4).tolist(),
+        "chi2_of_2": np.sum(weight * (result.values - mean) ** 2, axis=0)
+        .round(2)
+        .tolist(),
+    }
+
+
+def _strangers(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
+    for kind in STRANGERS:
+        prepared = strange_spectra(kind, data, n_spectra, seed=seed)
+        result = model.predict(with_recipe(prepared, model), flux_errors=False)
+        unlike = result.flags & np.int32(QualityFlag.UNLIKE_TRAINING)
+        report[kind] = {
+            "any": round(float(np.mean(refused(result))), 4),
+            "unlike_training": round(float(np.mean(unlike != 0)), 4),
+        }
+    return report
+
+
+def _strange_files(model: SpectralModel, data: Path) -> dict[str, Any]:
+    report: dict[str, Any] = {}
+    for kind, paths in strange_files(data).items():
+        present = [str(path) for path in paths if path.exists()]
+        if not present:
+            continue
+        spectra = list(iter_arrays(present))
+        result = model.predict(prepare_spectra(spectra, model.grid, model.recipe))
+        report[kind] = {
+            "n_files": len(present),
+            "flagged": int(refused(result).sum()),
+            "bits": sorted({bit for row in decode_flags(result.flags) for bit in row}),
+        }
+    return report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the figures of a set of weights as JSON.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the command line.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m recipes.apogee_starnet_v1.starnet_scores"
+    )
+    parser.add_argument("model", help="name of a set of weights, or its folder")
+    parser.add_argument("--data", type=Path, required=True, help="training ingredients")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--n-spectra", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=900_000)
+    options = parser.parse_args(arguments)
+    report = evaluate_starnet(
+        load_model(options.model), options.data,
+        n_spectra=options.n_spectra, seed=options.seed,
+    )  # fmt: skip
+    options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

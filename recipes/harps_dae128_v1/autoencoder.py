@@ -1,0 +1,207 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train an autoencoder on simulated HARPS spectra."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from astro_latent.models import ARCHITECTURES
+from astro_latent.simulation.harps import HarpsConditions, HarpsSimulator
+from astro_latent.simulation.harps_bank import HarpsBank, bank_batches, make_harps_bank
+from astro_latent.simulation.harps_library import draw_harps_labels
+from astro_latent.training.loop import fit
+from astro_latent.training.losses import autoencoder_loss, kl_divergence, kl_weight
+from astro_latent.training.start import start_from
+from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder, grow
+from recipes.harps_dae128_v1.principal_start import start_from_components
+
+__all__ = ["build_autoencoder", "harps_batches", "train_autoencoder"]
+
+_N_COMPONENTS = 1500  # spectra that the first weights are made from
+
+
+def harps_batches(
+    simulator: HarpsSimulator,
+    data: str | Path,
+    *,
+    batch_size: int,
+    seed: int,
+    snr: float | None = None,
+) -> Callable[[int], dict[str, Any]]:
+    """Make batches of new stars; each is a function of its number alone.
+
+    Parameters
+    ----------
+    simulator : HarpsSimulator
+        Source of spectra.
+    data : path
+        Folder with ``harps/catalogue``.
+    batch_size : int
+        Spectra per batch.
+    seed : int
+        Another seed gives other stars.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    callable
+        ``batches(number)`` returns ``flux``, ``clean``, ``labels``, ``conditions``.
+    """
+    catalogue = Path(data, "harps", "catalogue", "HARPScat_param.csv")
+
+    def make(number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([seed, number])
+        labels = draw_harps_labels(batch_size, catalogue, rng=rng)
+        conditions = HarpsConditions.draw(labels[:, 0], rng=rng, snr=snr)
+        flux, clean = simulator.simulate(labels, conditions, rng=rng)
+        return {
+            "flux": flux,
+            "clean": clean,
+            "labels": labels,
+            "conditions": conditions,
+        }
+
+    return make
+
+
+def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
+    """Build the network of a recipe with seeded random weights.
+
+    Parameters
+    ----------
+    recipe : dict
+        With ``architecture``, ``arguments`` and ``seed``.
+
+    Returns
+    -------
+    `torch.nn.Module`
+        The network.
+    """
+    torch.manual_seed(recipe["seed"])
+    return ARCHITECTURES[recipe["architecture"]].from_config(recipe["arguments"])
+
+
+def train_autoencoder(
+    recipe: dict[str, Any],
+    *,
+    data: str | Path,
+    work: str | Path,
+    device: str = "cpu",
+    stop_after: float = float("inf"),
+    from_weights: str | Path | None = None,
+) -> tuple[nn.Module, int]:
+    """Train, or go on training, the autoencoder of a recipe.
+
+    The spectra come from a bank, see `astro_latent.simulation.harps_bank`; the first
+    weights from principal components, see `recipes.harps_dae128_v1.principal_start`;
+    the inner layers train on joined pixels first, see `recipes.harps_dae128_v1.grow`.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/harps_dae128_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for checkpoints.
+    device : str, optional
+        Where to train.
+    stop_after : float, optional
+        Seconds after which to checkpoint and return.
+    from_weights : str or path, optional
+        Begin with these weights, at full length.
+
+    Returns
+    -------
+    model : `torch.nn.Module`
+        The network, in evaluation mode.
+    step : int
+        How far the training at full length is.
+    """
+    model: Any = build_autoencoder(recipe).to(device)
+    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    common = {"seed": recipe["seed"], "stop_after": stop_after}
+    if from_weights is not None:
+        start_from(model, from_weights)
+    elif not _grow_network(model, bank, recipe["coarse"], Path(work, "coarse"), common):
+        return model.eval().cpu(), 0
+    step = _train_stage(model, bank, recipe["fit"], Path(work), joined=1, **common)
+    return model.eval().cpu(), step
+
+
+def _grow_network(
+    model: Any,
+    bank: HarpsBank,
+    options: dict[str, Any],
+    work: Path,
+    common: dict[str, Any],
+) -> bool:
+    """Train the inner layers on joined pixels; tell whether that is done."""
+    coarse = CoarseAutoencoder(model).to(next(model.parameters()).device)
+    if not (work / "checkpoint.pt").exists():
+        make = bank_batches(bank, batch_size=_N_COMPONENTS, seed=1, joined=FACTOR)
+        start_from_components(coarse, make(0)["clean"])
+    step = _train_stage(coarse, bank, options, work, joined=FACTOR, **common)
+    if step == options["n_steps"]:
+        grow(coarse)
+    return step == options["n_steps"]
+
+
+def _train_stage(
+    model: nn.Module,
+    bank: HarpsBank,
+    options: dict[str, Any],
+    work: Path,
+    *,
+    joined: int,
+    seed: int,
+    stop_after: float,
+) -> int:
+    """Train on pixels of one width; return the step reached."""
+    device = next(model.parameters()).device
+    make = bank_batches(
+        bank, batch_size=options["batch_size"], seed=seed, joined=joined
+    )
+    valid = (make(0)["clean"] != 0.0).any(0).to(device)
+
+    def loss(
+        model: nn.Module, batch: dict[str, Tensor], step: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        flux, clean = batch["flux"].to(device), batch["clean"].to(device)
+        reconstruction, mean, log_variance = model(flux)
+        weight = kl_weight(
+            step,
+            start=options["kl_start"],
+            stop=options["kl_stop"],
+            weight=options["kl_weight"],
+        )
+        total, residual, divergence = autoencoder_loss(
+            reconstruction, flux, valid, mean, log_variance, weight=weight
+        )
+        with torch.no_grad():
+            floor = ((clean - flux).abs() * valid).mean()
+            live = (kl_divergence(mean, log_variance).mean(0) > 0.1).sum()
+        return total, {
+            "residual": residual.item(),
+            "noise": floor.item(),
+            "divergence": divergence.item(),
+            "live": live.item(),
+        }
+
+    return fit(
+        model,
+        loss,
+        make,
+        n_steps=options["n_steps"],
+        learning_rate=options["learning_rate"],
+        scale_by_fan_in=True,
+        work=work,
+        log_every=options.get("log_every", 20),
+        checkpoint_every=options.get("checkpoint_every", 100),
+        stop_after=stop_after,
+    )

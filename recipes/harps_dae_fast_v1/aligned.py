@@ -1,0 +1,292 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train the aligned autoencoder: templates, components, and the network between them.
+
+No label enters, except one number for each of the two velocities, their zero points,
+which no spectrum can tell, and the labels of the Sun, whose real spectrum tells which
+pixels of the synthetic ones can be trusted.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
+from astro_latent.models.layers.log_grid import moved, moved_mask
+from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
+from recipes.harps_dae_fast_v1.nodes import train_nodes
+from recipes.harps_dae_fast_v1.pixel_weights import flux_weight, trust
+from recipes.harps_dae_fast_v1.shapes import find_shapes
+
+__all__ = ["AlignedSample", "train_aligned"]
+
+_AT_ONCE = 8
+_ROUNDS = 3  # of aligning and averaging
+_N_REPEATED = 160  # spectra observed twice for the spreads
+
+
+def train_aligned(
+    recipe: dict[str, Any], *, data: str | Path, work: str | Path
+) -> AlignedAutoencoder:
+    """Train the aligned autoencoder of a recipe.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/harps_dae_fast_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for the bank of spectra.
+
+    Returns
+    -------
+    AlignedAutoencoder
+        In evaluation mode.
+    """
+    torch.manual_seed(recipe["seed"])
+    model = AlignedAutoencoder.from_config(recipe["arguments"]).eval()
+    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    options = recipe["fit"]
+    with torch.no_grad():
+        sample = AlignedSample(model, bank, options["n_components"], recipe["seed"])
+        model.weight.copy_(flux_weight(model, sample.smooth, sample.known))
+        model.weight.mul_(trust(model, data, recipe["trust"]))
+        _align_stars(model, sample)
+        _find_components(model, sample)
+        for _ in range(2):  # each makes the other's work easier
+            _extend_to_red(model, sample)
+            _find_tellurics(model, sample)
+        everything = _measure(model, bank, options["n_nodes"], recipe["seed"] + 1)
+    train_nodes(model, *everything, options)
+    with torch.no_grad():
+        find_shapes(model, sample, options["n_cosines"])
+        _calibrate_spreads(model, bank, recipe["seed"] + 2)
+    return model
+
+
+class AlignedSample:
+    """Spectra of a bank with their lines separated, and what is found of them.
+
+    Parameters
+    ----------
+    model : AlignedAutoencoder
+        Separates the lines.
+    bank : HarpsBank
+        Source of spectra.
+    n_spectra : int
+        How many.
+    seed : int
+        Of the choice of spectra and of their noise.
+    """
+
+    def __init__(
+        self, model: AlignedAutoencoder, bank: HarpsBank, n_spectra: int, seed: int
+    ) -> None:
+        rng = np.random.default_rng([seed, 0])
+        self.rows = np.sort(rng.choice(len(bank), n_spectra, replace=False))
+        lines, smooth = [], []
+        for flux in _observed(model, bank, self.rows, rng):
+            flat = model.flatten(flux)
+            lines.append(flat.lines.half())
+            smooth.append(flat.smooth)
+        self.lines = torch.cat(lines)
+        self.smooth = torch.cat(smooth)
+        self.good, self.known = flat.good[:1], flat.known[0]  # the same for all
+        conditions = bank.conditions
+        self.true_velocity = torch.from_numpy(conditions.radial_velocity[self.rows])
+        self.true_earth = torch.from_numpy(conditions.berv[self.rows])
+        snr = torch.from_numpy(conditions.snr[self.rows]).float()
+        self.weight = (snr / 150.0).clamp(max=1.0)
+        self.velocity = torch.zeros(n_spectra)
+        self.earth = torch.zeros(n_spectra)
+        self.coefficients = torch.zeros(n_spectra, len(model.star_scale))
+        self.noise = torch.zeros(n_spectra)
+        self.amounts = torch.zeros(n_spectra, model.sizes[2])
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Yield rows, lines and where they are good, a few spectra at a time.
+
+        Yields
+        ------
+        rows : slice
+            Of the sample.
+        lines, good : Tensor, shape (n, n_log)
+            As observed.
+        """
+        for first in range(0, len(self.lines), _AT_ONCE):
+            rows = slice(first, min(first + _AT_ONCE, len(self.lines)))
+            lines = self.lines[rows].float()
+            yield rows, lines, self.good.expand(len(lines), -1)
+
+
+def _observed(
+    model: AlignedAutoencoder,
+    bank: HarpsBank,
+    rows: np.ndarray,
+    rng: np.random.Generator,
+) -> Iterator[Tensor]:
+    """Yield spectra of a bank with new noise, on the grid."""
+    for part in np.array_split(rows, -(-len(rows) // _AT_ONCE)):
+        flux, _ = bank.observe(part, rng=rng)
+        padded = flux.new_zeros(len(flux), model.n_pixels)
+        padded[:, model.grid.valid] = flux
+        yield padded
+
+
+def _align_stars(model: AlignedAutoencoder, sample: AlignedSample) -> None:
+    """Learn the template: align with what `trust` began with, average, again."""
+    grid = model.grid
+    for _ in range(_ROUNDS):
+        total = torch.zeros(grid.n)
+        for rows, lines, _ in sample.blocks():
+            sample.velocity[rows], _ = model.find_velocity(lines)
+            rest = moved(lines, grid.pixels(sample.velocity[rows]))
+            total += (sample.weight[rows, None] * rest).sum(0)
+        model.star.template.copy_(total / sample.weight.sum())
+    for rows, lines, _ in sample.blocks():
+        sample.velocity[rows], _ = model.find_velocity(lines)
+    zero = (sample.velocity - sample.true_velocity).median()
+    model.star.template.copy_(_shifted(model.star.template, grid.pixels(zero[None])))
+    sample.velocity -= zero
+
+
+def _shifted(row: Tensor, pixels: Tensor) -> Tensor:
+    """Move the content of a row to the red by a fraction of pixels."""
+    return moved(row[None], -pixels)[0]
+
+
+def _find_components(model: AlignedAutoencoder, sample: AlignedSample) -> None:
+    """Learn the components of the blue part at rest, least noise first."""
+    blue, star = model.grid.blue, model.star
+    rest = torch.zeros(len(sample.lines), model.grid.n_blue)
+    there = torch.zeros_like(rest, dtype=torch.bool)
+    for rows, lines, good in sample.blocks():
+        pixels = model.grid.pixels(sample.velocity[rows])
+        rest[rows] = moved(lines, pixels, blue)
+        there[rows] = moved_mask(good, pixels, blue)
+    share = sample.weight[:, None] / sample.weight.sum()
+    mean = (share * rest * there).sum(0) / (share * there).sum(0).clamp(min=1e-3)
+    rest = torch.where(there, rest - mean, 0.0)
+    weight = model.weight
+    scaled = rest * weight * sample.weight[:, None]
+    basis = _leading(scaled, len(star.basis))
+    star.mean[blue] = mean
+    star.basis[:, blue] = basis / weight
+    for rows, lines, good in sample.blocks():
+        pixels = model.grid.pixels(sample.velocity[rows])
+        aligned = moved(lines, pixels, blue), moved_mask(good, pixels, blue)
+        sample.coefficients[rows], sample.noise[rows] = model.project(*aligned)
+    model.star_scale.copy_(
+        (share * sample.coefficients.square()).sum(0).sqrt().clamp(min=1e-4)
+    )
+
+
+def _leading(rows: Tensor, n_components: int) -> Tensor:
+    """Return leading principal components of centred rows, orthonormal."""
+    _, vectors = torch.linalg.eigh((rows @ rows.T).double())
+    leading = vectors[:, -n_components:].flip(1).float()
+    return torch.linalg.qr((leading.T @ rows).T).Q.T
+
+
+def _extend_to_red(model: AlignedAutoencoder, sample: AlignedSample) -> None:
+    """Regress the red part at rest on the coefficients, away from tellurics."""
+    red = model.grid.red
+    rest = torch.zeros(len(sample.lines), model.grid.n_red)
+    for rows, lines, _ in sample.blocks():
+        lines[:, red] = (1.0 + lines[:, red]) / _transmission(model, sample, rows) - 1.0
+        pixels = model.grid.pixels(sample.velocity[rows])
+        rest[rows] = moved(lines, pixels, red).clamp(-1.0, 1.0)
+    design = torch.cat([torch.ones(len(rest), 1), sample.coefficients], 1)
+    scale = design.square().mean(0).sqrt()
+    design = design / scale
+    products = (design[:, :, None] * design[:, None]).flatten(1)
+    trust = sample.weight[:, None].expand_as(rest).clone()
+    for _ in range(3):  # tellurics are dark outliers at changing places
+        normal = (trust.T @ products).unflatten(1, (design.shape[1], -1))
+        normal += 1e-3 * len(rest) * torch.eye(design.shape[1])
+        right = (trust * rest).T @ design
+        solved = torch.linalg.solve(normal, right[..., None])[..., 0].T
+        off = rest - design @ solved
+        spread = 1.48 * off.abs().median(0).values + 2e-3
+        dark = (-off / spread).clamp(min=0.0)
+        trust = sample.weight[:, None] / (1.0 + (dark / 2.0).square())
+    solved = solved / scale[:, None]
+    model.star.mean[red] = solved[0]
+    model.star.basis[:, red] = solved[1:]
+
+
+def _transmission(
+    model: AlignedAutoencoder, sample: AlignedSample, rows: slice
+) -> Tensor:
+    """Transmission of the atmosphere as far as it is known, in the red part."""
+    depth = model.air.lines(sample.amounts[rows])
+    return torch.exp(-moved(depth, -model.grid.pixels(sample.earth[rows])))
+
+
+def _find_tellurics(model: AlignedAutoencoder, sample: AlignedSample) -> None:
+    """Learn the telluric template and components from what stars do not explain."""
+    grid, air = model.grid, model.air
+    good = sample.good[:, grid.red]
+    depth = torch.zeros(len(sample.lines), grid.n_red)
+    for rows, lines, _ in sample.blocks():
+        found = sample.velocity[rows], sample.coefficients[rows]
+        depth[rows] = model.absorption(lines, *found) * good
+    if not air.template.any():
+        deepest = (depth.square().sum(1) * sample.weight).argmax()
+        air.template.copy_(depth[deepest])
+    aligned = torch.zeros_like(depth)
+    for _ in range(_ROUNDS):
+        for rows, _, _ in sample.blocks():
+            block = depth[rows]
+            sample.earth[rows], *_ = model.atmosphere(block, good.expand_as(block))
+            aligned[rows] = moved(block, grid.pixels(sample.earth[rows]))
+        mean = (sample.weight[:, None] * aligned).sum(0) / sample.weight.sum()
+        air.template.copy_(mean)
+    for rows, _, _ in sample.blocks():
+        block = depth[rows]
+        sample.earth[rows], *_ = model.atmosphere(block, good.expand_as(block))
+    zero = (sample.earth - sample.true_earth).median()
+    sample.earth -= zero
+    air.template.copy_(_shifted(air.template, grid.pixels(zero[None])))
+    for rows, _, _ in sample.blocks():
+        aligned[rows] = moved(depth[rows], grid.pixels(sample.earth[rows]))
+    air.mean.copy_(air.template)
+    scaled = (aligned - air.mean) * sample.weight[:, None]
+    air.basis.copy_(_leading(scaled, len(air.basis)))
+    sample.amounts = (aligned - air.mean) @ air.basis.T
+    model.scale[2 : 2 + len(air.basis)] = sample.amounts.std(0)
+
+
+def _measure(
+    model: AlignedAutoencoder, bank: HarpsBank, n_spectra: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return coefficients and noise of many spectra."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(bank), n_spectra, replace=False))
+    found = []
+    for flux in _observed(model, bank, rows, rng):
+        lines, valid, _, _ = model.flatten(flux)
+        found.append(model.find_star(lines, valid)[2:])
+    coefficients, noise = (torch.cat(part) for part in zip(*found, strict=True))
+    return coefficients, noise
+
+
+def _calibrate_spreads(model: AlignedAutoencoder, bank: HarpsBank, seed: int) -> None:
+    """Scale the spreads of all but the star's nodes to the scatter of repeats."""
+    rows = np.arange(_N_REPEATED)
+    twice = []
+    for repeat in range(2):
+        rng = np.random.default_rng([seed, repeat])
+        found = [model.encode(flux) for flux in _observed(model, bank, rows, rng)]
+        twice.append([torch.cat(part) for part in zip(*found, strict=True)])
+    (first, spread_1), (second, spread_2) = twice
+    expected = torch.exp(spread_1) + torch.exp(spread_2)
+    ratio = (first - second).abs() / expected.sqrt()
+    factor = 1.4826 * ratio.median(0).values
+    stars = slice(2 + model.sizes[2], 2 + model.sizes[2] + model.sizes[3])
+    factor[stars] = 1.0  # the network itself was trained to give these
+    model.error_scale.copy_(factor.clamp(min=1e-3))

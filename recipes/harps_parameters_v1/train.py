@@ -1,0 +1,300 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train the head that turns the components of HARPS spectra into stellar parameters."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from astro_latent.models import SpectralModel, load_model, save_weights
+from astro_latent.models.architectures.aligned_parameters import AlignedParameters
+from astro_latent.preparation import get_grid
+from astro_latent.preparation.prepared import PreparedSpectra
+from astro_latent.preparation.recipes import HARPS_RECIPE
+from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
+from astro_latent.spectra import Observation
+from astro_latent.tables.columns import LABELS
+from astro_latent.training.loop import one_cycle
+from astro_latent.training.losses import gaussian_nll
+from astro_latent.training.scores import (
+    calibrate_errors,
+    coverage,
+    feature_domain,
+    residual_scores,
+)
+
+__all__ = ["finish_parameters", "observe_bank", "train_parameters", "true_labels"]
+
+
+def true_labels(bank: HarpsBank) -> np.ndarray:
+    """Return the labels of a bank in the order of the model's outputs.
+
+    Parameters
+    ----------
+    bank : HarpsBank
+        Of simulated spectra.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, 5)
+        Velocity, T_eff, log g, [M/H], v sin i.
+    """
+    conditions = bank.conditions
+    return np.column_stack(
+        [conditions.radial_velocity, bank.labels[:, :3], conditions.vsini]
+    )
+
+
+def observe_bank(
+    bank: HarpsBank, rows: np.ndarray, *, seed: int, snr: float | None = None
+) -> PreparedSpectra:
+    """Observe spectra of a bank as a model is given them.
+
+    Parameters
+    ----------
+    bank : HarpsBank
+        Of simulated spectra.
+    rows : ndarray of int
+        Which.
+    seed : int
+        Of the noise.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    PreparedSpectra
+        On the grid of HARPS.
+    """
+    grid = get_grid("harps_327680")
+    shape = (len(rows), grid.n_pixels)
+    flux, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    seen, clean = bank.observe(rows, rng=np.random.default_rng(seed), snr=snr)
+    ratio = bank.conditions.snr[rows] if snr is None else np.full(len(rows), snr)
+    flux[:, grid.valid] = seen.numpy()
+    noise = np.clip(clean.numpy(), 0.0, None) + np.minimum(25 / ratio**2, 0.2)[:, None]
+    variance[:, grid.valid] = noise / ratio[:, None] ** 2
+    return PreparedSpectra(
+        flux=flux,
+        variance=variance,
+        valid=np.broadcast_to(grid.valid, shape) & (flux != 0.0),
+        scale=np.ones((len(rows), len(grid.segments))),
+        radial_velocity=np.zeros(len(rows)),
+        radial_velocity_source=["none"] * len(rows),
+        flags=np.zeros(len(rows), dtype=np.int32),
+        observations=[
+            Observation(obs_id=f"bank {row}", snr=float(value))
+            for row, value in zip(rows, ratio, strict=True)
+        ],
+        grid=grid,
+        recipe=HARPS_RECIPE,
+    )
+
+
+def train_parameters(
+    recipe: dict[str, Any], *, data: str | Path, work: str | Path
+) -> AlignedParameters:
+    """Train the head of a recipe on the features of its encoder.
+
+    Parameters
+    ----------
+    recipe : dict
+        See ``recipes/harps_parameters_v1.toml``.
+    data : path
+        Folder with the training ingredients.
+    work : path
+        Folder for the bank of spectra and their features.
+
+    Returns
+    -------
+    AlignedParameters
+        In evaluation mode.
+    """
+    torch.manual_seed(recipe["seed"])
+    encoder = load_model(recipe["encoder"], device="cpu")
+    model = AlignedParameters(
+        n_labels=len(recipe["labels"]) - 1, encoder=encoder.config.arguments
+    ).eval()
+    model.encoder.load_state_dict(encoder.members[0].state_dict())
+    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    options = recipe["fit"]
+    features = _features(model, bank, options, Path(work, "features.npy"))
+    truth = true_labels(bank)[: options["n_train"]]
+    truth = (truth - recipe["offset"]) / recipe["scale"]
+    labels = torch.from_numpy(truth[:, 1:].astype(np.float32))
+    _fit_head(model, features, labels.repeat(options["n_repeats"], 1), options)
+    return model
+
+
+def _features(
+    model: AlignedParameters, bank: HarpsBank, options: dict[str, Any], path: Path
+) -> Tensor:
+    """Return the features of the training spectra; computed once, then from a file."""
+    if not path.exists():
+        parts = []
+        for repeat in range(options["n_repeats"]):
+            rng = np.random.default_rng([options["seed"], repeat])
+            for row in range(options["n_train"]):
+                seen, _ = bank.observe(np.array([row]), rng=rng)
+                flux = seen.new_zeros(1, model.encoder.n_pixels)
+                flux[:, model.encoder.grid.valid] = seen
+                with torch.inference_mode():
+                    parts.append(model.features(flux).numpy())
+        np.save(path, np.concatenate(parts))
+    return torch.from_numpy(np.load(path, allow_pickle=False))
+
+
+def _fit_head(
+    model: AlignedParameters, features: Tensor, labels: Tensor, options: dict[str, Any]
+) -> None:
+    optimiser = torch.optim.AdamW(
+        model.layers.parameters(), lr=options["learning_rate"], weight_decay=1e-3
+    )
+    generator = torch.Generator().manual_seed(options["seed"])
+    for step in range(1, options["n_steps"] + 1):
+        rows = torch.randint(len(labels), (options["batch_size"],), generator=generator)
+        seen = features[rows].clone()
+        blur = torch.empty_like(seen[:, :-3]).normal_(generator=generator)
+        seen[:, :-3] += options["jitter"] * blur
+        mean, log_variance = model.head(seen)
+        loss = gaussian_nll(mean[:, 1:], log_variance[:, 1:], labels[rows])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimiser.param_groups:
+            rate = one_cycle(step, options["n_steps"])
+            group["lr"] = options["learning_rate"] * rate
+        optimiser.step()
+
+
+def finish_parameters(
+    recipe: dict[str, Any],
+    model: AlignedParameters,
+    *,
+    data: str | Path,
+    work: str | Path,
+    output: str | Path,
+) -> Path:
+    """Calibrate, evaluate and write the weights of a trained head.
+
+    Parameters
+    ----------
+    recipe : dict
+        The training recipe, with the texts of the card.
+    model : AlignedParameters
+        Trained.
+    data, work, output : path
+        Training ingredients, scratch space, and the folder of weights to write.
+
+    Returns
+    -------
+    Path
+        The folder of weights.
+    """
+    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    truth = true_labels(bank)
+    truth[:, 0] += recipe["offset"][0]  # velocities count from that of the Sun
+    encoder = load_model(recipe["encoder"], device="cpu").config
+    config = {
+        **recipe["card_texts"],
+        "architecture": recipe["architecture"],
+        "arguments": {
+            "n_labels": len(recipe["labels"]) - 1,
+            "encoder": encoder.arguments,
+        },
+        "grid": {"name": "harps_327680"},
+        "recipe": HARPS_RECIPE.to_dict(),
+        "outputs": _outputs(recipe, truth),
+    }
+    n_train = recipe["fit"]["n_train"]
+    middle = (n_train + len(bank)) // 2
+    for_errors, for_test = np.arange(n_train, middle), np.arange(middle, len(bank))
+
+    draft = save_weights(
+        Path(work, "draft"), model, config, dtype="float16", overwrite=True
+    )
+    loaded = load_model(draft, device="cpu")
+    values, error, features = _predict(loaded, bank, for_errors, seed=31)
+    scale, floor = calibrate_errors(values - truth[for_errors], error)
+    config["calibration"] = {"scale": scale.tolist(), "floor": floor.tolist()}
+    mean, whitening, limit = feature_domain(features, n_components=24)
+    config["domain"] = {"snr": [8.0, 500.0], "feature_limit": limit}
+
+    def save(where: Path) -> Path:
+        return save_weights(
+            where, model, config, dtype="float16", domain_mean=mean,
+            domain_whitening=whitening, tolerance=1e-3, overwrite=True,
+        )  # fmt: skip
+
+    final = load_model(save(Path(work, "draft")), device="cpu")
+    config["evaluation"] = _evaluate(final, bank, for_test, truth, recipe["labels"])
+    config["calibration"]["systematic"] = recipe["systematic"]
+    return save(Path(output))
+
+
+def _outputs(recipe: dict[str, Any], truth: np.ndarray) -> list[dict[str, Any]]:
+    low, high = truth.min(axis=0), truth.max(axis=0)
+    margin = 0.02 * (high - low)
+    low, high = low - margin, high + margin
+    for name, limits in recipe.get("domain", {}).items():
+        low[recipe["labels"].index(name)], high[recipe["labels"].index(name)] = limits
+    return [
+        {
+            "name": name,
+            "unit": LABELS[name].unit,
+            "ucd": LABELS[name].ucd,
+            "description": LABELS[name].description,
+            "scale": recipe["scale"][k],
+            "offset": recipe["offset"][k],
+            "domain": [float(low[k]), float(high[k])],
+        }
+        for k, name in enumerate(recipe["labels"])
+    ]
+
+
+def _predict(
+    model: SpectralModel,
+    bank: HarpsBank,
+    rows: np.ndarray,
+    *,
+    seed: int,
+    snr: float | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, errors and features, a few spectra at a time."""
+    parts = []
+    network: Any = model.members[0]
+    for first in range(0, len(rows), 10):
+        some = rows[first : first + 10]
+        prepared = observe_bank(bank, some, seed=seed + first, snr=snr)
+        result = model.predict(prepared, flux_errors=False)
+        with torch.inference_mode():
+            features = [
+                network.features(torch.from_numpy(row[None])).numpy()
+                for row in prepared.flux
+            ]
+        parts.append((result.values, result.error, np.concatenate(features)))
+    values, error, found = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return values, error, found
+
+
+def _evaluate(
+    model: SpectralModel,
+    bank: HarpsBank,
+    rows: np.ndarray,
+    truth: np.ndarray,
+    names: list[str],
+) -> dict[str, Any]:
+    """Figures of merit on stars that neither training nor calibration saw."""
+    truth = truth[rows]
+    report: dict[str, Any] = {"n_spectra": len(rows)}
+    for title, snr in (("snr_100", 100.0), ("snr_30", 30.0), ("any_snr", None)):
+        values, error, features = _predict(model, bank, rows, seed=77, snr=snr)
+        report[title] = residual_scores(values, truth, names)
+        report[f"coverage_{title}"] = coverage(values - truth, error)
+        distance = (features - model.domain_mean) @ np.asarray(model.domain_whitening).T
+        limit = model.config.domain["feature_limit"]
+        report[f"false_alarms_{title}"] = float(
+            np.mean(np.linalg.norm(distance, axis=1) > limit)
+        )
+    return report

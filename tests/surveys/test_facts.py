@@ -1,0 +1,153 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What every survey promises: facts, checked filters and configurable addresses."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from astro_latent.archives import conf
+from astro_latent.archives.base import QueryFilter, Survey
+from astro_latent.exceptions import ArchiveError
+from astro_latent.surveys import SURVEYS, fetch, get_survey
+
+NEED_NO_NETWORK = ("local", "sample")
+ADDRESSES = {
+    "harps": "eso_tap_url",
+    "espresso": "eso_tap_url",
+    "feros": "eso_tap_url",
+    "uves": "eso_tap_url",
+    "nirps": "eso_tap_url",
+    "apogee": "sdss_skyserver_url",
+    "sdss": "sdss_skyserver_url",
+    "gaia": "gaia_server_url",
+    "gaia_xp": "gaia_server_url",
+    "galah": "galah_ssa_url",
+    "lamost": "lamost_ssa_url",
+}
+GENERIC = ("local", "sample", "obscore", "ssa")
+
+
+@pytest.mark.parametrize("name", list(SURVEYS))
+class TestContract:
+    def test_it_is_a_survey_of_that_name(self, name):
+        survey = get_survey(name)
+        assert isinstance(survey, Survey)
+        assert survey.name == name
+        assert name in repr(survey)
+
+    def test_its_facts_are_facts(self, name):
+        survey = get_survey(name)
+        low, high = survey.wavelength_range
+        assert (np.isnan(low) and np.isnan(high)) or 1000 < low < high < 30000
+        assert np.isnan(survey.resolving_power) or 10 < survey.resolving_power < 1e6
+        assert survey.medium in ("air", "vacuum", "unknown")
+        assert survey.frame in ("observed", "barycentric", "rest", "unknown")
+        assert survey.normalisation in ("none", "continuum", "unknown")
+        assert survey.licence
+        assert survey.object_radius > 0 * u.arcsec
+        if name not in GENERIC:
+            assert len(survey.citation) == 19  # a bibcode
+
+    def test_its_address_can_be_changed(self, name):
+        if name in GENERIC:
+            assert get_survey(name).url == ""
+            return
+        with conf.set_temp(ADDRESSES[name], "https://mirror.example.org/x"):
+            assert get_survey(name).url.startswith("https://mirror.example.org/x")
+
+    def test_bad_filters_are_refused_before_anything_is_sent(self, name, tmp_path):
+        options = {"path": tmp_path} if name == "local" else {}
+        survey = get_survey(name, **options)
+        with pytest.raises(ValueError, match="row_limit must be positive"):
+            survey.query_region(SkyCoord(1, 1, unit="deg"), 1 * u.deg, row_limit=-7)
+
+
+@pytest.mark.parametrize("name", ["obscore", "ssa"])
+def test_a_generic_survey_says_that_it_needs_an_address(name):
+    with pytest.raises(ValueError, match="needs an address"):
+        get_survey(name).query_region(SkyCoord(1, 1, unit="deg"), 1 * u.deg)
+
+
+class TestRegistry:
+    """The registry is asked once, and only when its answer is needed."""
+
+    @pytest.fixture
+    def registry(self, monkeypatch):
+        asked = []
+
+        class Record:
+            def get_service(self, service_type):
+                assert service_type == "ssa"
+                return SimpleNamespace(baseurl="https://archive.example.org/ssa")
+
+        def search(**terms):
+            asked.append(terms)
+            return [Record()] if terms["ivoid"] == "ivo://known/ssa" else []
+
+        monkeypatch.setattr("pyvo.registry.search", search)
+        return asked
+
+    def test_a_known_service(self, registry):
+        survey = get_survey("ssa", registry="ivo://known/ssa")
+        assert registry == []
+        assert survey.url == survey.url == "https://archive.example.org/ssa"
+        assert registry == [{"ivoid": "ivo://known/ssa", "servicetype": "ssa"}]
+
+    def test_an_unknown_service(self, registry):
+        with pytest.raises(ArchiveError, match="knows no SSA service 'ivo://other'"):
+            get_survey("ssa", registry="ivo://other").query_target("x")
+
+    def test_one_of_both(self):
+        with pytest.raises(ValueError, match=r"either the url .* or its registry"):
+            get_survey("ssa", url="http://x", registry="ivo://x")
+
+
+class TestFilter:
+    def test_everything_becomes_plain_numbers(self):
+        wanted = QueryFilter.build(
+            snr=10, time=(2.0, 1.0), band=[2, 1] * u.um, row_limit=-1
+        )
+        assert wanted == QueryFilter(snr=10.0, time=(1.0, 2.0), band=(1e-6, 2e-6))
+
+    def test_frequencies_are_wavelengths(self):
+        wanted = QueryFilter.build(band=[599584.916, 299792.458] * u.GHz)
+        np.testing.assert_allclose(wanted.band, (5e-7, 1e-6))
+
+    @pytest.mark.parametrize("band", [[1, 2], [1, 2, 3] * u.nm, [1, np.nan] * u.nm])
+    def test_bad_bands(self, band):
+        with pytest.raises(ValueError, match=r"not convertible|two finite values"):
+            QueryFilter.build(band=band)
+
+
+class TestLamost:
+    def test_addresses(self):
+        table = Table({"obsid": ["101005"], "obs_id": ["101005"], "access_url": [""]})
+        request = get_survey("lamost").file_requests(table)[0]
+        assert request.url == (
+            "https://www.lamost.org/openapi/dr11/v2.0/lrs/spectrum/fits?obsid=101005"
+        )
+
+    def test_an_obsid_is_a_number(self):
+        table = Table({"obsid": ["1&x=../"], "obs_id": ["1"], "access_url": [""]})
+        with pytest.raises(ValueError, match="an obsid of LAMOST is a number"):
+            get_survey("lamost").file_requests(table)
+
+
+class TestGalah:
+    def test_the_original_files_are_fetched(self, stub, say, make_fits, tmp_path):
+        stub.routes["/full"] = say(make_fits())
+        table = Table(
+            {
+                "obs_id": ["1704180037012051"],
+                "access_url": [f"{stub.url}/extract"],
+                "access_format": ["application/x-votable+xml;content=datalink"],
+                "full_data_url": [f"{stub.url}/full"],
+            }
+        )
+        fetched = fetch(table, tmp_path, survey="galah")
+        assert fetched["flags"][0] == 0
+        assert [request.path for request in stub.seen] == ["/full"]
