@@ -3,12 +3,12 @@
 
 Every call of a function of the package is recorded while `predict_parameters` runs on
 one file, once everything is loaded (a first call warms up). A change of room is a call
-of a function in another room than the one that called it, counted once for each pair
-of functions. Run as ``python benchmarks/count_road.py [FILE]``.
+that lies in another folder than the call before it. Run as ``python benchmarks/count_road.py [FILE]``.
 """
 
 import argparse
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import astro_latent as al
@@ -66,27 +66,15 @@ def main():
     calls = record(run)
     files = sorted({file for _, (file, _), _ in calls})
     functions = {(file, name) for _, (file, _), name in calls}
-    changes = {
-        (caller[0], file, name)
-        for caller, (file, room), name in calls
-        if caller
-        and caller[1] != room
-        and room not in ("utils", "_config", "exceptions", "__init__")
-    }
-    runs = 0
-    last = None
-    for _, (file, room), _ in calls:
-        if room in ("utils", "_config", "exceptions", "__init__"):
-            continue
-        if last is not None and room != last:
-            runs += 1
-        last = room
-    print(
-        f"files {len(files)}, functions {len(functions)}, changes of room {len(changes)}, sequence {runs}"
-    )
+    rooms = [room for _, (_, room), _ in calls]
+    changes = sum(a != b for a, b in pairwise(rooms))
+    print(f"{len(files)} files, {len(functions)} functions, {changes} changes of room")
     if options.list:
         print("\n".join(files))
-        print("\n".join(f"{a} -> {b}:{c}" for a, b, c in sorted(changes)))
+        steps = zip(calls, calls[1:], strict=False)
+        for (_, (_, before), _), (_, (file, room), name) in steps:
+            if before != room:
+                print(f"{before} -> {file}:{name}")
 
 
 if __name__ == "__main__":
