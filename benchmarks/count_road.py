@@ -3,7 +3,8 @@
 
 Every call of a function of the package is recorded while `predict_parameters` runs on
 one file, once everything is loaded (a first call warms up). A change of room is a call
-that lies in another folder than the call before it. Run as ``python benchmarks/count_road.py [FILE]``.
+that lies in another folder than the call before it. Run as
+``python benchmarks/count_road.py [FILE]``.
 """
 
 import argparse
@@ -71,8 +72,7 @@ def main():
     print(f"{len(files)} files, {len(functions)} functions, {changes} changes of room")
     if options.list:
         print("\n".join(files))
-        steps = zip(calls, calls[1:], strict=False)
-        for (_, (_, before), _), (_, (file, room), name) in steps:
+        for (_, (_, before), _), (_, (file, room), name) in pairwise(calls):
             if before != room:
                 print(f"{before} -> {file}:{name}")
 
