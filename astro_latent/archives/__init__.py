@@ -11,9 +11,9 @@ from .config import conf
 from .files import FileRequest, FileResult
 from .obscore_columns import CORE_COLUMNS, OBSCORE_COLUMNS, to_obscore
 
-_LAZY = {
-    "download_files": ".download",
-    # where these names were before there was a room for surveys
+_LAZY = {"download_files": ".download"}
+#: Names that were here before there was a room for surveys.
+_MOVED = {
     **dict.fromkeys(
         (
             "SURVEYS",
@@ -39,4 +39,4 @@ __all__ = [
     "to_obscore",
     *_LAZY,
 ]
-__getattr__, __dir__ = lazy_names(__name__, _LAZY)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY | _MOVED)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.constants import c
 
+from ..utils.physics import SPEED_OF_LIGHT
 from .samples import as_latents
 
 __all__ = ["VelocityScore", "doppler_shift", "score_velocity_node"]
@@ -17,8 +17,6 @@ _WINDOW = (6050.0, 6250.0)
 
 #: Their velocities, km/s.
 _VELOCITIES = tuple(np.linspace(-40.0, 40.0, 20).tolist())
-
-_C_KMS = float(c.to_value("km/s"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +89,7 @@ def doppler_shift(
     >>> float(x[200:800][moved[0].argmax()])  # 4500 (1 + 100 / 299792)
     4502.0
     """
-    factor = 1.0 + velocity / _C_KMS
+    factor = 1.0 + velocity / SPEED_OF_LIGHT
     shifted = wavelength * factor
     if at[0] < shifted[0] or at[-1] > shifted[-1]:
         msg = (

@@ -112,7 +112,7 @@ def measure_saliency(
     --------
     >>> from astro_latent.latent import measure_saliency
     >>> from astro_latent.models import load_model
-    >>> from astro_latent.models.reference import reference_input
+    >>> from astro_latent.models.check import reference_input
     >>> model = load_model("apogee_starnet_v1")
     >>> saliency = measure_saliency(model, reference_input(model, range(2)))
     >>> saliency.labels[:2], saliency.mean.shape[1], int(saliency.n_spectra.max())

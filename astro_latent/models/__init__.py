@@ -9,21 +9,16 @@ from ..utils.lazy import lazy_names
 from .architectures import ARCHITECTURES
 from .locate import find_weights, list_models
 
-__all__ = [
-    "ARCHITECTURES",
-    "SpectralModel",
-    "check_reference",
-    "find_weights",
-    "list_models",
-    "load_model",
-    "save_weights",
-]
-
 _LAZY = {
     "SpectralModel": ".base",
-    "check_reference": ".reference",
+    "LabelModel": ".protocols",
+    "LabelNetwork": ".protocols",
+    "LatentModel": ".protocols",
+    "LatentNetwork": ".protocols",
+    "check_reference": ".check",
     "load_model": ".pretrained",
     "save_weights": ".saving",
 }
 
+__all__ = ["ARCHITECTURES", "find_weights", "list_models", *_LAZY]
 __getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -16,6 +16,7 @@ from .config import ModelConfig, OutputColumn
 from .inference import Runner
 from .labels import label_jacobian, predict_labels
 from .latents import decode_latents, encode_spectra, reconstruct_spectra
+from .protocols import kind_of
 from .residuals import FluxBasis
 from .results import Latents, Parameters, Reconstruction
 
@@ -58,6 +59,8 @@ class SpectralModel:
         self.domain_mean = domain_mean
         self.domain_whitening = domain_whitening
         self.flux_basis = flux_basis
+        #: "label" or "latent"
+        self.kind = kind_of(self.members, config.architecture)
 
     def __repr__(self) -> str:
         return (
@@ -121,7 +124,7 @@ class SpectralModel:
     @property
     def capabilities(self) -> tuple[str, ...]:
         """Names of the methods that the model has."""
-        if hasattr(self.members[0], "encode"):
+        if self.kind == "latent":
             return ("encode", "decode", "reconstruct")
         return ("predict", "jacobian")
 

@@ -1,17 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Model cards: what a person should know before using a set of weights.
+"""Model cards: what a person should know before using a set of weights."""
 
-``python -m astro_latent.models.card --check FOLDER`` checks a folder of weights.
-"""
-
-import argparse
-import sys
-from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from ..exceptions import WeightsError
 from .config import ModelConfig, OutputColumn
 
 __all__ = ["CARD_FILE", "SECTIONS", "ModelCard"]
@@ -218,66 +210,3 @@ def _citation(config: ModelConfig) -> list[str]:
 
 def _licence(config: ModelConfig) -> list[str]:
     return [config.licence]
-
-
-def check_folder(folder: str | Path) -> str:
-    """Check a folder of weights: configuration, tensors, reference, card.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The folder.
-
-    Returns
-    -------
-    str
-        One line that says that all is well.
-
-    Raises
-    ------
-    WeightsError
-        If something is not.
-    """
-    from .pretrained import load_model
-    from .reference import check_reference
-
-    model = load_model(Path(folder), device="cpu")
-    worst = check_reference(model)
-    path = Path(folder, CARD_FILE)
-    if not path.is_file():
-        msg = f"{path} does not exist"
-        raise WeightsError(msg)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    missing = [section for section in SECTIONS if section not in lines]
-    if missing:
-        msg = f"{path} lacks the sections {', '.join(missing)}"
-        raise WeightsError(msg)
-    return f"{model!r} is complete; reference met to {worst:.2g} of its tolerance"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check a folder of weights from the command line.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        By default those of the process.
-
-    Returns
-    -------
-    int
-        0 if all is well, else 1.
-    """
-    parser = argparse.ArgumentParser(prog="python -m astro_latent.models.card")
-    parser.add_argument("--check", metavar="FOLDER", required=True)
-    folder = parser.parse_args(arguments).check
-    try:
-        sys.stdout.write(check_folder(folder) + "\n")
-    except WeightsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 """Spectra to labels with errors, by a loaded label network or an ensemble of them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,22 +9,20 @@ import torch
 from ..preparation.prepared import PreparedSpectra
 from .flags import model_flags
 from .inference import ROWS_DENSE, ROWS_JACOBIAN
+from .protocols import ModelParts
 from .results import Parameters
-
-if TYPE_CHECKING:
-    from .base import SpectralModel
 
 __all__ = ["label_jacobian", "mix_members", "predict_labels"]
 
 
 def predict_labels(
-    model: "SpectralModel", prepared: PreparedSpectra, *, flux_errors: bool = True
+    model: ModelParts, prepared: PreparedSpectra, *, flux_errors: bool = True
 ) -> Parameters:
     """Predict labels with errors; see `SpectralModel.predict`.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : ModelParts
         A label network.
     prepared : PreparedSpectra
         On its grid.
@@ -80,12 +77,12 @@ def predict_labels(
     )
 
 
-def label_jacobian(model: "SpectralModel", prepared: PreparedSpectra) -> np.ndarray:
+def label_jacobian(model: ModelParts, prepared: PreparedSpectra) -> np.ndarray:
     """Differentiate labels by the flux; see `SpectralModel.jacobian`.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : ModelParts
         A label network.
     prepared : PreparedSpectra
         On its grid.
@@ -148,7 +145,7 @@ def mix_members(
 
 
 def _forward(
-    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
     flux = model.runner.tensor(prepared.flux[rows])
@@ -166,7 +163,7 @@ def _forward(
 
 
 def _flux_covariance(
-    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     blocks = []
@@ -185,7 +182,7 @@ def _flux_covariance(
 
 
 def _network_jacobian(
-    model: "SpectralModel", prepared: PreparedSpectra, rows: np.ndarray
+    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
 ) -> torch.Tensor:
     return model.runner.jacobian(
         model.members,
@@ -195,7 +192,7 @@ def _network_jacobian(
 
 
 def _total_covariance(
-    model: "SpectralModel",
+    model: ModelParts,
     from_flux: np.ndarray,
     predicted: np.ndarray | None,
     growth: np.ndarray,
@@ -224,13 +221,13 @@ def _missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
     return (missing / np.maximum(there, 1.0))[:, None]
 
 
-def _calibration(model: "SpectralModel", key: str, default: float) -> np.ndarray:
+def _calibration(model: ModelParts, key: str, default: float) -> np.ndarray:
     """One number for each output."""
     numbers = model.config.calibration.get(key, [default] * model.config.n_outputs)
     return np.asarray(numbers, dtype=float)
 
 
-def _domain_score(model: "SpectralModel", features: np.ndarray) -> np.ndarray:
+def _domain_score(model: ModelParts, features: np.ndarray) -> np.ndarray:
     limit = model.config.domain.get("feature_limit")
     if limit is None or model.domain_mean is None or model.domain_whitening is None:
         return np.full(len(features), np.nan)

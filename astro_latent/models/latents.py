@@ -1,27 +1,25 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra to latent features and back, by a loaded autoencoder."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
 from .flags import model_flags
+from .protocols import ModelParts
 from .results import Latents, Reconstruction
-
-if TYPE_CHECKING:
-    from .base import SpectralModel
 
 __all__ = ["decode_latents", "encode_spectra", "reconstruct_spectra"]
 
 
-def encode_spectra(model: "SpectralModel", prepared: PreparedSpectra) -> Latents:
+def encode_spectra(model: ModelParts, prepared: PreparedSpectra) -> Latents:
     """Encode spectra; see `SpectralModel.encode`.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : ModelParts
         An autoencoder.
     prepared : PreparedSpectra
         On its grid.
@@ -44,12 +42,12 @@ def encode_spectra(model: "SpectralModel", prepared: PreparedSpectra) -> Latents
     return Latents(mean=mean, sigma=sigma, flags=model_flags(model.config, prepared))
 
 
-def decode_latents(model: "SpectralModel", mean: np.ndarray) -> np.ndarray:
+def decode_latents(model: ModelParts, mean: np.ndarray) -> np.ndarray:
     """Decode latent vectors; see `SpectralModel.decode`.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : ModelParts
         An autoencoder.
     mean : ndarray, shape (n_spectra, n_latent)
         Latent vectors.
@@ -82,13 +80,13 @@ def decode_latents(model: "SpectralModel", mean: np.ndarray) -> np.ndarray:
 
 
 def reconstruct_spectra(
-    model: "SpectralModel", prepared: PreparedSpectra, *, keep_flux: bool = True
+    model: ModelParts, prepared: PreparedSpectra, *, keep_flux: bool = True
 ) -> Reconstruction:
     """Encode spectra and decode the means; see `SpectralModel.reconstruct`.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : ModelParts
         An autoencoder.
     prepared : PreparedSpectra
         On its grid.

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from .card import CARD_FILE, ModelCard
+from .check import write_reference
 from .config import CONFIG_FILE, SCHEMA_VERSION, ModelConfig
 from .pretrained import DOMAIN_TENSORS, load_model, tensor_names
-from .reference import write_reference
 from .residuals import BASIS_TENSORS, FluxBasis
 
 __all__ = ["save_weights"]

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Room 3: any spectrum becomes the array that a model expects."""
 
-from .frame import doppler_factor
+from ..utils.physics import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
 from .inverse import restore_spectrum
 from .medium import air_to_vacuum, vacuum_to_air

@@ -3,42 +3,14 @@
 
 import numpy as np
 
+from ..utils.physics import add_velocities, doppler_factor
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
 from .recipe import Step
 from .row import Row
+from .velocity import measure_velocity
 
-__all__ = ["add_velocities", "doppler_factor", "frame_factor", "shift_frame"]
-
-SPEED_OF_LIGHT = 299_792.458  # km/s
-
-
-def doppler_factor(velocity: float) -> float:
-    """Return observed over emitted wavelength of a source that recedes.
-
-    Parameters
-    ----------
-    velocity : float
-        Radial velocity, km/s, positive away from the observer.
-
-    Returns
-    -------
-    float
-        ``sqrt((1 + v/c) / (1 - v/c))``.
-
-    Examples
-    --------
-    >>> from astro_latent.preparation import doppler_factor
-    >>> round(doppler_factor(30.0), 8)
-    1.00010007
-    """
-    beta = velocity / SPEED_OF_LIGHT
-    return float(np.sqrt((1.0 + beta) / (1.0 - beta)))
-
-
-def add_velocities(first: float, second: float) -> float:
-    """Add two collinear velocities as special relativity does, km/s."""
-    return (first + second) / (1.0 + first * second / SPEED_OF_LIGHT**2)
+__all__ = ["frame_factor", "shift_frame"]
 
 
 def frame_factor(
@@ -95,8 +67,6 @@ def _known_velocity(row: Row) -> tuple[float, str]:
 
 def _measure(row: Row, templates: str) -> tuple[float, str]:
     """Velocity by cross-correlation; NaN where there is no peak at all."""
-    from .velocity import measure_velocity
-
     found = measure_velocity(
         row.wavelength, row.flux, good=row.good, templates=templates
     )

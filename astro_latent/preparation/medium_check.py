@@ -13,8 +13,8 @@ from importlib.resources import as_file, files
 import numpy as np
 from astropy.io import fits
 
+from ..utils.physics import doppler_factor
 from ..utils.quality import QualityFlag
-from .frame import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
 from .medium import air_to_vacuum
 from .recipe import Step

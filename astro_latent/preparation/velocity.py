@@ -15,7 +15,7 @@ from astropy.io import fits
 from scipy import fft
 
 from ..exceptions import UnknownNameError
-from .frame import SPEED_OF_LIGHT
+from ..utils.physics import SPEED_OF_LIGHT
 from .grid import get_grid
 from .resample import Resampler
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ..models.layers.interpolate import cubic_at
 from ..preparation.grid import SpectralGrid, get_grid
+from ..utils.physics import SPEED_OF_LIGHT
 from .harps_library import HarpsLibrary
 
 __all__ = [
@@ -25,8 +26,6 @@ __all__ = [
     "open_simulator",
     "rotation_kernels",
 ]
-
-LIGHT_SPEED = 299_792.458  # km/s
 
 
 @dataclass
@@ -191,7 +190,7 @@ class HarpsSimulator:
         """Broaden, shift and sample stellar spectra on the valid pixels."""
         library = self.library
         flux = library.flux(labels)
-        step = library.log_step * LIGHT_SPEED
+        step = library.log_step * SPEED_OF_LIGHT
         vsini, vmacro = (
             torch.from_numpy(v.astype(np.float32)).to(flux.device)
             for v in (conditions.vsini, conditions.vmacro)
@@ -203,7 +202,7 @@ class HarpsSimulator:
             kernels[:, None],
             groups=len(flux),
         )[0]
-        beta = torch.from_numpy(conditions.radial_velocity / LIGHT_SPEED)
+        beta = torch.from_numpy(conditions.radial_velocity / SPEED_OF_LIGHT)
         log_doppler = (0.5 * torch.log((1 + beta) / (1 - beta))).to(flux.device)
         position = (
             self._log_wavelength - log_doppler[:, None] - library.log_start
@@ -212,7 +211,7 @@ class HarpsSimulator:
 
     def _transmission(self, conditions: HarpsConditions) -> Tensor:
         """Telluric transmission at the Earth's velocity."""
-        log_doppler = np.log1p(conditions.berv / LIGHT_SPEED)
+        log_doppler = np.log1p(conditions.berv / SPEED_OF_LIGHT)
         shift = torch.from_numpy(log_doppler).to(self._log_wavelength.device)
         position = (
             self._log_wavelength - shift[:, None] - self._telluric_start

@@ -21,7 +21,6 @@ _LAZY = {
     "SpectrumArrays": ".observation",
     "decode_flags": "..utils.quality",
     "estimate_noise": ".checks",
-    "fetch_spectra": "astro_latent.pipeline",
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",
@@ -31,5 +30,8 @@ _LAZY = {
     "write_example": ".examples",
 }
 
+#: Names that were here before there was a room for the pipeline.
+_MOVED = {"fetch_spectra": "astro_latent.pipeline"}
+
 __all__ = sorted(_LAZY)
-__getattr__, __dir__ = lazy_names(__name__, _LAZY)
+__getattr__, __dir__ = lazy_names(__name__, _LAZY | _MOVED)

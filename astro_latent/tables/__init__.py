@@ -10,8 +10,8 @@ from .validate import check_table, is_ucd, is_vounit
 from .wide import to_wide
 from .writer import TableWriter
 
-# where these names were before pipeline and matching had rooms of their own
-_LAZY = {
+#: Names that were here before pipeline and matching had rooms of their own.
+_MOVED = {
     **dict.fromkeys(
         ("encode_spectra", "iter_results", "predict_parameters"),
         "astro_latent.pipeline",
@@ -42,6 +42,5 @@ __all__ = [
     "to_wide",
     "write_resource",
     "write_table",
-    *_LAZY,
 ]
-__getattr__, __dir__ = lazy_names(__name__, _LAZY)
+__getattr__, __dir__ = lazy_names(__name__, _MOVED)

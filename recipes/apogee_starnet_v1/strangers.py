@@ -16,20 +16,20 @@ from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.emulators import SigmoidEmulator
+from astro_latent.utils.physics import SPEED_OF_LIGHT
 from recipes.apogee_starnet_v1.starnet import (
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,
 )
 
-__all__ = ["STRANGERS", "doppler_shift", "strange_files", "strange_spectra"]
+__all__ = ["STRANGERS", "shift_chips", "strange_files", "strange_spectra"]
 
 #: Vacuum wavelengths of Brackett lines in the H band: 4 to n, n = 11 to 20.
 BRACKETT = 1e8 / (109_677.58 * (1 / 16 - 1 / np.arange(11, 21) ** 2))
-_LIGHT = 299_792.458
 
 
-def doppler_shift(flux: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+def shift_chips(flux: np.ndarray, velocity: np.ndarray) -> np.ndarray:
     """Shift spectra of the APOGEE grid; where nothing was known, the last value stays.
 
     Parameters
@@ -50,7 +50,7 @@ def doppler_shift(flux: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         for first, last in grid.segments:
             at = grid.wavelength[first:last]
             shifted[row, first:last] = np.interp(
-                at / (1.0 + v / _LIGHT), at, flux[row, first:last]
+                at / (1.0 + v / SPEED_OF_LIGHT), at, flux[row, first:last]
             )
     return shifted
 
@@ -69,7 +69,7 @@ def _kurucz(data: Path, labels: np.ndarray, velocity: np.ndarray | float) -> np.
     path = data / "apogee/emulators/binspec_plus/NN_unnormalized_spectra.npz"
     with np.errstate(over="ignore"):
         flux = SigmoidEmulator.read(path).flux(labels)
-    pixel = 6e-6 * np.log(10) * _LIGHT  # km/s
+    pixel = 6e-6 * np.log(10) * SPEED_OF_LIGHT  # km/s
     pixels = np.broadcast_to(np.asarray(velocity) / pixel, len(flux))
     for first, last in get_grid("apogee_7214").segments:
         for row, width in enumerate(pixels):
@@ -119,7 +119,7 @@ def _emission(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
     width = rng.uniform(50.0, 200.0, n)
     height = np.exp(rng.uniform(np.log(0.05), 0.0, n))
     for line, fading in zip(BRACKETT, 0.85 ** np.arange(len(BRACKETT)), strict=True):
-        velocity = _LIGHT * (wavelength / line - 1.0)
+        velocity = SPEED_OF_LIGHT * (wavelength / line - 1.0)
         flux += (height * fading)[:, None] * np.exp(
             -0.5 * (velocity / width[:, None]) ** 2
         )
@@ -128,7 +128,7 @@ def _emission(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
 
 def _shifted(speed: float) -> Callable[[Path, int, np.random.Generator], np.ndarray]:
     def make(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
-        return doppler_shift(_stars(data, n, rng), speed * _signs(n, rng))
+        return shift_chips(_stars(data, n, rng), speed * _signs(n, rng))
 
     return make
 
@@ -139,7 +139,7 @@ def _double_lined(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
     ratio = rng.uniform(0.5, 1.0, (n, 1))
     apart = rng.uniform(40.0, 150.0, n) * _signs(n, rng)
     # The velocity that a reduction would find is that of the brighter star.
-    return (one + ratio * doppler_shift(two, apart)) / (1.0 + ratio)
+    return (one + ratio * shift_chips(two, apart)) / (1.0 + ratio)
 
 
 def _constant(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 from astropy import units as u
 
 from astro_latent.models import check_reference, list_models, load_model, save_weights
-from astro_latent.models.card import CARD_FILE, SECTIONS, check_folder
+from astro_latent.models.card import CARD_FILE, SECTIONS
+from astro_latent.models.check import check_folder, reference_input
 from astro_latent.models.config import ModelConfig
 from astro_latent.models.locate import PACKAGED
-from astro_latent.models.reference import reference_input
 
 GRID = {
     "name": "made_here", "spacing": "log10", "start": 3.7, "step": 1e-5,

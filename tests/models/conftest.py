@@ -90,7 +90,7 @@ def make_prepared():
     """Prepared spectra for a model, with fields replaced."""
     from dataclasses import replace
 
-    from astro_latent.models.reference import reference_input
+    from astro_latent.models.check import reference_input
 
     def make(model, count=5, **fields):
         return replace(reference_input(model, range(10, 10 + count)), **fields)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from astro_latent.exceptions import WeightsError, WeightsNotFoundError
-from astro_latent.models.card import SECTIONS, ModelCard, main
+from astro_latent.models.card import SECTIONS, ModelCard
+from astro_latent.models.check import main
 from astro_latent.models.config import ModelConfig
 
 WEIGHTS = {"file": "model.safetensors", "sha256": "0", "size": 1, "dtype": "float32"}
@@ -120,10 +121,10 @@ def test_model_shows_its_card(label_model):
 
 
 def test_check_from_the_command_line(label_folder, capsys):
-    assert main(["--check", str(label_folder)]) == 0
+    assert main([str(label_folder)]) == 0
     assert "is complete" in capsys.readouterr().out
     (label_folder / "MODEL_CARD.rst").write_text("tiny")
-    assert main(["--check", str(label_folder)]) == 1
+    assert main([str(label_folder)]) == 1
     assert "lacks the sections Details" in capsys.readouterr().err
 
 

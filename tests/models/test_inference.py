@@ -51,7 +51,7 @@ MEASURE = """
     import json, pathlib, re, sys, tempfile
     import numpy as np, torch
     from astro_latent.models import load_model, save_weights
-    from astro_latent.models.reference import reference_input
+    from astro_latent.models.check import reference_input
 
     torch.set_num_threads(1)
     config, rows = json.loads(sys.argv[1]), int(sys.argv[2])

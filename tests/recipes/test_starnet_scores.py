@@ -34,7 +34,7 @@ from recipes.apogee_starnet_v1.starnet_scores import refused
 from recipes.apogee_starnet_v1.strangers import (
     BRACKETT,
     STRANGERS,
-    doppler_shift,
+    shift_chips,
     strange_spectra,
 )
 
@@ -67,7 +67,7 @@ def test_growth_with_missing_pixels_is_found(rng):
 def test_a_star_that_moves_has_its_line_where_the_formula_says():
     wavelength = get_grid("apogee_7214").wavelength
     line = 1.0 - 0.5 * np.exp(-0.5 * ((wavelength - 16_000.0) / 0.4) ** 2)
-    moved = doppler_shift(np.tile(line, (2, 1)), np.array([100.0, -30.0]))
+    moved = shift_chips(np.tile(line, (2, 1)), np.array([100.0, -30.0]))
     found = wavelength[moved.argmin(axis=1)]
     expected = 16_000.0 * (1.0 + np.array([100.0, -30.0]) / 299_792.458)
     np.testing.assert_allclose(found, expected, atol=0.12)

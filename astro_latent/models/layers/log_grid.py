@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...preparation.grid import SpectralGrid
+from ...utils.physics import SPEED_OF_LIGHT
 from .interpolate import cubic_at
 
 __all__ = ["JOINED", "KNOT", "LogGrid", "from_points", "moved", "moved_mask"]
 
-LIGHT_SPEED = 299_792.458  # km/s
 JOINED = 8  # pixels in a point of the smooth flux
 KNOT = 22  # points in a knot of the flux shape
 _HALF = 4  # the filter that moves spectra has twice as many taps
@@ -47,7 +47,7 @@ class LogGrid(nn.Module):
         super().__init__()
         inside = grid.wavelength[grid.valid]
         start, stop = np.log(inside[0]), np.log(inside[-1])
-        self.step, log_step = step, step / LIGHT_SPEED
+        self.step, log_step = step, step / SPEED_OF_LIGHT
         n_needed = (stop - start) / log_step + 1
         self.n_knots = int(np.ceil(n_needed / (JOINED * KNOT)))
         self.n_points = self.n_knots * KNOT
@@ -128,9 +128,9 @@ class LogGrid(nn.Module):
         Tensor, shape (n,), float64
             Pixels, relativistic; at most an eighth of the spectrum.
         """
-        beta = (velocity.double() / LIGHT_SPEED).clamp(-0.1, 0.1)
+        beta = (velocity.double() / SPEED_OF_LIGHT).clamp(-0.1, 0.1)
         limit = self.n / 8
-        return (torch.atanh(beta) * (LIGHT_SPEED / self.step)).clamp(-limit, limit)
+        return (torch.atanh(beta) * (SPEED_OF_LIGHT / self.step)).clamp(-limit, limit)
 
     def velocity(self, pixels: Tensor) -> Tensor:
         """Return the velocity that moves lines by so many pixels.
@@ -145,7 +145,7 @@ class LogGrid(nn.Module):
         Tensor, shape (n,)
             km/s.
         """
-        return torch.tanh(pixels * (self.step / LIGHT_SPEED)) * LIGHT_SPEED
+        return torch.tanh(pixels * (self.step / SPEED_OF_LIGHT)) * SPEED_OF_LIGHT
 
     def from_knots(self, knots: Tensor) -> Tensor:
         """Interpolate the flux shape.

@@ -15,6 +15,7 @@ from ...spectra.fits import FitsFile, open_fits
 from ...spectra.formats import Format
 from ...spectra.header import chained
 from ...spectra.observation import Observation, SpectrumArrays
+from ...utils.physics import SPEED_OF_LIGHT
 
 __all__ = ["LAMOST_LRS", "identify_lamost", "read_lamost"]
 
@@ -87,7 +88,7 @@ def read_lamost(source: "FitsFile | str") -> list[SpectrumArrays]:
         snr=_signal_to_noise(file),
         # what was subtracted, by its sign (checked against astropy)
         barycentric_correction=-number(head, "HELIO_RV"),
-        radial_velocity=number(head, "Z") * 299792.458,
+        radial_velocity=number(head, "Z") * SPEED_OF_LIGHT,
     )
     return [
         finish_arrays(

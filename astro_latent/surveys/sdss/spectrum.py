@@ -15,6 +15,7 @@ from ...spectra.facts import facts_from_header, number, stated_medium
 from ...spectra.fits import FitsFile, open_fits
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
+from ...utils.physics import SPEED_OF_LIGHT
 
 __all__ = ["SDSS_SPEC", "identify_sdss", "read_sdss"]
 
@@ -23,7 +24,6 @@ _STEP = 1e-4  # of the common grid, in log10 of the wavelength
 _ROUNDING = 5e-7  # of a float32 near 4
 _FLUX_UNIT = u.Unit(1e-17 * FLAM)
 _FWHM = np.sqrt(8 * np.log(2))
-_LIGHT = 299792.458
 
 
 def identify_sdss(file: FitsFile) -> bool:
@@ -65,7 +65,7 @@ def _radial_velocity(file: FitsFile) -> float:
         table.column(name).ravel()[0] for name in ("CLASS", "Z", "ZWARNING")
     )
     star = bytes(kind).strip(b" \0") == b"STAR" and warning == 0
-    return float(redshift) * _LIGHT if star else np.nan
+    return float(redshift) * SPEED_OF_LIGHT if star else np.nan
 
 
 def _observation(file: FitsFile, good: np.ndarray) -> Observation:

@@ -1,6 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Reference outputs: what a set of weights must give for inputs made from seeds."""
+"""Check a folder of weights: configuration, tensors, reference outputs, card.
 
+``python -m astro_latent.models.check FOLDER`` does it from the command line.
+"""
+
+import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,12 +13,21 @@ import numpy as np
 import torch
 from astropy.table import Table
 
-from ..exceptions import WeightsIntegrityError, WeightsNotFoundError
+from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
 from ..preparation.prepared import PreparedSpectra
 from ..spectra.observation import Observation
 from .base import SpectralModel
+from .card import CARD_FILE, SECTIONS
+from .pretrained import load_model
 
-__all__ = ["REFERENCE_FILE", "check_reference", "reference_input", "write_reference"]
+__all__ = [
+    "REFERENCE_FILE",
+    "check_folder",
+    "check_reference",
+    "main",
+    "reference_input",
+    "write_reference",
+]
 
 #: Name of the file in a folder of weights.
 REFERENCE_FILE = "reference.ecsv"
@@ -145,3 +159,63 @@ def _outputs(model: SpectralModel, prepared: PreparedSpectra) -> dict[str, np.nd
         "sigma": result.latents.sigma,
         "residual": result.residual,
     }
+
+
+def check_folder(folder: str | Path) -> str:
+    """Check a folder of weights: configuration, tensors, reference, card.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder.
+
+    Returns
+    -------
+    str
+        One line that says that all is well.
+
+    Raises
+    ------
+    WeightsError
+        If something is not.
+    """
+    model = load_model(Path(folder), device="cpu")
+    worst = check_reference(model)
+    path = Path(folder, CARD_FILE)
+    if not path.is_file():
+        msg = f"{path} does not exist"
+        raise WeightsError(msg)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    missing = [section for section in SECTIONS if section not in lines]
+    if missing:
+        msg = f"{path} lacks the sections {', '.join(missing)}"
+        raise WeightsError(msg)
+    return f"{model!r} is complete; reference met to {worst:.2g} of its tolerance"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check a folder of weights from the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        0 if all is well, else 1.
+    """
+    parser = argparse.ArgumentParser(prog="python -m astro_latent.models.check")
+    parser.add_argument("folder", metavar="FOLDER")
+    folder = parser.parse_args(arguments).folder
+    try:
+        sys.stdout.write(check_folder(folder) + "\n")
+    except WeightsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
