@@ -22,6 +22,7 @@ from astropy.table import Table
 
 from astro_latent.archives import conf
 from astro_latent.surveys import get_survey
+from astro_latent.surveys.eso.config import conf as eso_conf
 
 
 def page(first, count, targets=0):
@@ -98,7 +99,7 @@ def main():
         target=serve, args=(options.rows, there), daemon=True
     )
     server.start()
-    conf.eso_tap_url = f"http://127.0.0.1:{here.recv()}/tap"
+    eso_conf.tap_url = f"http://127.0.0.1:{here.recv()}/tap"
     survey, centre = get_survey("harps"), SkyCoord(1, 1, unit="deg")
     rng = np.random.default_rng(1)
     targets = Table(

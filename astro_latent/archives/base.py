@@ -110,6 +110,8 @@ class Survey(ABC):
     licence: ClassVar[str] = "see the archive"
     #: Paper, or acknowledgement, to cite.
     citation: ClassVar[str] = ""
+    #: Names of the weights that suit the spectra, the one to take first.
+    models: ClassVar[tuple[str, ...]] = ()
     #: Radius around a named star's catalogue position.
     object_radius: ClassVar[u.Quantity] = 10 * u.arcsec
 

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Addresses and patience of the archives, kept in Astropy's configuration system.
+"""Patience of the protocols, and addresses of services that belong to no survey.
 
-Every address can be changed, so that a mirror or a test server needs no code.
+The addresses of a survey stand in its folder.
 """
 
 from functools import partial
@@ -46,41 +46,6 @@ class Conf(_config.ConfigNamespace):
     )
     job_timeout = _item(
         600.0, "Seconds after which an asynchronous TAP job is given up."
-    )
-    eso_tap_url = _item(
-        "https://archive.eso.org/tap_obs", "TAP service of the ESO archive."
-    )
-    eso_file_url = _item(
-        "https://dataportal.eso.org/dataPortal/file/{dp_id}",
-        "Address of one ESO file; empty: follow DataLink instead.",
-    )
-    sdss_skyserver_url = _item("https://skyserver.sdss.org", "SkyServer (CAS) of SDSS.")
-    sdss_sas_url = _item("https://data.sdss.org/sas", "Science Archive Server of SDSS.")
-    sdss_astra_version = _item(
-        "0.6.0", "Version of the SDSS-V pipeline in the names of mwmStar files."
-    )
-    gaia_server_url = _item(
-        "https://gea.esac.esa.int/", "Gaia archive (TAP and DataLink)."
-    )
-    gaia_release = _item(
-        ["DR3", "DR4"], "Gaia data release, which decides the words below."
-    )
-    gaia_data_structure = _item(
-        "", "DATA_STRUCTURE word; empty: the one of the release."
-    )
-    galah_ssa_url = _item(
-        "https://datacentral.org.au/vo/ssa/query", "SSA service with GALAH spectra."
-    )
-    galah_collection = _item(
-        "galah_dr3", "Collection of the GALAH release in that service."
-    )
-    lamost_ssa_url = _item(
-        "https://www.lamost.org/openapi/dr11/v2.0/lrs/voservice/ssap",
-        "SSA service with LAMOST spectra.",
-    )
-    lamost_file_url = _item(
-        "https://www.lamost.org/openapi/dr11/v2.0/lrs/spectrum/fits?obsid={obsid}",
-        "Address of one LAMOST file; empty: the access_url of the SSA service.",
     )
     registry_url = _item(
         "http://reg.g-vo.org/tap", "TAP service of the VO registry (RegTAP)."

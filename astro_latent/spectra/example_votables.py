@@ -1,16 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra as VOTables, for `~astro_latent.spectra.write_example`."""
 
-import gzip
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-__all__ = ["VOTABLES"]
+__all__ = ["element", "params_text", "sdm_votable", "votable_text"]
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -23,27 +19,39 @@ _HEAD = (
 _TAIL = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>\n"
 
 
-def _element(tag: str, **attributes: Any) -> str:
+def element(tag: str, **attributes: Any) -> str:
+    """Write an empty element of XML."""
     words = [f"{key}={quoteattr(str(value))}" for key, value in attributes.items()]
     return f"<{tag} {' '.join(words)}/>\n"
 
 
-def _write(
-    path: "str | os.PathLike", params: str, fields: list[str], columns: list[np.ndarray]
-) -> Path:
+def votable_text(params: str, fields: list[str], columns: list[np.ndarray]) -> str:
+    """Write a VOTable with one table.
+
+    Parameters
+    ----------
+    params : str
+        From `params_text`.
+    fields : list of str
+        One FIELD for each column.
+    columns : list of ndarray, shape (n_rows,)
+        Numbers.
+
+    Returns
+    -------
+    str
+        The document.
+    """
     rows = [
         "<TR>" + "".join(f"<TD>{float(v)!r}</TD>" for v in row) + "</TR>\n"
         for row in zip(*columns, strict=True)
     ]
-    text = _HEAD + params + "".join(fields) + "<DATA><TABLEDATA>\n" + "".join(rows)
-    content = (text + _TAIL).encode()
-    path = Path(path)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return path
+    body = "<DATA><TABLEDATA>\n" + "".join(rows)
+    return _HEAD + params + "".join(fields) + body + _TAIL
 
 
-def _params(usual: dict[str, dict[str, Any]], header: dict[str, Any]) -> str:
-    """Write parameters; the caller may replace, add and (None) remove some."""
+def params_text(usual: dict[str, dict[str, Any]], header: dict[str, Any]) -> str:
+    """Write parameters; ``header`` replaces, adds and (None) removes some."""
     for name, value in header.items():
         if value is None:
             usual.pop(name, None)
@@ -53,53 +61,20 @@ def _params(usual: dict[str, dict[str, Any]], header: dict[str, Any]) -> str:
     for name, attributes in usual.items():
         number = isinstance(attributes["value"], int | float)
         kind = {"datatype": "double"} if number else _TEXT
-        text += _element("PARAM", name=name, **{**kind, **attributes})
+        text += element("PARAM", name=name, **{**kind, **attributes})
     return text
 
 
 _TEXT = {"datatype": "char", "arraysize": "*"}
 
 
-def _gaia(
-    path: "str | os.PathLike",
+def sdm_votable(
     wavelength: np.ndarray,
     flux: np.ndarray,
     sigma: np.ndarray,
     bits: np.ndarray,
     header: dict[str, Any],
-) -> Path:
-    """Write a file of Gaia's DataLink; ``flux_unit`` makes it a BP/RP spectrum."""
-    unit = {"unit": header["flux_unit"]} if header.get("flux_unit") else {}
-    header = {key: value for key, value in header.items() if key != "flux_unit"}
-    params = {
-        "source_id": {"datatype": "long", "value": 6196457933368101888},
-        "ra": {"unit": "deg", "ucd": "pos.eq.ra;meta.main", "value": 150.1},
-        "dec": {"unit": "deg", "ucd": "pos.eq.dec;meta.main", "value": -30.2},
-    }
-    axis = {"utype": "spec:Data.SpectralAxis.Value", "ucd": "em.wl", "unit": "nm"}
-    real = {"datatype": "float"}
-    fields = [
-        _element("FIELD", name="wavelength", datatype="double", **axis),
-        _element("FIELD", name="flux", ucd="phot.flux;em.opt.I", **real, **unit),
-        _element(
-            "FIELD",
-            name="flux_error",
-            ucd="stat.error;phot.flux;em.opt.I",
-            **real,
-            **unit,
-        ),
-    ]
-    return _write(path, _params(params, header), fields, [wavelength / 10, flux, sigma])
-
-
-def _sdm(
-    path: "str | os.PathLike",
-    wavelength: np.ndarray,
-    flux: np.ndarray,
-    sigma: np.ndarray,
-    bits: np.ndarray,
-    header: dict[str, Any],
-) -> Path:
+) -> str:
     """Write what an SSA service sends, with the parameters of the data model."""
     start = "spec:Spectrum."
     params: dict[str, dict[str, Any]] = {
@@ -145,7 +120,7 @@ def _sdm(
         columns.append(bits)
     layout = zip(names, utypes, ucds, units, strict=True)
     fields = [
-        _element(
+        element(
             "FIELD",
             name=name,
             datatype="double",
@@ -155,8 +130,4 @@ def _sdm(
         )
         for name, utype, ucd, unit in layout
     ]
-    return _write(path, _params(params, header), fields, columns)
-
-
-#: Formats of VOTables and who writes them.
-VOTABLES: dict[str, Callable[..., Path]] = {"gaia": _gaia, "sdm_votable": _sdm}
+    return votable_text(params_text(params, header), fields, columns)

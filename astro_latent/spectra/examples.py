@@ -6,22 +6,33 @@ products: SDSS data model, ESO Science Data Products Standard, HARPS DRS, LAMOST
 GALAH, Gaia's DataLink, the IVOA Spectrum Data Model.
 """
 
+import gzip
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
-from ..exceptions import UnknownNameError
-from .example_surveys import galah_hdus, sdm_hdus, sdss_hdus
-from .example_votables import VOTABLES
+from ..utils.registry import LazyRegistry
+from .formats import FORMATS, gather_surveys
 
-__all__ = ["EXAMPLE_FORMATS", "write_example"]
+__all__ = ["EXAMPLE_FORMATS", "even_steps", "star_header", "write_example"]
 
-_APOGEE_BUNIT = "Flux (10^-17 erg/s/cm^2/Ang)"
-_CHIPS = 3
+_HERE = "astro_latent.spectra"
+
+
+def _all_examples() -> dict[str, str]:
+    general = {
+        "sdm_fits": f"{_HERE}.examples:sdm_hdus",
+        "wcs1d": f"{_HERE}.examples:wcs1d_hdus",
+        "sdm_votable": f"{_HERE}.example_votables:sdm_votable",
+    }
+    return gather_surveys("EXAMPLES") | general
+
+
+#: Formats that `write_example` can write, and what lays them out.
+EXAMPLE_FORMATS = LazyRegistry("example format", _all_examples)
 
 
 def write_example(
@@ -83,8 +94,7 @@ def write_example(
     >>> read_arrays(path)[0].observation.snr
     120.0
     """
-    if format not in EXAMPLE_FORMATS:
-        raise UnknownNameError("example format", format, list(EXAMPLE_FORMATS))
+    lay_out = EXAMPLE_FORMATS[format]
     wavelength, flux = np.asarray(wavelength, float), np.asarray(flux)
     if wavelength.shape != flux.shape[-1:]:
         msg = f"flux of shape {flux.shape} does not fit {wavelength.size} wavelengths"
@@ -93,9 +103,12 @@ def write_example(
         level = np.abs(np.nanmedian(flux)) if np.isfinite(flux).any() else 0.0
         sigma = np.full(flux.shape, level / 100 or 1.0)
     pixmask = np.zeros(flux.shape, np.int16) if pixmask is None else np.asarray(pixmask)
-    if format in VOTABLES:
-        return VOTABLES[format](path, wavelength, flux, sigma, pixmask, header)
-    hdus = _BUILDERS[format](wavelength, flux, sigma, pixmask)
+    if FORMATS[format].container == "votable":
+        text = lay_out(wavelength, flux, sigma, pixmask, header).encode()
+        packed = str(path).endswith(".gz")
+        Path(path).write_bytes(gzip.compress(text) if packed else text)
+        return Path(path)
+    hdus = lay_out(wavelength, flux, sigma, pixmask)
     for key, value in header.items():
         key = f"HIERARCH {key}" if " " in key or len(key) > 8 else key
         if value is None:
@@ -106,8 +119,26 @@ def write_example(
     return Path(path)
 
 
-def _even(values: np.ndarray, kind: str) -> tuple[float, float]:
-    """Return start and step of evenly spaced values."""
+def even_steps(values: np.ndarray, kind: str) -> tuple[float, float]:
+    """Return start and step of evenly spaced values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Wavelengths, or their logarithms.
+    kind : str
+        What they are, for the message.
+
+    Returns
+    -------
+    start, step : float
+        Of the values.
+
+    Raises
+    ------
+    ValueError
+        If they are not evenly spaced.
+    """
     start, step = float(values[0]), float(values[-1] - values[0]) / (values.size - 1)
     even = start + step * np.arange(values.size)
     if not np.allclose(values, even, rtol=0, atol=0.01 * abs(step)):
@@ -116,216 +147,72 @@ def _even(values: np.ndarray, kind: str) -> tuple[float, float]:
     return start, step
 
 
-def _star_header(primary: fits.PrimaryHDU) -> fits.Header:
+def star_header(primary: fits.PrimaryHDU) -> fits.Header:
+    """Give a header the position that all examples have."""
     head = primary.header
     head["RA"], head["DEC"] = (150.1, "[deg] J2000"), (-30.2, "[deg] J2000")
     return head
 
 
-def _phase3(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray | None, bits: np.ndarray
+def sdm_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
 ) -> list[Any]:
-    primary = fits.PrimaryHDU()
-    _star_header(primary).update(
-        {
-            "PRODCATG": "SCIENCE.SPECTRUM",
-            "INSTRUME": "HARPS",
-            "TELESCOP": "ESO-3.6",
-            "OBJECT": "EXAMPLE",
-            "EQUINOX": 2000.0,
-            "RADECSYS": "FK5",
-            "MJD-OBS": 60000.25,
-            "MJD-END": 60000.26,
-            "EXPTIME": 864.0,
-            "SPECSYS": "BARYCENT",
-            "CONTNORM": False,
-            "FLUXCAL": "UNCALIBRATED",
-            "SPEC_RES": 115000.0,
-            "SNR": 46.1,
-        }
-    )
-    if sigma is None:
-        sigma = np.full(flux.shape, np.nan)
-    size = flux.size
-    prefix = "Spectrum.Data."
+    """Lay out what an SSA service sends as FITS.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, in air; there is no mask here.
+
+    Returns
+    -------
+    list
+        An empty header and a table with one row per pixel.
+    """
+    layout = [
+        ("spectral", "D", "Angstrom", wavelength),
+        ("flux", "D", "adu", flux),
+        ("flux_error", "E", "adu", sigma),
+    ]
     columns = [
-        ("WAVE", "D", "angstrom", "SpectralAxis.Value", "em.wl;obs.atmos", wavelength),
-        ("FLUX", "E", "adu", "FluxAxis.Value", "phot.flux.density;em.wl", flux),
-        ("ERR", "E", "adu", "FluxAxis.Accuracy.StatError", "stat.error", sigma),
+        fits.Column(name, form, unit=unit, array=array)
+        for name, form, unit, array in layout
     ]
-    if bits.any():
-        role = "FluxAxis.Accuracy.QualityStatus"
-        columns.append(("QUAL", "J", "", role, "meta.code.qual", bits))
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name=name, format=f"{size}{kind}", array=values[None])
-            for name, kind, _, _, _, values in columns
-        ],
-        name="SPECTRUM",
-    )
-    for index, (_, _, unit, utype, ucd, _) in enumerate(columns, start=1):
-        if unit:
-            table.header[f"TUNIT{index}"] = unit
-        table.header[f"TUTYP{index}"] = prefix + utype
-        table.header[f"TUCD{index}"] = ucd
-    table.header["VOCLASS"] = "SPECTRUM v1.0"
-    table.header["NELEM"] = size
-    return [primary, table]
-
-
-def _harps_s1d(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
-    start, step = _even(wavelength, "wavelength")
-    primary = fits.PrimaryHDU(flux.astype(np.float32))
-    _star_header(primary).update(
+    table = fits.BinTableHDU.from_columns(columns)
+    start = "spec:spectrum.data."
+    table.header.update(
         {
-            "CRPIX1": 1.0,
-            "CRVAL1": start,
-            "CDELT1": step,
-            "CTYPE1": "Angstrom",
-            "BUNIT": "Relative Flux",
-            "INSTRUME": "HARPS",
+            "TUTYP1": f"{start}spectralaxis.value",
+            "TUTYP2": f"{start}fluxaxis.value",
+            "TUCD1": "em.wl;obs.atmos",
+            "VOCLASS": "Spectrum-1.0",
             "OBJECT": "EXAMPLE",
-            "EXPTIME": 864.0,
-            "MJD-OBS": 60000.25,
-            "HIERARCH ESO INS MODE": "HARPS",
-            "HIERARCH ESO DRS VERSION": "HARPS_3.8",
-            "HIERARCH ESO DRS BERV": 12.5,
+            "RA": 150.1,
+            "DEC": -30.2,
+            "TMID": 60000.255,
+            "DER_SNR": 120.0,
         }
     )
-    return [primary]
+    return [fits.PrimaryHDU(), table]
 
 
-def _log_image(wavelength: np.ndarray, data: np.ndarray, unit: str) -> fits.ImageHDU:
-    start, step = _even(np.log10(wavelength), "the logarithm of the wavelength")
-    hdu = fits.ImageHDU(data)
-    keys = ("CRVAL1", "CDELT1", "CRPIX1", "CTYPE1", "DC-FLAG", "BUNIT")
-    values = (start, step, 1, "LOG-LINEAR", 1, unit)
-    hdu.header.update(dict(zip(keys, values, strict=True)))
-    return hdu
-
-
-def _apstar(
+def wcs1d_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
 ) -> list[Any]:
-    primary = fits.PrimaryHDU()
-    visits = max(1, flux.shape[0] - 2) if flux.ndim == 2 else 1
-    head = _star_header(primary)
-    head.update({"OBJID": "2M10002400-3012000", "SNR": 100.0, "NVISITS": visits})
-    head.update({"VHELIO": 12.0, "TELESCOP": "apo25m", "FIELD": "EXAMPLE"})
-    for visit in range(1, visits + 1):
-        head[f"SFILE{visit}"] = f"apVisit-dr17-1234-{56000 + visit}-001.fits"
-        head[f"JD{visit}"] = 2456000.5 + visit
-        head[f"BC{visit}"] = 10.0 + visit
-        head[f"VRAD{visit}"] = 2.0 - visit
-        head[f"SNRVIS{visit}"] = 50.0 + visit
-    return [
-        primary,
-        _log_image(wavelength, flux.astype(np.float32), _APOGEE_BUNIT),
-        _log_image(wavelength, sigma.astype(np.float32), _APOGEE_BUNIT),
-        _log_image(wavelength, bits.astype(np.int16), "Flag Mask (bitwise)"),
-    ]
+    """Lay out a plain image with a linear axis, and its errors.
 
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, and its bit mask.
 
-def _aspcapstar(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
-    primary = fits.PrimaryHDU()
-    head = _star_header(primary)
-    head.update(
-        {"OBJ": "2M10002400-3012000", "SNR": 100.0, "VRAD": 0.0, "VHELIO": 12.0}
-    )
-    params = np.zeros((1, 9), np.float32)
-    columns = [
-        fits.Column(name=n, format="9E", array=params) for n in ("PARAM", "FPARAM")
-    ]
-    images = [flux, sigma, flux]
-    return [
-        primary,
-        *(_log_image(wavelength, image.astype(np.float32), "") for image in images),
-        fits.BinTableHDU.from_columns(columns),
-    ]
-
-
-def _apvisit(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
-    if wavelength.size % _CHIPS:
-        msg = f"apvisit needs a multiple of {_CHIPS} pixels, not {wavelength.size}"
-        raise ValueError(msg)
-    primary = fits.PrimaryHDU()
-    head = _star_header(primary)
-    head.update({"OBJID": "2M10002400-3012000", "SNR": 60.0, "BC": 11.3, "VRAD": -44.4})
-    head.update({"VHELIO": -33.1, "JD-MID": 2456000.75, "EXPTIME": 2000.0})
-    layers: list[tuple[np.ndarray, str]] = [
-        (flux.astype(np.float32), _APOGEE_BUNIT),
-        (sigma.astype(np.float32), _APOGEE_BUNIT),
-        (bits.astype(np.int16), "Flag Mask (bitwise)"),
-        (wavelength, "Wavelength (Ang)"),
-    ]
-    hdus: list[Any] = [primary]
-    for values, unit in layers:
-        # red chip first, and red to blue within a chip
-        hdu = fits.ImageHDU(np.ascontiguousarray(values[::-1].reshape(_CHIPS, -1)))
-        hdu.header["BUNIT"] = unit
-        hdus.append(hdu)
-    return hdus
-
-
-def _lamost(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
-    start, step = _even(np.log10(wavelength), "the logarithm of the wavelength")
-    with np.errstate(divide="ignore"):
-        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
-    rows = np.stack([flux, ivar, np.ones_like(flux), bits, bits])
-    primary = fits.PrimaryHDU(rows.astype(np.float32))
-    _star_header(primary).update(
-        {
-            "TELESCOP": "LAMOST",
-            "ORIGIN": "NAOC-LAMOST",
-            "DESIG": "LAMOST J100024.00-301200.0",
-            "DATE-OBS": "2011-10-27T20:02:34.19",
-            "VACUUM": True,
-            "HELIO": True,
-            "HELIO_RV": -26.4,
-            "COEFF0": start,
-            "COEFF1": step,
-            "CRVAL1": start,
-            "CD1_1": step,
-            "DC-FLAG": 1,
-            "Z": -0.00016,
-            "SN_G": 40.0,
-            "SN_R": 80.0,
-            "SN_I": 90.0,
-        }
-    )
-    return [primary]
-
-
-def _wcs1d(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
-    start, step = _even(wavelength, "wavelength")
+    Returns
+    -------
+    list
+        The HDUs.
+    """
+    start, step = even_steps(wavelength, "wavelength")
     primary = fits.PrimaryHDU(flux.astype(np.float32))
     keys = {"CTYPE1": "AWAV", "CUNIT1": "Angstrom", "CRPIX1": 1.0}
-    _star_header(primary).update({**keys, "CRVAL1": start, "CDELT1": step})
+    star_header(primary).update({**keys, "CRVAL1": start, "CDELT1": step})
     return [primary, fits.ImageHDU(sigma.astype(np.float32), name="SIGMA")]
-
-
-_BUILDERS: dict[str, Callable[..., list[Any]]] = {
-    "apstar": _apstar,
-    "apvisit": _apvisit,
-    "aspcapstar": _aspcapstar,
-    "eso_phase3": _phase3,
-    "galah": galah_hdus,
-    "harps_s1d": _harps_s1d,
-    "lamost_lrs": _lamost,
-    "sdm_fits": sdm_hdus,
-    "sdss_spec": sdss_hdus,
-    "wcs1d": _wcs1d,
-}
-
-#: Formats that `write_example` can write.
-EXAMPLE_FORMATS = (*_BUILDERS, *VOTABLES)

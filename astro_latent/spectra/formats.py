@@ -15,7 +15,7 @@ from .fits import FitsFile
 from .observation import SpectrumArrays
 from .votable import VotableFile
 
-__all__ = ["FORMATS", "Format", "identify_format"]
+__all__ = ["FORMATS", "Format", "gather_surveys", "identify_format"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,25 @@ GENERAL = {
 }
 
 
-def _all_formats() -> dict[str, str]:
+def gather_surveys(table: str) -> dict[str, str]:
+    """Join a table of the folders of surveys; see `astro_latent.surveys.gather`.
+
+    Parameters
+    ----------
+    table : {"FORMATS", "EXAMPLES"}
+        Name of the table.
+
+    Returns
+    -------
+    dict
+        Name to ``"module:attribute"``.
+    """
     # By name, as other distributions do it: the surveys build on this room.
-    gather = import_module("astro_latent.surveys").gather
-    return gather("FORMATS") | GENERAL
+    return import_module("astro_latent.surveys").gather(table)
+
+
+def _all_formats() -> dict[str, str]:
+    return gather_surveys("FORMATS") | GENERAL
 
 
 #: Formats in the order in which they are tried.

@@ -26,7 +26,7 @@ def gather(table: str) -> dict[str, str]:
 
     Parameters
     ----------
-    table : {"SURVEYS", "FORMATS"}
+    table : {"SURVEYS", "FORMATS", "EXAMPLES"}
         Name of the table.
 
     Returns

@@ -64,7 +64,7 @@ def list_surveys() -> Table:
     -------
     `~astropy.table.Table`
         One row per survey: name, title, wavelength range, medium, frame, resolving
-        power, normalisation, licence, citation. NaN and "unknown" mean that it varies.
+        power, normalisation, models, licence, citation. NaN and "unknown" mean that it varies.
 
     Examples
     --------
@@ -82,6 +82,7 @@ def list_surveys() -> Table:
                 "title": survey.title,
                 "wavelength_min": low,
                 "wavelength_max": high,
+                "models": ", ".join(survey.models),
                 **{fact: getattr(survey, fact) for fact in _FACTS},
             }
         )

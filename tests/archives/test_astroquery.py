@@ -26,6 +26,8 @@ from astro_latent.exceptions import (
     TruncatedResultsWarning,
 )
 from astro_latent.surveys import fetch, get_survey
+from astro_latent.surveys.gaia.config import conf as gaia_conf
+from astro_latent.surveys.sdss.config import conf as sdss_conf
 from astro_latent.surveys.sdss.sql import name_literal, sky_condition
 
 CENTRE = SkyCoord(150.0, 2.0, unit="deg")
@@ -57,8 +59,8 @@ def sdss(stub, say):
 
     answers.asked, answers.stub = asked, stub
     with (
-        conf.set_temp("sdss_skyserver_url", stub.url),
-        conf.set_temp("sdss_sas_url", f"{stub.url}/sas"),
+        sdss_conf.set_temp("skyserver_url", stub.url),
+        sdss_conf.set_temp("sas_url", f"{stub.url}/sas"),
     ):
         yield answers
 
@@ -136,7 +138,7 @@ class TestApogee:
         sdss(APOGEE_ROWS)
         survey = get_survey("apogee", product=product)
         table = survey.query_region(CENTRE, 1 * u.deg)
-        with conf.set_temp("sdss_sas_url", "https://data.sdss.org/sas"):
+        with sdss_conf.set_temp("sas_url", "https://data.sdss.org/sas"):
             wanted = survey.file_requests(table)
         base = "https://data.sdss.org/sas/dr17/apogee/spectro/"
         assert [request.url for request in wanted] == [base + end for end in addresses]
@@ -273,7 +275,7 @@ class TestGaia:
             ),
             content_type="application/zip",
         )
-        with conf.set_temp("gaia_server_url", f"{stub.url}/"):
+        with gaia_conf.set_temp("server_url", f"{stub.url}/"):
             yield stub
 
     def rows(self, *ids):
@@ -310,7 +312,7 @@ class TestGaia:
         assert "no RVS spectrum of this source" in fetched["message"][0]
 
     def test_words_of_the_next_release(self, gaia, tmp_path):
-        with conf.set_temp("gaia_release", "DR4"):
+        with gaia_conf.set_temp("release", "DR4"):
             fetch(self.rows(), tmp_path, survey="gaia")
         body = parse_qs(gaia.requests_for("/data-server/data")[0].body.decode())
         assert body["RELEASE"] == ["Gaia DR4"]

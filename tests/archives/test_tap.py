@@ -29,6 +29,7 @@ from astro_latent.exceptions import (
 )
 from astro_latent.matching import TapTable, crossmatch
 from astro_latent.surveys import fetch, get_survey, query_object
+from astro_latent.surveys.eso.config import conf as eso_conf
 
 CENTRE = SkyCoord(150.0, -30.0, unit="deg")
 
@@ -78,7 +79,7 @@ def tap(stub, say):
             for request in stub.requests_for("/tap/sync")
         ]
 
-    with conf.set_temp("eso_tap_url", f"{stub.url}/tap"):
+    with eso_conf.set_temp("tap_url", f"{stub.url}/tap"):
         answers.asked = asked
         yield answers
 
@@ -366,10 +367,10 @@ class TestDataLink:
         stub.routes["/file"] = say(make_fits())
         table = rows(1)
         table["obs_id"], table["access_url"] = table["dp_id"], [f"{stub.url}/links"]
-        with conf.set_temp("eso_file_url", ""):
+        with eso_conf.set_temp("file_url", ""):
             assert fetch(table, tmp_path, survey="harps")["flags"][0] == 0
         # A list that comes where a file was expected is followed as well.
-        with conf.set_temp("eso_file_url", f"{stub.url}/links?{{dp_id}}"):
+        with eso_conf.set_temp("file_url", f"{stub.url}/links?{{dp_id}}"):
             table["obs_id"] = ["other"]
             assert fetch(table, tmp_path, survey="harps")["flags"][0] == 0
 
@@ -387,7 +388,7 @@ class TestDataLink:
         )
         table = rows(1)
         table["obs_id"], table["access_url"] = table["dp_id"], [f"{stub.url}/links"]
-        with conf.set_temp("eso_file_url", ""):
+        with eso_conf.set_temp("file_url", ""):
             fetched = fetch(table, tmp_path, survey="harps")
         assert message in fetched["message"][0]
 

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What every survey promises: facts, checked filters and configurable addresses."""
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,24 +10,23 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_latent.archives import conf
 from astro_latent.archives.base import QueryFilter, Survey
 from astro_latent.exceptions import ArchiveError
 from astro_latent.surveys import SURVEYS, fetch, get_survey
 
 NEED_NO_NETWORK = ("local", "sample")
 ADDRESSES = {
-    "harps": "eso_tap_url",
-    "espresso": "eso_tap_url",
-    "feros": "eso_tap_url",
-    "uves": "eso_tap_url",
-    "nirps": "eso_tap_url",
-    "apogee": "sdss_skyserver_url",
-    "sdss": "sdss_skyserver_url",
-    "gaia": "gaia_server_url",
-    "gaia_xp": "gaia_server_url",
-    "galah": "galah_ssa_url",
-    "lamost": "lamost_ssa_url",
+    "harps": ("eso", "tap_url"),
+    "espresso": ("eso", "tap_url"),
+    "feros": ("eso", "tap_url"),
+    "uves": ("eso", "tap_url"),
+    "nirps": ("eso", "tap_url"),
+    "apogee": ("sdss", "skyserver_url"),
+    "sdss": ("sdss", "skyserver_url"),
+    "gaia": ("gaia", "server_url"),
+    "gaia_xp": ("gaia", "server_url"),
+    "galah": ("galah", "ssa_url"),
+    "lamost": ("lamost", "ssa_url"),
 }
 GENERIC = ("local", "sample", "obscore", "ssa")
 
@@ -56,7 +56,9 @@ class TestContract:
         if name in GENERIC:
             assert get_survey(name).url == ""
             return
-        with conf.set_temp(ADDRESSES[name], "https://mirror.example.org/x"):
+        folder, item = ADDRESSES[name]
+        conf = import_module(f"astro_latent.surveys.{folder}").conf
+        with conf.set_temp(item, "https://mirror.example.org/x"):
             assert get_survey(name).url.startswith("https://mirror.example.org/x")
 
     def test_bad_filters_are_refused_before_anything_is_sent(self, name, tmp_path):

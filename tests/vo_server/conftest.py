@@ -27,6 +27,7 @@ import pytest
 
 import astro_latent
 from astro_latent.archives import conf
+from astro_latent.surveys.eso.config import conf as eso_conf
 
 REQUIRED = "ASTRO_LATENT_REQUIRE_VO_SERVER"
 RUNNING = "ASTRO_LATENT_VO_SERVER"  # address of a server that runs already
@@ -363,8 +364,8 @@ def vo_server():
 def as_eso(vo_server):
     """The archive's addresses of ESO lead to the server: nothing else is changed."""
     with (
-        conf.set_temp("eso_tap_url", vo_server.tap),
-        conf.set_temp("eso_file_url", vo_server.files),
+        eso_conf.set_temp("tap_url", vo_server.tap),
+        eso_conf.set_temp("file_url", vo_server.files),
         conf.set_temp("backoff", 0.1),
         astro_latent.conf.set_temp("timeout", 60.0),
     ):

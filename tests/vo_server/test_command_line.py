@@ -18,6 +18,7 @@ from astropy.table import Table
 import astro_latent as al
 from astro_latent.archives.config import conf
 from astro_latent.spectra import write_example
+from astro_latent.surveys.eso.config import conf as eso_conf
 
 pytestmark = pytest.mark.vo_server
 
@@ -168,8 +169,8 @@ def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp
 
 def test_from_a_name_to_latents_in_one_cell(vo_server, sesame, mirror, tmp_path):
     with (
-        conf.set_temp("eso_tap_url", vo_server.tap),
-        conf.set_temp("eso_file_url", mirror),
+        eso_conf.set_temp("tap_url", vo_server.tap),
+        eso_conf.set_temp("file_url", mirror),
         conf.set_temp("name_resolver_url", sesame),
     ):
         found = al.query_object(
@@ -189,8 +190,8 @@ def test_from_a_name_to_parameters_in_one_cell(vo_server, sesame, tmp_path):
     content = gzip.decompress(Path(sample["path"][1]).read_bytes())
     with (
         mirror_of(content) as mirror,
-        conf.set_temp("eso_tap_url", vo_server.tap),
-        conf.set_temp("eso_file_url", mirror),
+        eso_conf.set_temp("tap_url", vo_server.tap),
+        eso_conf.set_temp("file_url", mirror),
         conf.set_temp("name_resolver_url", sesame),
     ):
         found = al.query_object(

@@ -23,6 +23,7 @@ from astro_latent.surveys import (
     query_object,
     query_region,
 )
+from astro_latent.surveys.eso.config import conf as eso_conf
 
 pytestmark = pytest.mark.vo_server
 
@@ -159,10 +160,10 @@ class TestFiles:
     def test_files_arrive_and_are_kept(self, as_eso, tmp_path, direct):
         table = query_region(ALPHA_CEN_B, 2 * u.arcsec, survey="harps", snr=183)
         address = as_eso.files if direct else ""
-        with conf.set_temp("eso_file_url", address):
+        with eso_conf.set_temp("file_url", address):
             first = fetch(table, tmp_path)
             # A second run makes no request: the server could be gone.
-            with conf.set_temp("eso_file_url", "http://127.0.0.1:9/{dp_id}"):
+            with eso_conf.set_temp("file_url", "http://127.0.0.1:9/{dp_id}"):
                 second = fetch(table, tmp_path)
         assert set(first["fetch_status"]) == {"downloaded"}
         assert set(second["fetch_status"]) == {"cached"}
@@ -186,6 +187,6 @@ class TestFiles:
     def test_datalink_says_what_it_does_not_have(self, as_eso, tmp_path):
         table = query_region(ALPHA_CEN_B, 2 * u.arcsec, survey="harps", row_limit=6)[:1]
         table["access_url"] = [f"{as_eso.url}/alspec/q/sdl/dlmeta?ID=ivo://nobody/x"]
-        with conf.set_temp("eso_file_url", ""):
+        with eso_conf.set_temp("file_url", ""):
             fetched = fetch(table, tmp_path)
         assert "DataLink lists no data: NotFoundFault" in fetched["message"][0]

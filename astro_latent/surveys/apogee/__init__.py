@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """APOGEE: high-resolution spectra in the H band, published by SDSS."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -12,4 +12,11 @@ FORMATS = {
     "aspcapstar": "astro_latent.surveys.apogee.aspcap:ASPCAP_STAR",
     "apstar": "astro_latent.surveys.apogee.star:APOGEE_STAR",
     "apvisit": "astro_latent.surveys.apogee.visit:APOGEE_VISIT",
+}
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES = {
+    "apstar": "astro_latent.surveys.apogee.examples:apstar_hdus",
+    "apvisit": "astro_latent.surveys.apogee.examples:apvisit_hdus",
+    "aspcapstar": "astro_latent.surveys.apogee.examples:aspcapstar_hdus",
 }

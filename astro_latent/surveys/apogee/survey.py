@@ -10,9 +10,9 @@ from astropy.table import Table
 
 from ...archives.adql import number
 from ...archives.base import QueryFilter, Survey
-from ...archives.config import conf
 from ...archives.files import FileRequest
 from ...exceptions import ArchiveError
+from ..sdss.config import conf
 from ..sdss.sql import name_literal, sky_condition
 
 __all__ = ["PRODUCTS", "Apogee"]
@@ -75,6 +75,7 @@ class Apogee(Survey):
     resolving_power = 22500.0
     licence = "public; acknowledge SDSS"
     citation = "2022ApJS..259...35A"
+    models = ("apogee_starnet_v1", "apogee_starnet_abundances_v1")
 
     def __init__(self, *, product: str = "apStar") -> None:
         if product not in PRODUCTS:
@@ -84,8 +85,8 @@ class Apogee(Survey):
 
     @property
     def url(self) -> str:
-        """Address of the SkyServer: ``conf.sdss_skyserver_url``."""
-        return conf.sdss_skyserver_url
+        """Address of the SkyServer: ``conf.skyserver_url``."""
+        return conf.skyserver_url
 
     def query_region(
         self,
@@ -214,7 +215,7 @@ class Apogee(Survey):
             "mwmStar": _mwm_star,
         }[self.product]
         return [
-            FileRequest(identifier=identifier, url=f"{conf.sdss_sas_url}/{path}")
+            FileRequest(identifier=identifier, url=f"{conf.sas_url}/{path}")
             for identifier, path in (build(row) for row in table)
         ]
 
@@ -260,7 +261,7 @@ def _ap_visit(row: Any) -> tuple[str, str]:
 
 def _mwm_star(row: Any) -> tuple[str, str]:
     number_ = int(_word(row, "sdss_id"))
-    version = conf.sdss_astra_version
+    version = conf.astra_version
     groups = f"{number_ // 100 % 100:02d}/{number_ % 100:02d}"
     name = f"mwmStar-{version}-{number_}"
     return name, f"dr19/spectro/astra/{version}/spectra/star/{groups}/{name}.fits"

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from astropy import units as u
 from astropy.table import Table
 
-from ...archives.config import conf
 from ...archives.files import FileRequest
 from ...archives.obscore import ObsCoreSurvey
+from .config import conf
 
 __all__ = ["EsoSurvey", "Espresso", "Feros", "Harps", "Nirps", "Uves"]
 
@@ -45,8 +45,8 @@ class EsoSurvey(ObsCoreSurvey):
 
     @property
     def url(self) -> str:
-        """Base address of the TAP service: ``conf.eso_tap_url``."""
-        return conf.eso_tap_url
+        """Base address of the TAP service: ``conf.tap_url``."""
+        return conf.tap_url
 
     def region_condition(self, region: str) -> str:
         """Ask for observations whose field touches the region."""
@@ -64,7 +64,7 @@ class EsoSurvey(ObsCoreSurvey):
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask the data portal by ``dp_id``, or follow DataLink if no address is set."""
-        if not conf.eso_file_url:
+        if not conf.file_url:
             return [
                 FileRequest(
                     identifier=str(row["obs_id"]),
@@ -76,7 +76,7 @@ class EsoSurvey(ObsCoreSurvey):
         return [
             FileRequest(
                 identifier=str(row["obs_id"]),
-                url=conf.eso_file_url.format(dp_id=row["obs_id"]),
+                url=conf.file_url.format(dp_id=row["obs_id"]),
             )
             for row in table
         ]
@@ -98,6 +98,7 @@ class Harps(EsoSurvey):
     wavelength_range = (3781.0, 6913.0)
     resolving_power = 115000.0
     citation = "2003Msngr.114...20M"
+    models = ("harps_parameters_v1", "harps_dae_fast_v1", "harps_dae128_v1")
 
 
 class Espresso(EsoSurvey):

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Gaia: mean spectra of the RVS and of the blue and red photometers."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+from ...utils.lazy import lazy_names
+
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS", "conf"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -12,3 +14,10 @@ SURVEYS = {
 FORMATS = {
     "gaia": "astro_latent.surveys.gaia.spectrum:GAIA_SPECTRUM",
 }
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES = {
+    "gaia": "astro_latent.surveys.gaia.examples:gaia_votable",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, {"conf": ".config"})

@@ -21,7 +21,7 @@ import requests
 from tqdm import tqdm
 
 from ..._config import conf as package_conf
-from ...archives.config import conf
+from ...archives.config import conf as archive_conf
 from ...archives.files import FileRequest, FileResult, safe_name, scratch_folder
 from ...archives.http import (
     RETRY_STATUS,
@@ -32,6 +32,7 @@ from ...archives.http import (
 )
 from ...archives.verify import verify_file
 from ...exceptions import ArchiveError, ArchiveFormatError
+from .config import conf
 
 __all__ = ["fetch_sources"]
 
@@ -136,8 +137,8 @@ def _ask(
     """Let astroquery make the request and our session carry it."""
     handler = _Carrier(session, packed)
     client = _gaia_class()(
-        gaia_tap_server=conf.gaia_server_url,
-        gaia_data_server=conf.gaia_server_url,
+        gaia_tap_server=conf.server_url,
+        gaia_data_server=conf.server_url,
         datalink_handler=handler,
         show_server_messages=False,
     )
@@ -149,7 +150,7 @@ class _Carrier:
 
     def __init__(self, session: requests.Session, packed: Path) -> None:
         self.session, self.packed = session, packed
-        self.url = conf.gaia_server_url.rstrip("/") + "/data-server/data"
+        self.url = conf.server_url.rstrip("/") + "/data-server/data"
 
     def load_data(
         self, *, params_dict: dict[str, str], output_file: str, verbose: bool = False
@@ -160,7 +161,7 @@ class _Carrier:
             pass
 
     def _post(self, parameters: dict[str, str]) -> None:
-        deadline = time.monotonic() + conf.file_timeout
+        deadline = time.monotonic() + archive_conf.file_timeout
         try:
             with self.session.post(self.url, data=parameters, stream=True) as response:
                 status = response.status_code
@@ -184,7 +185,7 @@ class _Carrier:
             for block in response.iter_content(1 << 16):
                 stream.write(block)
                 if time.monotonic() > deadline:
-                    msg = f"no whole answer within {conf.file_timeout:.0f} s"
+                    msg = f"no whole answer within {archive_conf.file_timeout:.0f} s"
                     raise ArchiveError(msg, url=self.url)
         if not zipfile.is_zipfile(self.packed):
             start = self.packed.open("rb").read(80)
@@ -216,7 +217,7 @@ def _gaia_class() -> Any:
     """Import astroquery.gaia, which asks ESA for messages and prints what it hears."""
     with _IMPORT:
         waiting = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(conf.connect_timeout)
+        socket.setdefaulttimeout(archive_conf.connect_timeout)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 from astroquery.gaia import GaiaClass

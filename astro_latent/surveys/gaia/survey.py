@@ -11,8 +11,8 @@ from astropy.table import Table
 
 from ...archives.adql import circle, number
 from ...archives.base import QueryFilter, Survey
-from ...archives.config import conf
 from ...archives.files import FileRequest
+from .config import conf
 
 __all__ = ["Gaia", "GaiaXp"]
 
@@ -36,7 +36,7 @@ _WORDS = {
 class Gaia(Survey):
     """Mean spectra of the Radial Velocity Spectrometer.
 
-    The release, and with it the words of the service, is ``conf.gaia_release``.
+    The release, and with it the words of the service, is ``conf.release``.
     """
 
     name = "gaia"
@@ -57,18 +57,18 @@ class Gaia(Survey):
 
     @property
     def url(self) -> str:
-        """Address of the TAP service, below ``conf.gaia_server_url``."""
-        return conf.gaia_server_url.rstrip("/") + "/tap-server/tap"
+        """Address of the TAP service, below ``conf.server_url``."""
+        return conf.server_url.rstrip("/") + "/tap-server/tap"
 
     @property
     def retrieval_type(self) -> str:
         """Word for the product in the current release."""
-        return _WORDS[conf.gaia_release][self.product]
+        return _WORDS[conf.release][self.product]
 
     @property
     def data_structure(self) -> str:
         """Word for one file per source in the current release."""
-        return conf.gaia_data_structure or _WORDS[conf.gaia_release]["structure"]
+        return conf.data_structure or _WORDS[conf.release]["structure"]
 
     def query_region(
         self,
@@ -116,7 +116,7 @@ class Gaia(Survey):
         return (
             f"SELECT {top}source_id, designation, ra, dec, ref_epoch, parallax, pmra, "
             "pmdec, phot_g_mean_mag, radial_velocity, rvs_spec_sig_to_noise "
-            f"FROM gaia{conf.gaia_release.lower()}.gaia_source "
+            f"FROM gaia{conf.release.lower()}.gaia_source "
             f"WHERE {' AND '.join(where)} ORDER BY phot_g_mean_mag"
         )
 
@@ -143,7 +143,7 @@ class Gaia(Survey):
         return self._answer(table, rename=_RENAME, query=adql)
 
     def _identifier(self, source: Any) -> str:
-        return f"Gaia-{conf.gaia_release}-{self.retrieval_type}-{int(source)}"
+        return f"Gaia-{conf.release}-{self.retrieval_type}-{int(source)}"
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Name the file of each row; they are fetched many at a time."""
@@ -151,7 +151,7 @@ class Gaia(Survey):
         if ids is None:
             msg = f"the table needs a column source_id: {table.colnames}"
             raise ValueError(msg)
-        url = conf.gaia_server_url.rstrip("/") + "/data-server/data"
+        url = conf.server_url.rstrip("/") + "/data-server/data"
         return [
             FileRequest(identifier=self._identifier(source), url=f"{url}?ID={source}")
             for source in table[ids]
@@ -172,7 +172,7 @@ class Gaia(Survey):
         results = fetch_sources(
             self.file_requests(table),
             Path(directory or default_directory(self.name)),
-            release=f"Gaia {conf.gaia_release}",
+            release=f"Gaia {conf.release}",
             retrieval_type=self.retrieval_type,
             data_structure=self.data_structure,
             progress=progress,

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """GALAH: HERMES spectra, four files for each star."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+from ...utils.lazy import lazy_names
+
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS", "conf"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -11,3 +13,10 @@ SURVEYS = {
 FORMATS = {
     "galah": "astro_latent.surveys.galah.spectrum:GALAH_SPECTRUM",
 }
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES = {
+    "galah": "astro_latent.surveys.galah.examples:galah_hdus",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, {"conf": ".config"})

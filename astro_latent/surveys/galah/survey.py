@@ -3,9 +3,9 @@
 
 from astropy.table import Table
 
-from ...archives.config import conf
 from ...archives.files import FileRequest
 from ...archives.ssa import SsaSurvey
+from .config import conf
 
 __all__ = ["Galah"]
 
@@ -25,12 +25,12 @@ class Galah(SsaSurvey):
     citation = "2021MNRAS.506..150B"
 
     def __init__(self) -> None:
-        super().__init__(COLLECTION=conf.galah_collection)
+        super().__init__(COLLECTION=conf.collection)
 
     @property
     def url(self) -> str:
-        """Address of the service: ``conf.galah_ssa_url``."""
-        return conf.galah_ssa_url
+        """Address of the service: ``conf.ssa_url``."""
+        return conf.ssa_url
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for the original files; ``access_url`` leads to an extract of them."""

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """LAMOST: low-resolution optical spectra."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+from ...utils.lazy import lazy_names
+
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS", "conf"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -11,3 +13,10 @@ SURVEYS = {
 FORMATS = {
     "lamost_lrs": "astro_latent.surveys.lamost.spectrum:LAMOST_LRS",
 }
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES = {
+    "lamost_lrs": "astro_latent.surveys.lamost.examples:lamost_hdus",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, {"conf": ".config"})

@@ -5,9 +5,9 @@ from typing import Any
 
 from astropy.table import Table
 
-from ...archives.config import conf
 from ...archives.files import FileRequest
 from ...archives.ssa import SsaSurvey
+from .config import conf
 
 __all__ = ["Lamost"]
 
@@ -30,8 +30,8 @@ class Lamost(SsaSurvey):
 
     @property
     def url(self) -> str:
-        """Address of the service: ``conf.lamost_ssa_url``."""
-        return conf.lamost_ssa_url
+        """Address of the service: ``conf.ssa_url``."""
+        return conf.ssa_url
 
     def _identifiers(self, table: Table) -> list[str]:
         obsid = _obsid_column(table)
@@ -42,12 +42,12 @@ class Lamost(SsaSurvey):
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for each ``obsid``, or for the ``access_url`` if that is unknown."""
         obsid = _obsid_column(table)
-        if obsid is None or not conf.lamost_file_url:
+        if obsid is None or not conf.file_url:
             return super().file_requests(table)
         return [
             FileRequest(
                 identifier=str(row["obs_id"]),
-                url=conf.lamost_file_url.format(obsid=_digits(row[obsid])),
+                url=conf.file_url.format(obsid=_digits(row[obsid])),
             )
             for row in table
         ]

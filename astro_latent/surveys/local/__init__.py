@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files on this machine as a survey."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -9,3 +9,6 @@ SURVEYS = {
 }
 #: Names of file formats -> how they are told and read.
 FORMATS: dict[str, str] = {}
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES: dict[str, str] = {}

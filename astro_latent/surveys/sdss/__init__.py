@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """SDSS: optical spectra of BOSS, SEGUE and their forebears."""
 
-__all__ = ["FORMATS", "SURVEYS"]
+from ...utils.lazy import lazy_names
+
+__all__ = ["EXAMPLES", "FORMATS", "SURVEYS", "conf"]
 
 #: Names of surveys -> their classes.
 SURVEYS = {
@@ -11,3 +13,10 @@ SURVEYS = {
 FORMATS = {
     "sdss_spec": "astro_latent.surveys.sdss.spectrum:SDSS_SPEC",
 }
+
+#: Names of file formats -> what lays out an example.
+EXAMPLES = {
+    "sdss_spec": "astro_latent.surveys.sdss.examples:sdss_hdus",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, {"conf": ".config"})

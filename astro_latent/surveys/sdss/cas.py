@@ -7,9 +7,9 @@ import requests
 from astropy.table import Table
 
 from ..._config import conf as package_conf
-from ...archives.config import conf
 from ...archives.http import RETRY_STATUS, TransientError, retry_after, with_retries
 from ...exceptions import ArchiveError
+from .config import conf
 
 __all__ = ["query_cas"]
 
@@ -38,7 +38,7 @@ def query_cas(sql: str, *, release: int) -> Table:
     from astroquery.sdss import SDSS
     from astroquery.sdss import conf as sdss_conf
 
-    url = conf.sdss_skyserver_url
+    url = conf.skyserver_url
 
     def ask() -> Table:
         try:

@@ -10,8 +10,8 @@ from astropy.table import Table
 
 from ...archives.adql import number
 from ...archives.base import QueryFilter, Survey
-from ...archives.config import conf
 from ...archives.files import FileRequest
+from .config import conf
 from .sql import sky_condition
 
 __all__ = ["Sdss"]
@@ -52,8 +52,8 @@ class Sdss(Survey):
 
     @property
     def url(self) -> str:
-        """Address of the SkyServer: ``conf.sdss_skyserver_url``."""
-        return conf.sdss_skyserver_url
+        """Address of the SkyServer: ``conf.skyserver_url``."""
+        return conf.skyserver_url
 
     def query_region(
         self,
@@ -143,7 +143,7 @@ class Sdss(Survey):
             raise ValueError(msg)
         name = f"spec-{plate:04d}-{int(row['mjd'])}-{int(row['fiberid']):04d}.fits"
         return (
-            f"{conf.sdss_sas_url}/dr{self.release}/sdss/spectro/redux/{run2d}/"
+            f"{conf.sas_url}/dr{self.release}/sdss/spectro/redux/{run2d}/"
             f"spectra/lite/{plate:04d}/{name}"
         )
 

@@ -1,0 +1,41 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Files true to the layout of GALAH."""
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+__all__ = ["galah_hdus"]
+
+
+def galah_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> list[Any]:
+    """Lay out a GALAH DR3 file of one camera.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, evenly spaced; there is no mask in this format.
+
+    Returns
+    -------
+    list
+        Five images: flux, relative error, both before sky subtraction, normalised flux.
+    """
+    step = float(wavelength[-1] - wavelength[0]) / (wavelength.size - 1)
+    images = [flux, sigma / flux, flux, sigma, flux / np.nanmedian(flux)]
+    names = ("", "input_sigma", "no_sky_spectrum", "no_sky_sigma", "normalised")
+    hdus: list[Any] = []
+    for image, name in zip(images, names, strict=True):
+        kind = fits.ImageHDU if hdus else fits.PrimaryHDU
+        hdu = kind(image.astype(np.float32))
+        keys = {"CRPIX1": 1.0, "CRVAL1": float(wavelength[0]), "CDELT1": step}
+        hdu.header.update({**keys, "CTYPE1": "Wavelength", "CUNIT1": "Angstroms"})
+        if name:
+            hdu.header["EXTNAME"] = name
+        hdus.append(hdu)
+    head = {"ORIGIN": "GALAH", "RA": 150.1, "DEC": -30.2, "OBJECT": "EXAMPLE"}
+    hdus[0].header.update(head)
+    return hdus

@@ -1,0 +1,28 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Addresses of LAMOST; a mirror or a test server needs no code."""
+
+from functools import partial
+
+from astropy import config as _config
+
+__all__ = ["conf"]
+
+_item = partial(_config.ConfigItem, module="astro_latent.surveys.lamost")
+
+
+class Conf(_config.ConfigNamespace):
+    """Configuration parameters of `astro_latent.surveys.lamost`."""
+
+    rootname = "astro_latent"
+
+    ssa_url = _item(
+        "https://www.lamost.org/openapi/dr11/v2.0/lrs/voservice/ssap",
+        "SSA service with LAMOST spectra.",
+    )
+    file_url = _item(
+        "https://www.lamost.org/openapi/dr11/v2.0/lrs/spectrum/fits?obsid={obsid}",
+        "Address of one LAMOST file; empty: the access_url of the SSA service.",
+    )
+
+
+conf = Conf()

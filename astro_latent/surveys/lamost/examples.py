@@ -1,0 +1,54 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Files true to the layout of LAMOST."""
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from ...spectra.examples import even_steps, star_header
+
+__all__ = ["lamost_hdus"]
+
+
+def lamost_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> list[Any]:
+    """Lay out a LAMOST low-resolution file: an image of five rows.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, and its bit mask.
+
+    Returns
+    -------
+    list
+        The HDUs.
+    """
+    start, step = even_steps(np.log10(wavelength), "the logarithm of the wavelength")
+    with np.errstate(divide="ignore"):
+        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
+    rows = np.stack([flux, ivar, np.ones_like(flux), bits, bits])
+    primary = fits.PrimaryHDU(rows.astype(np.float32))
+    star_header(primary).update(
+        {
+            "TELESCOP": "LAMOST",
+            "ORIGIN": "NAOC-LAMOST",
+            "DESIG": "LAMOST J100024.00-301200.0",
+            "DATE-OBS": "2011-10-27T20:02:34.19",
+            "VACUUM": True,
+            "HELIO": True,
+            "HELIO_RV": -26.4,
+            "COEFF0": start,
+            "COEFF1": step,
+            "CRVAL1": start,
+            "CD1_1": step,
+            "DC-FLAG": 1,
+            "Z": -0.00016,
+            "SN_G": 40.0,
+            "SN_R": 80.0,
+            "SN_I": 90.0,
+        }
+    )
+    return [primary]

@@ -1,0 +1,61 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Files true to the layout of SDSS."""
+
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+__all__ = ["sdss_hdus"]
+
+
+def sdss_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> list[Any]:
+    """Lay out an SDSS ``spec-lite`` file.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum; ``bits`` is the and-mask.
+
+    Returns
+    -------
+    list
+        Header, COADD with one row per pixel, and SPALL with one row.
+    """
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        {
+            "TELESCOP": "SDSS 2.5-M",
+            "RA": (151.0, "RA of telescope boresight (deg)"),
+            "DEC": (-31.0, "DEC of telescope boresight (deg)"),
+            "PLUG_RA": (150.1, "RA of object [deg]"),
+            "PLUG_DEC": (-30.2, "DEC of object [deg]"),
+            "PLATEID": 4055,
+            "MJD": 55359,
+            "FIBERID": 596,
+            "EXPTIME": 2700.0,
+            "VERS2D": "v5_13_0",
+            "RUN2D": "v5_13_0",
+            "BUNIT": "1E-17 erg/cm^2/s/Ang",
+        }
+    )
+    with np.errstate(divide="ignore"):
+        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
+    widths = np.ones_like(flux)
+    layout = [
+        ("flux", "E", flux),
+        ("loglam", "E", np.log10(wavelength)),
+        ("ivar", "E", ivar),
+        ("and_mask", "J", bits),
+        ("or_mask", "J", bits),
+        ("wdisp", "E", widths),
+        ("sky", "E", 0 * flux),
+        ("model", "E", flux),
+    ]
+    columns = [fits.Column(name, form, array=array) for name, form, array in layout]
+    coadd = fits.BinTableHDU.from_columns(columns, name="COADD")
+    facts = [("CLASS", "6A", "STAR"), ("Z", "E", 1e-4), ("ZWARNING", "J", 0)]
+    columns = [fits.Column(name, form, array=[value]) for name, form, value in facts]
+    return [primary, coadd, fits.BinTableHDU.from_columns(columns, name="SPALL")]
