@@ -7,7 +7,7 @@ use.
 
 from ..utils.lazy import lazy_names
 from .architectures import ARCHITECTURES
-from .locate import find_weights, list_models
+from .locate import ModelLike, find_weights, list_models
 
 _LAZY = {
     "SpectralModel": ".base",
@@ -20,5 +20,5 @@ _LAZY = {
     "save_weights": ".saving",
 }
 
-__all__ = ["ARCHITECTURES", "find_weights", "list_models", *_LAZY]
+__all__ = ["ARCHITECTURES", "ModelLike", "find_weights", "list_models", *_LAZY]
 __getattr__, __dir__ = lazy_names(__name__, _LAZY)

@@ -266,6 +266,11 @@ class ModelConfig:
         return sum(output.n for output in self.outputs)
 
     @property
+    def task(self) -> str:
+        """What the model does with spectra: ``"encode"`` or ``"predict"``."""
+        return "encode" if "latent" in self.output_names else "predict"
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, in order."""
         return tuple(output.name for output in self.outputs)

@@ -5,6 +5,7 @@ import os
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from astropy.table import Table
 
@@ -18,7 +19,20 @@ from ..exceptions import (
 from .card import ModelCard
 from .config import CONFIG_FILE, ModelConfig
 
-__all__ = ["PACKAGED", "find_weights", "list_models", "weights_folders"]
+if TYPE_CHECKING:
+    from .base import SpectralModel
+
+__all__ = [
+    "PACKAGED",
+    "ModelLike",
+    "find_weights",
+    "list_models",
+    "weights_configs",
+    "weights_folders",
+]
+
+#: Whatever names a model: a name, a folder of weights, or a loaded model.
+ModelLike: TypeAlias = Union[str, os.PathLike[str], "SpectralModel"]
 
 #: Folder of the weights that come with the package.
 PACKAGED = Path(__file__).parent / "weights"
@@ -48,6 +62,23 @@ def weights_folders() -> dict[str, Path]:
         for root in roots
         for path in sorted(root.glob(f"*/{CONFIG_FILE}"))
     }
+
+
+def weights_configs() -> dict[str, ModelConfig]:
+    """Read the configurations of all folders of weights that are known by name.
+
+    Returns
+    -------
+    dict of str to ModelConfig
+        By name; what is no valid configuration is left out with a warning.
+    """
+    configs = {}
+    for name, folder in weights_folders().items():
+        try:
+            configs[name] = ModelConfig.from_folder(folder)
+        except WeightsError as error:
+            warnings.warn(f"left out: {error}", AstroLatentWarning, stacklevel=2)
+    return configs
 
 
 def find_weights(name_or_path: str | os.PathLike) -> Path:
@@ -108,14 +139,7 @@ def list_models() -> Table:
     >>> "n_pixels" in list_models().colnames
     True
     """
-    rows = []
-    for folder in weights_folders().values():
-        try:
-            config = ModelConfig.from_folder(folder)
-        except WeightsError as error:
-            warnings.warn(f"left out: {error}", AstroLatentWarning, stacklevel=2)
-            continue
-        rows.append(ModelCard(config).row())
+    rows = [ModelCard(config).row() for config in weights_configs().values()]
     table = Table(rows=rows or None, names=tuple(_COLUMNS), dtype=(*_COLUMNS.values(),))
     table["size"].unit = "MB"
     table["size"].format = ".1f"

@@ -3,7 +3,7 @@
 
 from .fetching import fetch_spectra
 from .provenance import provenance
-from .results import encode_spectra, iter_results, predict_parameters
+from .verbs import encode_spectra, iter_results, predict_parameters
 
 __all__ = [
     "encode_spectra",

@@ -1,16 +1,25 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""One chunk of prepared spectra through a model, laid out as described columns."""
+"""Rows of results: what a model gave for a chunk of spectra, as described columns."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
 
+from ..models.config import OutputColumn
+from ..preparation.prepared import PreparedSpectra
+from ..spectra.observation import Observation
 from ..tables.columns import COLUMNS, LABELS, ColumnInfo
 from ..tables.fields import Field
+from ..utils.quality import NOTICE_FLAGS, explain_flags
 from .provenance import flag_bits
 
-__all__ = ["result_rows"]
+if TYPE_CHECKING:
+    from ..models import SpectralModel
+
+__all__ = ["Rows", "describe_rows", "observed_rows", "result_rows", "stack_rows"]
 
 _TIME_SYSTEM = {
     "timeorigin": 2400000.5,
@@ -22,12 +31,37 @@ _ERRORS = {
     "_error_flux": ("error_flux", "from the flux errors"),
     "_error_model": ("error_model", "from the model"),
 }
+_ERROR_SUFFIXES = sorted(_ERRORS, key=len, reverse=True)
+#: Quality stands at the end, next to the message that explains it.
+_LAST = ("domain_score", "flags", "usable", "message")
+
+
+@dataclass
+class Rows:
+    """Columns of some results.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray
+        Of equal length; NaN where a spectrum is unusable.
+    labels : tuple of str
+        The labels among them, in the order of ``label_covariance``.
+    outputs : dict of str to OutputColumn
+        What the models say of their outputs.
+    """
+
+    columns: dict[str, np.ndarray]
+    labels: tuple[str, ...] = ()
+    outputs: dict[str, OutputColumn] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["obs_id"])
 
 
 def result_rows(
-    model: Any, prepared: Any, task: str, *, reconstruct: bool
-) -> "tuple[list[Field], list[np.ndarray]]":
-    """Run a model on a chunk and describe what comes out.
+    model: "SpectralModel", prepared: PreparedSpectra, task: str, *, reconstruct: bool
+) -> Rows:
+    """Run a model on a chunk and lay out what comes out.
 
     Parameters
     ----------
@@ -42,34 +76,44 @@ def result_rows(
 
     Returns
     -------
-    fields : list of Field
-        One per array.
-    arrays : list of ndarray
-        The columns; NaN where a spectrum is unusable.
+    Rows
+        One row for each spectrum.
     """
-    return _describe(_run(model, prepared, task, reconstruct), model)
-
-
-def _run(
-    model: Any, prepared: Any, task: str, reconstruct: bool
-) -> "dict[str, np.ndarray]":
-    """Run the model on one chunk and lay out its results as columns."""
-    columns = _observed(prepared)
+    rows = observed_rows(prepared.observations)
+    columns = rows.columns
+    columns["radial_velocity_used"] = prepared.radial_velocity.astype("f4")
+    sources = np.array(prepared.radial_velocity_source, dtype="U")
+    columns["radial_velocity_source"] = sources
+    columns["model"] = np.full(len(prepared), model.name)
+    outputs = {output.name: output for output in model.outputs}
     if task == "predict":
-        found = _labels(model, prepared)
+        rows.labels = tuple(outputs)
+        found = _labels(model, prepared, rows.labels)
     else:
         found = _latents(model, prepared, reconstruct)
-    columns["flags"] = prepared.flags | found.pop("flags")
+    flags = prepared.flags | found.pop("flags")
     unusable = ~prepared.usable
     for values in found.values():
         values[unusable] = np.nan
-    # Quality stands last but one, next to the message that explains it.
-    ends = {name: columns.pop(name) for name in ("flags", "message")}
-    return {**columns, **found, **ends}
+    rows.outputs = outputs
+    columns.update(found)
+    _judge(columns, flags)
+    return rows
 
 
-def _observed(prepared: Any) -> "dict[str, np.ndarray]":
-    observations = prepared.observations
+def observed_rows(observations: Sequence[Observation]) -> Rows:
+    """Lay out what is known of spectra that no model has seen.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each spectrum.
+
+    Returns
+    -------
+    Rows
+        One row for each spectrum.
+    """
 
     def text(name: str) -> np.ndarray:
         return np.array([getattr(o, name) for o in observations], dtype="U")
@@ -77,7 +121,7 @@ def _observed(prepared: Any) -> "dict[str, np.ndarray]":
     def number(name: str, dtype: str = "f8") -> np.ndarray:
         return np.array([getattr(o, name) for o in observations], dtype=dtype)
 
-    return {
+    columns = {
         "obs_id": text("obs_id"),
         "target_name": text("target_name"),
         "survey": text("survey"),
@@ -86,13 +130,26 @@ def _observed(prepared: Any) -> "dict[str, np.ndarray]":
         "obs_time": number("time"),
         "obs_publisher_did": text("obs_publisher_did"),
         "snr": number("snr", "f4"),
-        "radial_velocity_used": prepared.radial_velocity.astype("f4"),
-        "radial_velocity_source": np.array(prepared.radial_velocity_source, dtype="U"),
+        "radial_velocity_used": np.full(len(observations), np.nan, "f4"),
+        "radial_velocity_source": np.full(len(observations), "none"),
+        "model": np.full(len(observations), "", dtype="U1"),
         "message": text("message"),
     }
+    _judge(columns, number("flags", "i4"))
+    return Rows(columns)
 
 
-def _latents(model: Any, prepared: Any, reconstruct: bool) -> "dict[str, np.ndarray]":
+def _judge(columns: dict[str, np.ndarray], flags: np.ndarray) -> None:
+    """Add the flags, whether they let the row be used, and why not."""
+    columns["flags"] = flags
+    columns["usable"] = (flags & ~NOTICE_FLAGS) == 0
+    messages = zip(flags.tolist(), columns["message"].tolist(), strict=True)
+    columns["message"] = np.array([explain_flags(*row) for row in messages], dtype="U")
+
+
+def _latents(
+    model: "SpectralModel", prepared: PreparedSpectra, reconstruct: bool
+) -> dict[str, np.ndarray]:
     if reconstruct and "reconstruct" in model.capabilities:
         result = model.reconstruct(prepared, keep_flux=False)
         latents, residual = result.latents, result.residual
@@ -108,49 +165,109 @@ def _latents(model: Any, prepared: Any, reconstruct: bool) -> "dict[str, np.ndar
     }
 
 
-def _labels(model: Any, prepared: Any) -> "dict[str, np.ndarray]":
+def _labels(
+    model: "SpectralModel", prepared: PreparedSpectra, labels: tuple[str, ...]
+) -> dict[str, np.ndarray]:
     result = model.predict(prepared)
     columns: dict[str, np.ndarray] = {}
-    for i, output in enumerate(model.outputs):
-        columns[output.name] = result.values[:, i].copy()
+    for i, label in enumerate(labels):
+        columns[label] = result.values[:, i].copy()
         for suffix, (attribute, _) in _ERRORS.items():
-            columns[output.name + suffix] = getattr(result, attribute)[:, i].copy()
-    size = len(model.outputs) ** 2
+            columns[label + suffix] = getattr(result, attribute)[:, i].copy()
+    size = len(labels) ** 2
     columns["label_covariance"] = result.covariance.reshape(-1, size).copy()
     columns["domain_score"] = result.domain_score
     columns["flags"] = result.flags
     return columns
 
 
-def _information(name: str, outputs: "dict[str, Any]") -> ColumnInfo:
-    """Look a column up; a label first as the model describes it."""
-    if name in COLUMNS:
-        return COLUMNS[name]
-    suffix = next((s for s in sorted(_ERRORS, reverse=True) if name.endswith(s)), "")
-    label = name.removesuffix(suffix)
-    known = LABELS.get(label, ColumnInfo(label, "", "", label))
-    output = outputs[label]
-    unit, ucd = output.unit or known.unit, output.ucd or known.ucd
-    text = output.description or known.description
-    if suffix:
-        ucd = f"stat.error;{ucd}" if ucd else "stat.error"
-        text = f"{text}: error, {_ERRORS[suffix][1]}"
-    return ColumnInfo(name, unit, ucd, text)
+def stack_rows(parts: Sequence[Rows]) -> Rows:
+    """Put rows of one model or of several one below the other.
+
+    Parameters
+    ----------
+    parts : sequence of Rows
+        One or more.
+
+    Returns
+    -------
+    Rows
+        With the labels of all; NaN where a model has none of that name, and latents
+        as long as the longest.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    labels = tuple(dict.fromkeys(label for part in parts for label in part.labels))
+    outputs: dict[str, OutputColumn] = {}
+    for part in parts:
+        outputs = part.outputs | outputs
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    stacked = {}
+    for name in names:
+        blocks = [_block(part, name, labels, parts) for part in parts]
+        stacked[name] = np.concatenate(blocks)
+    return Rows(stacked, labels, outputs)
 
 
-def _describe(
-    columns: "dict[str, np.ndarray]", model: Any
-) -> "tuple[list[Field], list[np.ndarray]]":
-    outputs = {output.name: output for output in model.outputs}
+def _block(
+    part: Rows, name: str, labels: tuple[str, ...], parts: Sequence[Rows]
+) -> np.ndarray:
+    """Give a part's column the shape that it has in the whole."""
+    values = part.columns.get(name)
+    if name == "label_covariance":
+        return _spread_covariance(values, part, labels)
+    like = [p.columns[name] for p in parts if name in p.columns]
+    width = max((v.shape[1:] for v in like), default=())
+    if values is None:
+        return np.full((len(part), *width), np.nan, like[0].dtype)
+    if values.shape[1:] == width:
+        return values
+    wide = np.full((len(part), *width), np.nan, values.dtype)
+    wide[:, : values.shape[1]] = values
+    return wide
+
+
+def _spread_covariance(
+    values: np.ndarray | None, part: Rows, labels: tuple[str, ...]
+) -> np.ndarray:
+    """Put the covariance of a model's labels at their places among all labels."""
+    if values is not None and part.labels == labels:
+        return values
+    wide = np.full((len(part), len(labels), len(labels)), np.nan, "f4")
+    if values is not None:
+        at = [labels.index(label) for label in part.labels]
+        square = values.reshape(len(part), len(at), len(at))
+        wide[:, np.array(at)[:, None], np.array(at)] = square
+    return wide.reshape(len(part), -1)
+
+
+def describe_rows(rows: Rows) -> tuple[list[Field], list[np.ndarray]]:
+    """Describe columns, in the order in which tables have them.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows.
+
+    Returns
+    -------
+    fields : list of Field
+        One per array.
+    arrays : list of ndarray
+        The columns.
+    """
     extras: dict[str, dict[str, Any]] = {
         "flags": {"bits": flag_bits()},
         "ra": {"coosys": {"system": "ICRS"}},
         "dec": {"coosys": {"system": "ICRS"}},
         "obs_time": {"timesys": _TIME_SYSTEM},
     }
+    last = [name for name in _LAST if name in rows.columns]
+    names = [name for name in rows.columns if name not in _LAST] + last
     fields = []
-    for name, values in columns.items():
-        info = _information(name, outputs)
+    for name in names:
+        values = rows.columns[name]
+        info = _information(name, rows.outputs)
         fields.append(
             Field(
                 name=name,
@@ -162,4 +279,20 @@ def _describe(
                 meta=dict(extras.get(name, {})),
             )
         )
-    return fields, list(columns.values())
+    return fields, [rows.columns[name] for name in names]
+
+
+def _information(name: str, outputs: dict[str, OutputColumn]) -> ColumnInfo:
+    """Look a column up; a label first as the model describes it."""
+    if name in COLUMNS:
+        return COLUMNS[name]
+    suffix = next((s for s in _ERROR_SUFFIXES if name.endswith(s)), "")
+    label = name.removesuffix(suffix)
+    known = LABELS.get(label, ColumnInfo(label, "", "", label))
+    output = outputs[label]
+    unit, ucd = output.unit or known.unit, output.ucd or known.ucd
+    text = output.description or known.description
+    if suffix:
+        ucd = f"stat.error;{ucd}" if ucd else "stat.error"
+        text = f"{text}: error, {_ERRORS[suffix][1]}"
+    return ColumnInfo(name, unit, ucd, text)

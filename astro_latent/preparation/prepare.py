@@ -19,7 +19,14 @@ from .resample import Resampler
 from .row import Batch, Row
 from .steps import get_step
 
-__all__ = ["iter_prepared", "prepare_spectra", "run_recipe"]
+__all__ = [
+    "CallerVelocities",
+    "iter_prepared",
+    "prepare_chunk",
+    "prepare_spectra",
+    "run_recipe",
+    "with_progress",
+]
 
 _BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
 
@@ -88,7 +95,7 @@ def prepare_spectra(
         )
     )
     if not parts:
-        return _prepare_chunk([], _as_grid(grid), _as_recipe(recipe), np.zeros(0), [])
+        return prepare_chunk([], _as_grid(grid), _as_recipe(recipe), np.zeros(0), [])
     return parts[0] if len(parts) == 1 else _join(parts)
 
 
@@ -122,14 +129,14 @@ def iter_prepared(
         msg = f"chunk_size must be 1 or more, not {chunk_size}"
         raise ValueError(msg)
     grid, recipe = _as_grid(grid), _as_recipe(recipe)
-    velocities = _Velocities(radial_velocity)
-    stream = iter(_progress(_arrays(source, on_error), progress))
-    known: list[Resampler] = []
+    velocities = CallerVelocities(radial_velocity)
+    stream = iter(with_progress(_arrays(source, on_error), progress))
+    resamplers: list[Resampler] = []
     count = 0
     while chunk := list(islice(stream, chunk_size)):
         wanted = velocities.take(count, len(chunk))
         count += len(chunk)
-        yield _prepare_chunk(chunk, grid, recipe, wanted, known)
+        yield prepare_chunk(chunk, grid, recipe, wanted, resamplers)
     velocities.finish(count)
 
 
@@ -154,7 +161,8 @@ def _arrays(source: Any, on_error: str) -> Iterable[SpectrumArrays]:
     return iter_arrays(source, on_error=on_error)
 
 
-def _progress(stream: Iterable[Any], progress: bool | None) -> Iterable[Any]:
+def with_progress(stream: Iterable[Any], progress: bool | None) -> Iterable[Any]:
+    """Show a bar while spectra are taken from a stream, if that is wanted."""
     if conf.show_progress if progress is None else progress:
         from tqdm import tqdm
 
@@ -162,7 +170,7 @@ def _progress(stream: Iterable[Any], progress: bool | None) -> Iterable[Any]:
     return stream
 
 
-class _Velocities:
+class CallerVelocities:
     """Velocities of the caller, dealt out in the order of the spectra."""
 
     def __init__(self, given: "float | np.ndarray | u.Quantity | None") -> None:
@@ -175,6 +183,7 @@ class _Velocities:
             raise ValueError(msg)
 
     def take(self, first: int, count: int) -> np.ndarray:
+        """Return the velocities of some spectra, NaN where none is given."""
         if self._values.ndim == 0:
             return np.full(count, float(self._values))
         if first + count > len(self._values):
@@ -183,19 +192,39 @@ class _Velocities:
         return self._values[first : first + count]
 
     def finish(self, count: int) -> None:
+        """Raise if there were fewer spectra than velocities."""
         if self._values.ndim == 1 and len(self._values) != count:
             msg = f"{len(self._values)} radial velocities for {count} spectra"
             raise ValueError(msg)
 
 
-def _prepare_chunk(
+def prepare_chunk(
     chunk: list[SpectrumArrays],
     grid: SpectralGrid,
     recipe: Recipe,
     velocities: np.ndarray,
-    known: list[Resampler],
+    resamplers: list[Resampler],
 ) -> PreparedSpectra:
-    """Prepare one chunk, a few rows in double precision at a time."""
+    """Prepare one chunk, a few rows in double precision at a time.
+
+    Parameters
+    ----------
+    chunk : list of SpectrumArrays
+        The spectra.
+    grid : SpectralGrid
+        Where they go.
+    recipe : Recipe
+        How they get there.
+    velocities : ndarray, shape (n_spectra,)
+        Of the caller, km/s; NaN where not given.
+    resamplers : list of Resampler
+        Kept from chunk to chunk, for spectra that share their pixels.
+
+    Returns
+    -------
+    PreparedSpectra
+        One row for each spectrum.
+    """
     n, shape = len(chunk), (len(chunk), grid.n_pixels)
     flux, valid = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
     variance = np.full(shape, np.nan, np.float32)
@@ -204,7 +233,7 @@ def _prepare_chunk(
     size = max(1, _BLOCK // grid.n_pixels)
     for first in range(0, n, size):
         part = slice(first, first + size)
-        batch = run_recipe(chunk[part], grid, recipe, velocities[part], known)
+        batch = run_recipe(chunk[part], grid, recipe, velocities[part], resamplers)
         with np.errstate(over="ignore"):
             flux[part], variance[part] = batch.flux, batch.variance
         valid[part], scale[part] = batch.valid, batch.scale
@@ -228,7 +257,7 @@ def run_recipe(
     grid: SpectralGrid,
     recipe: Recipe,
     velocities: np.ndarray,
-    known: list[Resampler],
+    resamplers: list[Resampler],
     *,
     keep_divisor: bool = False,
 ) -> Batch:
@@ -240,7 +269,7 @@ def run_recipe(
             _own_pixels(row, grid, recipe)
         rows.append(row)
     step = recipe.stage("resample")[0]
-    batch = get_step("resample").function(rows, step, grid, known=known)
+    batch = get_step("resample").function(rows, step, grid, resamplers=resamplers)
     batch.check_coverage(recipe)
     if keep_divisor:
         batch.divisor = np.ones_like(batch.flux)

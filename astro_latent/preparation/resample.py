@@ -176,23 +176,25 @@ def _aligned(
 
 
 def resample(
-    rows: list[Row], step: Step, grid: SpectralGrid, *, known: list[Resampler]
+    rows: list[Row], step: Step, grid: SpectralGrid, *, resamplers: list[Resampler]
 ) -> Batch:
     """Put spectra on the grid; recipe step ``resample``.
 
-    A pixel is valid if at least ``min_good`` of it comes from good pixels. ``known``
-    keeps the last way found, since neighbours often share their grid.
+    A pixel is valid if at least ``min_good`` of it comes from valid pixels.
+    ``resamplers`` keeps the last way found, since neighbours often share their grid.
     """
     batch = Batch.empty(rows, grid)
     for i, row in enumerate(rows):
         if not row.usable:
             continue
-        if not (known and np.array_equal(known[-1].source, row.wavelength)):
-            known[:] = [Resampler.between(row.wavelength, grid, method=step["method"])]
+        if not (resamplers and np.array_equal(resamplers[-1].source, row.wavelength)):
+            resamplers[:] = [
+                Resampler.between(row.wavelength, grid, method=step["method"])
+            ]
         least = step["min_good"] - _ALIGNED
-        flux, variance, good = known[-1](row.flux, row.variance, row.good)
+        flux, variance, good = resamplers[-1](row.flux, row.variance, row.good)
         batch.flux[i], batch.variance[i] = flux, variance
         batch.valid[i] = (good >= least) & (good > 0) & grid.valid
-        batch.covered[i] = known[-1].coverage >= max(least, _ALIGNED)
+        batch.covered[i] = resamplers[-1].coverage >= max(least, _ALIGNED)
     batch.covered &= grid.valid
     return batch

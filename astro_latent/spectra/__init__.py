@@ -18,6 +18,7 @@ _LAZY = {
     "Format": ".formats",
     "Observation": ".observation",
     "QualityFlag": "..utils.quality",
+    "SpectraLike": ".sources",
     "SpectrumArrays": ".observation",
     "decode_flags": "..utils.quality",
     "estimate_noise": ".checks",

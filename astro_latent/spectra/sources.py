@@ -7,14 +7,24 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import numpy as np
 from astropy.table import Row, Table
 
 from .observation import SpectrumArrays
 
-__all__ = ["Item", "expand_source"]
+if TYPE_CHECKING:
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
+
+__all__ = ["Item", "SpectraLike", "expand_source"]
+
+#: Whatever spectra can be read from: paths, folders and globs, tables with a column of
+#: paths, specutils objects, arrays, and iterables of those.
+SpectraLike: TypeAlias = Union[
+    str, os.PathLike[str], Table, Row, SpectrumArrays, "Spectrum", "SpectrumList",
+    "SpectrumCollection", Iterable[Any],
+]  # fmt: skip
 
 _ENDINGS = tuple(
     f"{ending}{packed}"

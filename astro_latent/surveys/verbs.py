@@ -64,7 +64,8 @@ def list_surveys() -> Table:
     -------
     `~astropy.table.Table`
         One row per survey: name, title, wavelength range, medium, frame, resolving
-        power, normalisation, models, licence, citation. NaN and "unknown" mean that it varies.
+        power, normalisation, models, licence, citation. NaN and "unknown" mean that it
+        varies.
 
     Examples
     --------

@@ -62,7 +62,14 @@ COLUMNS = _named(
         "meta.note",
         "Origin of that velocity: file, caller, cross-correlation, none",
     ),
-    ColumnInfo("flags", "", "meta.code.qual", "Quality bits; 0 is good"),
+    ColumnInfo("model", "", "meta.id", "Model that the results are from"),
+    ColumnInfo("flags", "", "meta.code.qual", "Quality bits: notices and reservations"),
+    ColumnInfo(
+        "usable",
+        "",
+        "meta.code.qual",
+        "True where no quality bit speaks against the results; notices do not",
+    ),
     ColumnInfo("message", "", "meta.note", "Why the row is flagged"),
     ColumnInfo("latent", "", "stat.param", "Latent features: posterior mean per node"),
     ColumnInfo(

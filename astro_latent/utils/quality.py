@@ -17,6 +17,7 @@ __all__ = [
     "QUALITY_FLAGS",
     "QualityFlag",
     "decode_flags",
+    "explain_flags",
 ]
 
 
@@ -48,6 +49,8 @@ class QualityFlag(IntFlag):
     POOR_RECONSTRUCTION = 1 << 22
     DOUBLE_LINED = 1 << 23
     EMISSION_LINES = 1 << 24
+    NO_MODEL = 1 << 25
+    MODEL_BY_COVERAGE = 1 << 26
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -79,17 +82,26 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.POOR_RECONSTRUCTION: "the model cannot reconstruct the spectrum",
         QualityFlag.DOUBLE_LINED: "a second, shifted set of lines is seen",
         QualityFlag.EMISSION_LINES: "emission is seen where the model knows none",
+        QualityFlag.NO_MODEL: "no model suits the spectrum",
+        QualityFlag.MODEL_BY_COVERAGE: "survey unknown; the model suits by coverage",
     }.items()
 }
 
 #: Bits that make a spectrum unusable: its row holds NaN.
 FATAL_FLAGS = int(
-    QualityFlag.UNREADABLE | QualityFlag.NO_SIGNAL | QualityFlag.NO_OVERLAP
+    QualityFlag.UNREADABLE
+    | QualityFlag.NO_SIGNAL
+    | QualityFlag.NO_OVERLAP
+    | QualityFlag.NO_MODEL
 )
 
 
 #: Bits that say how something was done, not that anything is wrong.
-NOTICE_FLAGS = int(QualityFlag.NOISE_ESTIMATED | QualityFlag.RV_MEASURED)
+NOTICE_FLAGS = int(
+    QualityFlag.NOISE_ESTIMATED
+    | QualityFlag.RV_MEASURED
+    | QualityFlag.MODEL_BY_COVERAGE
+)
 
 
 @overload
@@ -147,3 +159,31 @@ def decode_flags(
         for value in values.ravel().tolist()
     ]
     return names[0] if values.ndim == 0 else names
+
+
+def explain_flags(flags: int, message: str = "") -> str:
+    """Say why a row is flagged, notices aside.
+
+    Parameters
+    ----------
+    flags : int
+        One value of the ``flags`` column.
+    message : str, optional
+        Details that are known.
+
+    Returns
+    -------
+    str
+        The meaning of each bit that speaks against the row, and the details.
+
+    Examples
+    --------
+    >>> from astro_latent.utils.quality import explain_flags
+    >>> explain_flags(1 << 9, "S/N 8, 20 needed")
+    'signal-to-noise below what the model was trained on; S/N 8, 20 needed'
+    >>> explain_flags(1 << 8)
+    ''
+    """
+    against = int(flags) & ~NOTICE_FLAGS
+    texts = [text for bit, text in QUALITY_FLAGS.values() if against & bit]
+    return "; ".join(part for part in (*texts, message) if part)

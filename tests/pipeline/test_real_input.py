@@ -2,10 +2,8 @@
 
 import shutil
 import subprocess
-from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from astro_latent.pipeline import encode_spectra, predict_parameters
 from astro_latent.preparation import APOGEE_RECIPE, HARPS_RECIPE, get_grid
@@ -38,31 +36,6 @@ def test_thousand_rows_with_three_bad_ones_stay_in_order(tmp_path, spectra, pred
     assert table["obs_id"][10] == "empty"
     assert table["obs_id"][11] == "star2"
     assert all(table["message"][bad])
-
-
-def test_model_is_chosen_by_the_survey_of_the_first_readable_file(
-    tmp_path, monkeypatch, spectra, predictor
-):
-    from astro_latent import models
-
-    asked = []
-
-    def load_model(name, *, device):
-        asked.append((name, device))
-        return predictor
-
-    monkeypatch.setattr(models, "load_model", load_model, raising=False)
-    star = replace(
-        spectra[0], observation=replace(spectra[0].observation, survey="apogee")
-    )
-    table = predict_parameters(iter([tmp_path / "missing.fits", star]), device="cpu")
-    assert asked == [("apogee_starnet_v1", "cpu")]
-    assert len(table) == 2
-
-
-def test_unknown_survey_asks_for_a_model(spectra):
-    with pytest.raises(ValueError, match="no model belongs to survey ''; pass model="):
-        predict_parameters(spectra)
 
 
 def test_apogee_files_become_rows(real_data, tmp_path, predictor):

@@ -5,7 +5,6 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable, Table
 
-from astro_latent import tables
 from astro_latent.pipeline import encode_spectra, iter_results, predict_parameters
 from astro_latent.utils.quality import QualityFlag
 
@@ -122,12 +121,8 @@ def test_device_for_a_loaded_model_is_refused(spectra, encoder):
 
 
 def test_query_of_an_observation_table_is_kept(monkeypatch, spectra, encoder):
-    import astro_latent.preparation.prepare as prepare
+    from astro_latent.pipeline import loop
 
-    monkeypatch.setattr(prepare, "_arrays", lambda source, on_error: iter(spectra))
+    monkeypatch.setattr(loop, "iter_arrays", lambda source: iter(spectra))
     source = Table({"path": ["a", "b", "c", "d"]}, meta={"query": "SELECT 1"})
     assert encode_spectra(source, model=encoder).meta["query"] == "SELECT 1"
-
-
-def test_public_names():
-    assert {"encode_spectra", "predict_parameters", "read_table"} <= set(tables.__all__)

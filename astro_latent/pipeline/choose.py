@@ -1,0 +1,224 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Which model suits a spectrum: by its survey, else by what it covers.
+
+Only configurations are read here; no network is loaded before a spectrum needs it.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..models.config import ModelConfig
+from ..models.locate import ModelLike, weights_configs
+from ..spectra.observation import SpectrumArrays
+from ..surveys import SURVEYS
+from ..utils.quality import QualityFlag
+
+if TYPE_CHECKING:
+    from ..models import SpectralModel
+
+__all__ = ["Choice", "ModelChooser", "OneModel", "as_chooser"]
+
+#: Share of a model's pixels that a spectrum has to cover to be taken for its kind.
+_COVERED = 0.5
+#: Its pixels may be this many times as wide as those of the model.
+_COARSE = 2.0
+#: Its resolving power, where it is known, must reach this share of the model's.
+_SHARP = 0.7
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model a spectrum goes to, and why.
+
+    Parameters
+    ----------
+    model : SpectralModel or None
+        None if there is none.
+    flag : int
+        ``NO_MODEL``, ``MODEL_BY_COVERAGE`` or none.
+    message : str
+        For a person.
+    """
+
+    model: "SpectralModel | None"
+    flag: int = 0
+    message: str = ""
+
+
+class OneModel:
+    """The answer of those who named their model: that one for every spectrum."""
+
+    def __init__(self, model: "SpectralModel") -> None:
+        self.default: SpectralModel | None = model
+        self.used = [model]
+
+    def choose(self, arrays: SpectrumArrays) -> Choice:
+        """Return the model that was named."""
+        return Choice(self.default)
+
+
+class ModelChooser:
+    """Finds a model for each spectrum among those that can be loaded by name.
+
+    Parameters
+    ----------
+    task : {"encode", "predict"}
+        What the model has to do.
+    device : str, optional
+        Where models run; by default as configured.
+    """
+
+    def __init__(self, task: str, device: str | None = None) -> None:
+        self._task, self._device = task, device
+        self._loaded: dict[str, SpectralModel] = {}
+        self.default: SpectralModel | None = None  # of no spectra
+
+    @property
+    def used(self) -> list["SpectralModel"]:
+        """The models that spectra were given to, in the order in which they came up."""
+        return list(self._loaded.values())
+
+    @cached_property
+    def _candidates(self) -> dict[str, ModelConfig]:
+        """Configurations of the models that can do the task, first choices first."""
+        configs = {
+            name: config
+            for name, config in weights_configs().items()
+            if config.task == self._task
+        }
+        order = [name for names in _recommended().values() for name in names]
+        ranks = {name: rank for rank, name in enumerate(order)}
+        return dict(
+            sorted(configs.items(), key=lambda it: ranks.get(it[0], len(ranks)))
+        )
+
+    def choose(self, arrays: SpectrumArrays) -> Choice:
+        """Find the model for a spectrum.
+
+        Parameters
+        ----------
+        arrays : SpectrumArrays
+            The spectrum.
+
+        Returns
+        -------
+        Choice
+            A model, or None with the flag ``NO_MODEL`` and a message that names the
+            nearest model and what speaks against it.
+        """
+        if not len(arrays.wavelength):
+            return Choice(None)  # nothing was read, and the row says so
+        survey = arrays.observation.survey.lower()
+        misfits = {name: _misfit(arrays, c) for name, c in self._candidates.items()}
+        fits = [name for name, misfit in misfits.items() if misfit is None]
+        own = [name for name in fits if _same_survey(survey, self._candidates[name])]
+        if own:
+            return Choice(self._load(own[0]))
+        if fits and not survey:
+            text = f"survey unknown; {fits[0]} suits by coverage and resolution"
+            return Choice(self._load(fits[0]), QualityFlag.MODEL_BY_COVERAGE, text)
+        return Choice(None, QualityFlag.NO_MODEL, self._refusal(survey, misfits))
+
+    def _load(self, name: str) -> "SpectralModel":
+        from ..models import load_model
+
+        if name not in self._loaded:
+            self._loaded[name] = load_model(name, device=self._device)
+        return self._loaded[name]
+
+    def _refusal(self, survey: str, misfits: dict[str, str | None]) -> str:
+        """Name the nearest model, and what speaks against it."""
+        what = f"survey {survey!r}" if survey else "a spectrum of unknown survey"
+        if not misfits:
+            return f"no model here can {self._task}"
+        mine = [n for n in misfits if _same_survey(survey, self._candidates[n])]
+        fitting = [name for name, misfit in misfits.items() if misfit is None]
+        nearest = (mine or fitting or list(misfits))[0]
+        why = misfits[nearest] or f"it is for {self._candidates[nearest].survey}"
+        return f"no model suits {what}; nearest: {nearest}, but {why}"
+
+
+@cache
+def _recommended() -> dict[str, tuple[str, ...]]:
+    """Models that the folders of the surveys name, by survey."""
+    return {name: SURVEYS[name].models for name in SURVEYS}
+
+
+def _same_survey(survey: str, config: ModelConfig) -> bool:
+    """Whether a spectrum's survey, such as ``apogee-2n``, is that of a model."""
+    return bool(survey) and survey.startswith(config.survey.lower())
+
+
+def _misfit(arrays: SpectrumArrays, config: ModelConfig) -> str | None:
+    """Say what speaks against a model for a spectrum; None if nothing does."""
+    grid = config.grid
+    wanted = grid.wavelength[grid.valid]
+    low, high = arrays.wavelength[0], arrays.wavelength[-1]
+    covered = np.mean((wanted >= low * 0.998) & (wanted <= high * 1.002))
+    if covered < _COVERED:
+        return (
+            f"it covers {wanted[0]:.0f} to {wanted[-1]:.0f} Angstrom, the spectrum "
+            f"{low:.0f} to {high:.0f}"
+        )
+    inside = arrays.wavelength[
+        (arrays.wavelength >= wanted[0]) & (arrays.wavelength <= wanted[-1])
+    ]
+    mine, its = _step(inside), _step(wanted)
+    if not mine < _COARSE * its:
+        return f"its pixels are {its:.2g} of the wavelength wide, these {mine:.2g}"
+    sharpness = arrays.observation.resolving_power
+    if sharpness < _SHARP * grid.resolving_power:
+        return f"it needs R = {grid.resolving_power:.0f}, this has {sharpness:.0f}"
+    return None
+
+
+def _step(wavelength: np.ndarray) -> float:
+    """Median width of pixels over their wavelength."""
+    if len(wavelength) < 2:
+        return np.inf
+    return float(np.median(np.diff(wavelength) / wavelength[1:]))
+
+
+def as_chooser(
+    model: ModelLike | None, task: str, device: str | None
+) -> "OneModel | ModelChooser":
+    """Turn the argument ``model`` of a verb into what chooses.
+
+    Parameters
+    ----------
+    model : str, path-like, SpectralModel or None
+        None finds a model for each spectrum.
+    task : {"encode", "predict"}
+        What it has to do.
+    device : str, optional
+        Where it runs.
+
+    Returns
+    -------
+    OneModel or ModelChooser
+        With the method ``choose``.
+
+    Raises
+    ------
+    TypeError
+        If the model cannot do the task.
+    ValueError
+        If a device is given for a model that is loaded already.
+    """
+    if model is None:
+        return ModelChooser(task, device)
+    if isinstance(model, str | os.PathLike):
+        from ..models import load_model
+
+        model = load_model(model, device=device)
+    elif device is not None:
+        msg = f"the model is loaded already; device={device!r} goes to load_model"
+        raise ValueError(msg)
+    if task not in model.capabilities:
+        msg = f"model {model.name!r} can {', '.join(model.capabilities)}, not {task}"
+        raise TypeError(msg)
+    return OneModel(model)

@@ -1,0 +1,188 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The loop: read, choose a model, prepare, run, lay out rows, hand them on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from astropy import units as u
+
+from ..preparation.prepare import CallerVelocities, prepare_chunk, with_progress
+from ..preparation.resample import Resampler
+from ..spectra import iter_arrays
+from ..spectra.observation import SpectrumArrays
+from ..spectra.sources import SpectraLike
+from .choose import Choice, ModelChooser, OneModel
+from .rows import Rows, observed_rows, result_rows, stack_rows
+
+if TYPE_CHECKING:
+    from ..models import SpectralModel
+
+__all__ = ["MemorySink", "Sink", "Task", "iter_rows", "push_rows"]
+
+#: Spectra in memory at a time: so many, or so many pixels (about 100 MB of them).
+_ROWS_IN_FLIGHT, _PIXELS_IN_FLIGHT = 1024, 2**23
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of the models.
+
+    Parameters
+    ----------
+    name : {"encode", "predict"}
+        The verb.
+    reconstruct : bool, optional
+        Whether encoders decode as well.
+    """
+
+    name: str
+    reconstruct: bool = True
+
+
+class Sink(Protocol):
+    """Whatever takes rows as they come: a table in memory, a file."""
+
+    def write(self, rows: Rows) -> None:
+        """Take the next rows."""
+        ...
+
+
+class MemorySink:
+    """Keeps rows, for a table in memory."""
+
+    def __init__(self) -> None:
+        self._parts: list[Rows] = []
+
+    def write(self, rows: Rows) -> None:
+        """Keep the next rows."""
+        self._parts.append(rows)
+
+    def rows(self) -> Rows:
+        """Return all rows."""
+        return stack_rows(self._parts)
+
+
+def push_rows(
+    spectra: SpectraLike,
+    chooser: OneModel | ModelChooser,
+    task: Task,
+    sink: Sink,
+    *,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    batch_size: int | None = None,
+    progress: bool | None = None,
+) -> None:
+    """Send spectra all the way from their source to a sink.
+
+    Parameters
+    ----------
+    spectra : SpectraLike
+        As for `~astro_latent.spectra.iter_arrays`.
+    chooser : OneModel or ModelChooser
+        What finds the model of each spectrum.
+    task : Task
+        What is asked of it.
+    sink : Sink
+        Where the rows go; also if there are no spectra, it is given no rows once.
+    radial_velocity : float, array_like or Quantity, optional
+        Barycentric velocities of the caller, km/s, one for all or one each.
+    batch_size : int, optional
+        Spectra in memory at a time.
+    progress : bool, optional
+        Show a bar.
+    """
+    for rows in iter_rows(
+        spectra,
+        chooser,
+        task,
+        radial_velocity=radial_velocity,
+        batch_size=batch_size,
+        progress=progress,
+    ):
+        sink.write(rows)
+
+
+def iter_rows(
+    spectra: SpectraLike,
+    chooser: OneModel | ModelChooser,
+    task: Task,
+    *,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    batch_size: int | None = None,
+    progress: bool | None = None,
+) -> Iterator[Rows]:
+    """Yield rows chunk by chunk, in order; see `push_rows`."""
+    if batch_size is not None and batch_size < 1:
+        msg = f"batch_size must be 1 or more, not {batch_size}"
+        raise ValueError(msg)
+    velocities = CallerVelocities(radial_velocity)
+    resamplers: dict[str, list[Resampler]] = {}
+    stream = with_progress(iter_arrays(spectra), progress)
+    count = 0
+    for chunk in _chunks(stream, batch_size):
+        wanted = velocities.take(count, len(chunk))
+        count += len(chunk)
+        yield _run_chunk(chunk, chooser, task, wanted, resamplers)
+    velocities.finish(count)
+    if not count:
+        yield _run_chunk([], chooser, task, np.zeros(0), resamplers)
+
+
+def _chunks(
+    stream: Iterable[SpectrumArrays], batch_size: int | None
+) -> Iterator[list[SpectrumArrays]]:
+    """Join spectra until they are so many or so long."""
+    chunk: list[SpectrumArrays] = []
+    n_pixels = 0
+    for arrays in stream:
+        chunk.append(arrays)
+        n_pixels += len(arrays.wavelength)
+        full = n_pixels >= _PIXELS_IN_FLIGHT or len(chunk) >= _ROWS_IN_FLIGHT
+        if len(chunk) == batch_size or (batch_size is None and full):
+            yield chunk
+            chunk, n_pixels = [], 0
+    if chunk:
+        yield chunk
+
+
+def _run_chunk(
+    chunk: list[SpectrumArrays],
+    chooser: OneModel | ModelChooser,
+    task: Task,
+    velocities: np.ndarray,
+    resamplers: dict[str, list[Resampler]],
+) -> Rows:
+    """Run each model on its spectra of a chunk, and put the rows in order again."""
+    choices = [chooser.choose(arrays) for arrays in chunk]
+    groups: dict[SpectralModel | None, list[int]] = {}
+    for row, choice in enumerate(choices):
+        groups.setdefault(choice.model, []).append(row)
+    if not groups:
+        groups = {chooser.default: []}
+    parts, order = [], []
+    for model, at in groups.items():
+        mine = [_noted(chunk[row], choices[row]) for row in at]
+        order += at
+        if model is None:
+            parts.append(observed_rows([arrays.observation for arrays in mine]))
+            continue
+        kept = resamplers.setdefault(model.name, [])
+        prepared = prepare_chunk(mine, model.grid, model.recipe, velocities[at], kept)
+        parts.append(
+            result_rows(model, prepared, task.name, reconstruct=task.reconstruct)
+        )
+    rows = stack_rows(parts)
+    if len(parts) > 1:
+        back = np.argsort(order)
+        rows.columns = {name: values[back] for name, values in rows.columns.items()}
+    return rows
+
+
+def _noted(arrays: SpectrumArrays, choice: Choice) -> SpectrumArrays:
+    """Write what came of the choice into the observation."""
+    if not choice.flag:
+        return arrays
+    observation = arrays.observation.flagged(choice.flag, choice.message)
+    return replace(arrays, observation=observation)

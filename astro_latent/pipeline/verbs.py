@@ -1,0 +1,207 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra in, table out: latent features and stellar parameters, one row each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+
+from ..models import ModelLike
+from ..spectra.sources import SpectraLike
+from ..tables.fields import assemble
+from ..tables.result_table import ResultTable
+from .choose import ModelChooser, OneModel, as_chooser
+from .loop import MemorySink, Task, iter_rows, push_rows
+from .provenance import provenance
+from .rows import Rows, describe_rows
+
+__all__ = ["encode_spectra", "iter_results", "predict_parameters"]
+
+
+def encode_spectra(
+    spectra: SpectraLike,
+    *,
+    model: ModelLike | None = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool | None = None,
+    reconstruct: bool = True,
+) -> ResultTable:
+    """Compute the latent features of spectra.
+
+    Parameters
+    ----------
+    spectra : object
+        One spectrum, a list, a ``SpectrumList`` or ``SpectrumCollection``, paths, a
+        folder or glob, or a table of observations with a column of paths.
+    model : str, path-like or SpectralModel, optional
+        Name or folder of weights, or a loaded model. By default a model is found for
+        each spectrum: by its survey, or where that is unknown by what it covers.
+    radial_velocity : float, array_like or Quantity, optional
+        Barycentric velocity of the stars, km/s, one for all or one each, for models
+        that expect rest wavelengths. It wins over what the files say.
+    batch_size : int, optional
+        Spectra in memory at a time; by default about 100 MB of flux.
+    device : str, optional
+        Where the model runs; by default as configured.
+    progress : bool, optional
+        Show a progress bar; by default as configured.
+    reconstruct : bool, optional
+        Decode as well, and tell how well the spectrum is reproduced; False saves half
+        of the time.
+
+    Returns
+    -------
+    ResultTable
+        One row per spectrum, in order. Rows of unusable spectra hold NaN and a flag;
+        so do those that no model suits, and their message names the nearest.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    TypeError
+        If the model is not an encoder, or the input nothing that holds spectra.
+
+    Examples
+    --------
+    >>> from astro_latent.pipeline import encode_spectra
+    >>> table = encode_spectra("spectra/*.fits")  # doctest: +SKIP
+    >>> table["obs_id", "latent", "flags"]  # doctest: +SKIP
+    """
+    return _gather(
+        spectra,
+        model,
+        Task(name="encode", reconstruct=reconstruct),
+        device,
+        radial_velocity=radial_velocity,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def predict_parameters(
+    spectra: SpectraLike,
+    *,
+    model: ModelLike | None = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool | None = None,
+) -> ResultTable:
+    """Predict stellar parameters, with errors.
+
+    Parameters
+    ----------
+    spectra : object
+        As for `encode_spectra`.
+    model : str, path-like or SpectralModel, optional
+        Name or folder of weights, or a loaded model. By default a model is found for
+        each spectrum: by its survey, or where that is unknown by what it covers.
+    radial_velocity, batch_size, device, progress
+        As for `encode_spectra`.
+
+    Returns
+    -------
+    ResultTable
+        One row per spectrum, in order: each label with its total error, the part from
+        the flux and the part from the model, their covariance, a domain score and the
+        name of the model. A label is NaN where the model of the row does not give it.
+        Rows of unusable spectra hold NaN and a flag, and so do those that no model
+        suits.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    TypeError
+        If the model predicts no labels, or the input nothing that holds spectra.
+
+    Examples
+    --------
+    >>> from astro_latent.pipeline import predict_parameters
+    >>> table = predict_parameters("apogee/*.fits")  # doctest: +SKIP
+    >>> table["obs_id", "teff", "teff_error", "flags"]  # doctest: +SKIP
+    """
+    return _gather(
+        spectra,
+        model,
+        Task(name="predict"),
+        device,
+        radial_velocity=radial_velocity,
+        batch_size=batch_size,
+        progress=progress,
+    )
+
+
+def iter_results(
+    spectra: SpectraLike,
+    *,
+    model: ModelLike,
+    task: str,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    progress: bool | None = None,
+    reconstruct: bool = True,
+) -> "Iterator[ResultTable]":
+    """Yield results in pieces, for more spectra than a table in memory should hold.
+
+    Parameters
+    ----------
+    spectra : object
+        As for `encode_spectra`.
+    model : str, path-like or SpectralModel
+        Name or folder of weights, or a loaded model.
+    task : {"encode", "predict"}
+        What to do.
+    radial_velocity, batch_size, device, progress, reconstruct
+        As for `encode_spectra`.
+
+    Yields
+    ------
+    ResultTable
+        Up to ``batch_size`` rows, in order; feed them to a `TableWriter`.
+
+    Raises
+    ------
+    TypeError
+        If the model cannot do the task.
+    """
+    chooser = as_chooser(model, task, device)
+    for rows in iter_rows(
+        spectra,
+        chooser,
+        Task(name=task, reconstruct=reconstruct),
+        radial_velocity=radial_velocity,
+        batch_size=batch_size,
+        progress=progress,
+    ):
+        yield _table(rows, chooser, task, spectra)
+
+
+def _gather(
+    spectra: SpectraLike,
+    model: ModelLike | None,
+    task: Task,
+    device: str | None,
+    **options: Any,
+) -> ResultTable:
+    """Send spectra through the loop into a table in memory."""
+    chooser, sink = as_chooser(model, task.name, device), MemorySink()
+    push_rows(spectra, chooser, task, sink, **options)
+    return _table(sink.rows(), chooser, task.name, spectra)
+
+
+def _table(
+    rows: Rows, chooser: OneModel | ModelChooser, task: str, spectra: SpectraLike
+) -> ResultTable:
+    """Make a table of rows, with all that is known of their origin."""
+    meta = provenance(chooser.used, spectra)
+    if task == "predict":
+        meta["labels"] = list(rows.labels)
+    what = {"predict": "Stellar parameters", "encode": "Latent features"}[task]
+    meta["description"] = f"{what} by {meta['model'] or 'no model'}"
+    return assemble(*describe_rows(rows), meta, kind=ResultTable)
