@@ -5,7 +5,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import EXIT_OK, add_output, check_output, complain, show_table
+from .common import EXIT_OK, add_output, complain
+from .output import check_output, write_result
+from .show import show_table
 
 __all__ = ["add_arguments", "run"]
 
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         join=options.join,
     )
     if options.output:
-        matched.write(options.output, overwrite=options.overwrite)
+        write_result(matched, options)
     else:
         show_table(matched[_shown(matched)])
     found = matched[matched["n_match"] > 0]

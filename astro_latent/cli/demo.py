@@ -5,7 +5,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from .common import EXIT_OK, complain, say, show_table
+from .common import EXIT_OK, complain
+from .show import say, show_table
 
 if TYPE_CHECKING:
     from ..surveys.sample.survey import SampleSurvey

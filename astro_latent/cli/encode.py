@@ -3,7 +3,9 @@
 
 import argparse
 
-from .common import add_result_options, check_output, expand_inputs, finish
+from .common import add_result_options, run_options
+from .inputs import expand_inputs, find_missing
+from .output import check_output, finish
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,20 +20,6 @@ def run(options: argparse.Namespace) -> int:
     from ..pipeline import encode_spectra
 
     check_output(options)
-    table = encode_spectra(
-        expand_inputs(options.inputs),
-        **({"model": options.model} if options.model else {}),
-        radial_velocity=options.radial_velocity,
-        batch_size=options.batch_size,
-        device=options.device,
-        progress=not options.no_progress,
-    )
-    columns = [
-        "obs_id",
-        "target_name",
-        "snr",
-        "reconstruction_error",
-        "flags",
-        "latent",
-    ]
-    return finish(table, options, columns)
+    inputs = expand_inputs(options.inputs)
+    table = encode_spectra(inputs, **run_options(options))
+    return finish(table, options, find_missing(inputs))

@@ -5,7 +5,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, EXIT_OK, complain, say, table_path
+from .common import EXIT_FAILED, EXIT_OK, complain, table_path
+from .show import say
 
 if TYPE_CHECKING:
     from astropy.table import Table

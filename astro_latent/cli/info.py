@@ -5,7 +5,9 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from .common import EXIT_OK, add_inputs, complain, expand_inputs, show_table
+from .common import EXIT_FAILED, EXIT_OK, add_inputs, complain
+from .inputs import expand_inputs, find_missing
+from .show import show_table
 
 if TYPE_CHECKING:
     from ..spectra.observation import SpectrumArrays
@@ -27,14 +29,15 @@ def run(options: argparse.Namespace) -> int:
 
     kinds = {"visits": True} if options.visits else {}
     rows, unread = [], []
-    for arrays in iter_arrays(expand_inputs(options.inputs), **kinds):
+    inputs = expand_inputs(options.inputs)
+    for arrays in iter_arrays(inputs, **kinds):
         rows.append(_row(arrays))
         if not len(arrays.wavelength):
             unread.append(arrays.observation.message)
     show_table(Table(rows))
     for message in unread:
         complain(message)
-    return EXIT_OK
+    return EXIT_FAILED if find_missing(inputs) else EXIT_OK
 
 
 def _row(arrays: "SpectrumArrays") -> dict[str, object]:

@@ -3,7 +3,9 @@
 
 import argparse
 
-from .common import add_result_options, check_output, expand_inputs, finish
+from .common import add_result_options, run_options
+from .inputs import expand_inputs, find_missing
+from .output import check_output, finish
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,16 +20,6 @@ def run(options: argparse.Namespace) -> int:
     from ..pipeline import predict_parameters
 
     check_output(options)
-    table = predict_parameters(
-        expand_inputs(options.inputs),
-        model=options.model,
-        radial_velocity=options.radial_velocity,
-        batch_size=options.batch_size,
-        device=options.device,
-        progress=not options.no_progress,
-    )
-    labels = [
-        f"{label}{end}" for label in table.meta["labels"] for end in ("", "_error")
-    ]
-    columns = ["obs_id", "target_name", "snr", *labels, "domain_score", "flags"]
-    return finish(table, options, columns)
+    inputs = expand_inputs(options.inputs)
+    table = predict_parameters(inputs, **run_options(options))
+    return finish(table, options, find_missing(inputs))

@@ -4,7 +4,9 @@
 import argparse
 from pathlib import Path
 
-from .common import EXIT_OK, add_inputs, check_output, complain, expand_inputs
+from .common import EXIT_OK, add_inputs, complain
+from .inputs import expand_inputs
+from .output import check_output
 
 __all__ = ["add_arguments", "run"]
 

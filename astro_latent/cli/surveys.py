@@ -3,7 +3,8 @@
 
 import argparse
 
-from .common import EXIT_OK, show_table
+from .common import EXIT_OK
+from .show import show_table
 
 __all__ = ["add_arguments", "run"]
 

@@ -1,9 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The loop: read, choose a model, prepare, run, lay out rows, hand them on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from astropy import units as u
@@ -71,6 +71,7 @@ def push_rows(
     sink: Sink,
     *,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
 ) -> None:
@@ -88,6 +89,9 @@ def push_rows(
         Where the rows go; also if there are no spectra, it is given no rows once.
     radial_velocity : float, array_like or Quantity, optional
         Barycentric velocities of the caller, km/s, one for all or one each.
+    facts : mapping, optional
+        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
+        they do not say it themselves.
     batch_size : int, optional
         Spectra in memory at a time.
     progress : bool, optional
@@ -98,6 +102,7 @@ def push_rows(
         chooser,
         task,
         radial_velocity=radial_velocity,
+        facts=facts,
         batch_size=batch_size,
         progress=progress,
     ):
@@ -110,6 +115,7 @@ def iter_rows(
     task: Task,
     *,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     progress: bool | None = None,
 ) -> Iterator[Rows]:
@@ -119,7 +125,7 @@ def iter_rows(
         raise ValueError(msg)
     velocities = CallerVelocities(radial_velocity)
     resamplers: dict[str, list[Resampler]] = {}
-    stream = with_progress(iter_arrays(spectra), progress)
+    stream = with_progress(_stated(iter_arrays(spectra), facts or {}), progress)
     count = 0
     for chunk in _chunks(stream, batch_size):
         wanted = velocities.take(count, len(chunk))
@@ -128,6 +134,26 @@ def iter_rows(
     velocities.finish(count)
     if not count:
         yield _run_chunk([], chooser, task, np.zeros(0), resamplers)
+
+
+def _stated(
+    stream: Iterable[SpectrumArrays], facts: Mapping[str, Any]
+) -> Iterator[SpectrumArrays]:
+    """Fill in what the caller knows and the spectra do not say."""
+    unknown = set(facts) - {"medium", "frame", "resolving_power", "survey"}
+    if unknown:
+        msg = f"facts {sorted(unknown)} cannot be stated; medium, frame, "
+        msg += "resolving_power and survey can"
+        raise ValueError(msg)
+    for arrays in stream:
+        known = arrays.observation
+        new = {
+            name: value
+            for name, value in facts.items()
+            if getattr(known, name) in ("unknown", "")
+            or getattr(known, name) != getattr(known, name)
+        }
+        yield replace(arrays, observation=replace(known, **new)) if new else arrays
 
 
 def _chunks(

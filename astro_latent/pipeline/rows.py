@@ -79,26 +79,23 @@ def result_rows(
     Rows
         One row for each spectrum.
     """
-    rows = observed_rows(prepared.observations)
-    columns = rows.columns
+    columns = _observed(prepared.observations)
     columns["radial_velocity_used"] = prepared.radial_velocity.astype("f4")
     sources = np.array(prepared.radial_velocity_source, dtype="U")
     columns["radial_velocity_source"] = sources
     columns["model"] = np.full(len(prepared), model.name)
     outputs = {output.name: output for output in model.outputs}
     if task == "predict":
-        rows.labels = tuple(outputs)
-        found = _labels(model, prepared, rows.labels)
+        found = _labels(model, prepared, tuple(outputs))
     else:
         found = _latents(model, prepared, reconstruct)
     flags = prepared.flags | found.pop("flags")
     unusable = ~prepared.usable
     for values in found.values():
         values[unusable] = np.nan
-    rows.outputs = outputs
     columns.update(found)
     _judge(columns, flags)
-    return rows
+    return Rows(columns, tuple(outputs) if task == "predict" else (), outputs)
 
 
 def observed_rows(observations: Sequence[Observation]) -> Rows:
@@ -114,6 +111,13 @@ def observed_rows(observations: Sequence[Observation]) -> Rows:
     Rows
         One row for each spectrum.
     """
+    columns = _observed(observations)
+    _judge(columns, np.array([seen.flags for seen in observations], dtype="i4"))
+    return Rows(columns)
+
+
+def _observed(observations: Sequence[Observation]) -> dict[str, np.ndarray]:
+    """Lay out what is known of spectra, with nothing in place of results."""
 
     def text(name: str) -> np.ndarray:
         return np.array([getattr(o, name) for o in observations], dtype="U")
@@ -121,7 +125,7 @@ def observed_rows(observations: Sequence[Observation]) -> Rows:
     def number(name: str, dtype: str = "f8") -> np.ndarray:
         return np.array([getattr(o, name) for o in observations], dtype=dtype)
 
-    columns = {
+    return {
         "obs_id": text("obs_id"),
         "target_name": text("target_name"),
         "survey": text("survey"),
@@ -135,8 +139,6 @@ def observed_rows(observations: Sequence[Observation]) -> Rows:
         "model": np.full(len(observations), "", dtype="U1"),
         "message": text("message"),
     }
-    _judge(columns, number("flags", "i4"))
-    return Rows(columns)
 
 
 def _judge(columns: dict[str, np.ndarray], flags: np.ndarray) -> None:

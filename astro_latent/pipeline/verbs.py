@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra in, table out: latent features and stellar parameters, one row each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ def encode_spectra(
     *,
     model: ModelLike | None = None,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool | None = None,
@@ -42,6 +43,9 @@ def encode_spectra(
     radial_velocity : float, array_like or Quantity, optional
         Barycentric velocity of the stars, km/s, one for all or one each, for models
         that expect rest wavelengths. It wins over what the files say.
+    facts : mapping, optional
+        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
+        they do not say it themselves.
     batch_size : int, optional
         Spectra in memory at a time; by default about 100 MB of flux.
     device : str, optional
@@ -77,6 +81,7 @@ def encode_spectra(
         Task(name="encode", reconstruct=reconstruct),
         device,
         radial_velocity=radial_velocity,
+        facts=facts,
         batch_size=batch_size,
         progress=progress,
     )
@@ -87,6 +92,7 @@ def predict_parameters(
     *,
     model: ModelLike | None = None,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool | None = None,
@@ -100,7 +106,7 @@ def predict_parameters(
     model : str, path-like or SpectralModel, optional
         Name or folder of weights, or a loaded model. By default a model is found for
         each spectrum: by its survey, or where that is unknown by what it covers.
-    radial_velocity, batch_size, device, progress
+    radial_velocity, facts, batch_size, device, progress
         As for `encode_spectra`.
 
     Returns
@@ -131,6 +137,7 @@ def predict_parameters(
         Task(name="predict"),
         device,
         radial_velocity=radial_velocity,
+        facts=facts,
         batch_size=batch_size,
         progress=progress,
     )
@@ -142,6 +149,7 @@ def iter_results(
     model: ModelLike,
     task: str,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool | None = None,
@@ -157,7 +165,7 @@ def iter_results(
         Name or folder of weights, or a loaded model.
     task : {"encode", "predict"}
         What to do.
-    radial_velocity, batch_size, device, progress, reconstruct
+    radial_velocity, facts, batch_size, device, progress, reconstruct
         As for `encode_spectra`.
 
     Yields
@@ -176,6 +184,7 @@ def iter_results(
         chooser,
         Task(name=task, reconstruct=reconstruct),
         radial_velocity=radial_velocity,
+        facts=facts,
         batch_size=batch_size,
         progress=progress,
     ):

@@ -4,7 +4,7 @@
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
@@ -17,7 +17,7 @@ from .observation import SpectrumArrays
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
-__all__ = ["Item", "SpectraLike", "expand_source"]
+__all__ = ["Item", "SpectraLike", "expand_source", "find_path_column"]
 
 #: Whatever spectra can be read from: paths, folders and globs, tables with a column of
 #: paths, specutils objects, arrays, and iterables of those.
@@ -67,6 +67,22 @@ class Item:
     problem: str = ""
     source: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
+
+
+def find_path_column(names: Sequence[str]) -> str | None:
+    """Return the column that names files on this machine.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of a table.
+
+    Returns
+    -------
+    str or None
+        None if there is none.
+    """
+    return next((name for name in _PATHS if name in names), None)
 
 
 def _is(value: Any, name: str) -> bool:
@@ -144,7 +160,7 @@ def _expand_path(text: str) -> Iterator[Item]:
 
 
 def _expand_table(table: "Table | Row") -> Iterator[Item]:
-    name = next((name for name in _PATHS if name in table.colnames), None)
+    name = find_path_column(table.colnames)
     if name is None:
         msg = f"the table needs a column {' or '.join(_PATHS)}; it has {table.colnames}"
         raise ValueError(msg)

@@ -2,13 +2,18 @@
 """The verbs that run a model: ``encode`` and ``predict``."""
 
 import io
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy import units as u
+from astropy.table import QTable, Table
 
 from astro_latent import predict_parameters, read_table
-from astro_latent.spectra import QualityFlag
+from astro_latent.cli import show
+from astro_latent.spectra import QualityFlag, decode_flags, write_example
 
 
 def stems(paths):
@@ -18,9 +23,9 @@ def stems(paths):
 def test_predict_prints_one_row_for_each_spectrum(run, apogee):
     code, out, err = run("predict", *apogee, "--no-progress")
     assert code == 0
-    header, units, _, *rows = out.splitlines()
-    assert header.split()[:3] == ["obs_id", "target_name", "snr"]
-    assert units.split() == ["K", "K", "dex", "dex", "dex", "dex"]
+    header, _, *rows = out.splitlines()
+    words = ["obs_id", "target_name", "teff", "[K]", "logg", "[dex]", "fe_h", "[dex]"]
+    assert header.split() == [*words, "flags"]
     assert [row.split()[0] for row in rows] == stems(apogee)
     assert "..." not in out  # nothing is cut where no terminal reads it
     assert f"{len(apogee)} spectra" in err
@@ -56,8 +61,8 @@ def test_broken_files_among_good_ones_keep_their_rows(run, apogee, broken, tmp_p
     code, _, err = run("predict", *mixed, "-o", tmp_path / "out.vot", "--no-progress")
     assert code == 0
     assert "5 spectra" in err
-    assert "3 unusable" in err
-    assert "3 UNREADABLE: the file could not be read as a spectrum" in err
+    assert "2 of 5 spectra can be used" in err
+    assert err.count("the file could not be read as a spectrum") == 3
     table = read_table(tmp_path / "out.vot")
     bad = (np.asarray(table["flags"]) & QualityFlag.UNREADABLE) != 0
     assert bad.tolist() == [False, True, False, True, True]
@@ -73,16 +78,16 @@ def test_strict_makes_flagged_rows_a_failure(run, apogee, broken, tmp_path):
 
 def test_no_readable_file_at_all(run, broken, tmp_path):
     code, _, err = run("encode", *broken, "-o", tmp_path / "o.vot", "--no-progress")
-    assert code == 0
+    assert code == 1
     assert len(read_table(tmp_path / "o.vot")) == 3
-    assert "3 unusable" in err
+    assert "0 of 3 spectra can be used" in err
 
 
 def test_names_come_from_standard_input(run, apogee, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*apogee[:2], "", ""])))
     code, out, err = run("predict", "-", "--no-progress")
     assert code == 0, err
-    assert [row.split()[0] for row in out.splitlines()[3:]] == stems(apogee[:2])
+    assert [row.split()[0] for row in out.splitlines()[2:]] == stems(apogee[:2])
 
 
 def test_empty_standard_input_is_an_error(run, monkeypatch):
@@ -96,7 +101,7 @@ def test_glob_that_the_shell_left_alone(run, apogee):
     pattern = f"{apogee[0].rpartition('/')[0]}/apStar-sample-[AB].fits.gz"
     code, out, err = run("predict", pattern, "--no-progress")
     assert code == 0, err
-    assert [row.split()[0] for row in out.splitlines()[3:]] == stems(apogee[:2])
+    assert [row.split()[0] for row in out.splitlines()[2:]] == stems(apogee[:2])
 
 
 def test_table_of_observations_brings_its_identifiers(run, apogee, tmp_path):
@@ -104,13 +109,15 @@ def test_table_of_observations_brings_its_identifiers(run, apogee, tmp_path):
     Table({"obs_id": ["first", "second"], "path": apogee[:2]}).write(path)
     code, out, err = run("predict", path, "--no-progress")
     assert code == 0, err
-    assert [row.split()[0] for row in out.splitlines()[3:]] == ["first", "second"]
+    assert [row.split()[0] for row in out.splitlines()[2:]] == ["first", "second"]
 
 
-def test_two_tables_at_once_are_refused(run, tmp_path):
+def test_two_tables_at_once_are_refused(run, apogee, tmp_path):
+    for name in ("a.ecsv", "b.ecsv"):
+        Table({"path": apogee[:1]}).write(tmp_path / name)
     code, _, err = run("predict", tmp_path / "a.ecsv", tmp_path / "b.ecsv")
     assert code == 1
-    assert "give one table of observations alone, not 2 inputs" in err
+    assert "a table of observations: give it alone, not among 2 inputs" in err
 
 
 def test_existing_output_is_kept_unless_told(run, apogee, tmp_path):
@@ -160,21 +167,134 @@ def test_a_model_that_cannot_do_it_is_an_error(run, apogee):
     assert "'harps_dae_fast_v1' can encode, decode, reconstruct, not predict" in err
 
 
-def test_spectra_of_no_model_ask_for_one(run, harps):
-    code, _, err = run("predict", harps[0])
+def test_spectra_of_two_surveys_find_their_models(run, apogee, harps):
+    code, out, err = run("predict", apogee[0], harps[0])
+    assert code == 0, err
+    models = ["apogee_starnet_v1", "harps_parameters_v1"]
+    assert [row.split()[-1] for row in out.splitlines()[2:]] == models
+
+
+def test_spectra_of_no_model_hear_which_is_nearest(run, tmp_path):
+    wavelength = np.linspace(4000.0, 4100.0, 500)
+    path = write_example("wcs1d", tmp_path / "blue.fits", wavelength, np.ones(500))
+    code, _, err = run("predict", path)
     assert code == 1
-    assert "no model belongs to survey 'harps'; pass" in err
+    assert "0 of 1 spectra can be used" in err
+    assert "no model suits a spectrum of unknown survey; nearest:" in err
 
 
 def test_strict_lets_notices_pass(run, harps, tmp_path):
     output = ("-o", tmp_path / "out.ecsv", "--no-progress")
     code, _, err = run("encode", harps[0], "--strict", *output)
-    assert "NOISE_ESTIMATED" in err
+    assert "1 of 1 spectra can be used" in err
     assert code == 0
+    flags = read_table(tmp_path / "out.ecsv")["flags"]
+    assert decode_flags(flags[0]) == ["NOISE_ESTIMATED"]
 
 
-def test_a_file_that_is_not_there_is_named_where_it_should_tell_the_model(run):
+def test_a_file_that_is_not_there_is_named(run):
     code, _, err = run("predict", "no_such_star.fits")
     assert code == 1
     assert "no_such_star.fits: cannot be opened" in err
-    assert "pass model= (-m), such as apogee_starnet_v1" in err
+    assert "error: no_such_star.fits: there is no such file" in err
+
+
+def test_one_missing_file_fails_but_the_others_are_done(run, apogee):
+    code, out, err = run("predict", apogee[0], "no_such_*.fits")
+    assert code == 1
+    assert "error: no_such_*.fits: there is no such file, folder or match" in err
+    assert "1 of 2 spectra can be used" in err
+    assert stems(apogee[:1])[0] in out
+
+
+def test_a_terminal_of_80_columns_shows_the_parameters(monkeypatch, capsys):
+    labels = {"teff": 4502.63 * u.K, "logg": 1.99 * u.dex, "fe_h": -0.288 * u.dex}
+    errors = {"teff_error": 120.4 * u.K, "logg_error": 0.13 * u.dex}
+    table = QTable({name: [value] for name, value in (labels | errors).items()})
+    table["fe_h_error"] = [0.085] * u.dex
+    table["vmacro"] = [4.87] * u.km / u.s
+    table["obs_id"] = ["apStar-dr17-2M17335483-2753043"]
+    table["flags"] = [(1 << 20) + (1 << 19)]
+    table.meta["labels"] = [*labels, "vmacro"]
+    monkeypatch.setattr(show, "terminal_width", lambda: 80)
+    show.show_results(table)
+    head, _, row, _ = capsys.readouterr().out.splitlines()
+    assert max(len(head), len(row)) <= 80
+    assert head.split() == [
+        "obs_id", "teff", "[K]", "logg", "[dex]", "fe_h", "[dex]", "flags",
+    ]  # fmt: skip
+    assert "4503 ± 120" in row
+    assert "1.99 ± 0.13" in row
+    assert "-0.288 ± 0.085" in row
+    assert "LABEL_OUT" in row
+
+
+def test_wide_tables_say_what_they_leave_out(monkeypatch, capsys):
+    labels = {f"x{i}_h": np.array([0.1234]) for i in range(9)}
+    errors = {f"{name}_error": np.array([0.02]) for name in labels}
+    table = Table({"obs_id": ["a"], **labels, **errors, "flags": [512 + 256]})
+    table.meta["labels"] = list(labels)
+    monkeypatch.setattr(show, "terminal_width", lambda: 60)
+    show.show_results(table)
+    printed = capsys.readouterr().out
+    head, _, row, rest = printed.splitlines()
+    assert max(len(head), len(row)) <= 60
+    assert "0.123 ± 0.020" in row
+    assert "LOW_SNR" in row
+    assert rest.startswith("(no room for x")
+    for name in labels:
+        assert (name in head) != (name in rest)
+
+
+def test_columns_json_and_standard_output(run, apogee):
+    code, out, _ = run("predict", apogee[0], "--columns", "obs_id, teff")
+    assert code == 0
+    assert out.splitlines()[0].split() == ["obs_id", "teff", "[K]"]
+    code, _, err = run("predict", apogee[0], "--columns", "tef")
+    assert (code, "no column tef; there are obs_id" in err) == (1, True)
+    code, out, _ = run("predict", *apogee[:2], "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["obs_id"] for row in rows] == stems(apogee[:2])
+    assert rows[0]["flags"] == []
+    assert rows[0]["usable"] is True
+    assert rows[0]["teff"] == pytest.approx(4800, abs=1)
+
+
+@pytest.mark.parametrize("form", ["votable", "csv", "ecsv", "fits", "parquet"])
+def test_a_pipe_takes_any_format(apogee, form, tmp_path):
+    arguments = ["predict", apogee[0], "-o", "-", "--format", form, "-q"]
+    code = "import sys; from astro_latent.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, check=True
+    )
+    assert done.stderr == b""
+    endings = {"votable": "vot"}
+    path = tmp_path / f"out.{endings.get(form, form)}"
+    path.write_bytes(done.stdout)
+    table = Table.read(path, format="ascii.csv") if form == "csv" else read_table(path)
+    assert len(table) == 1
+    assert np.isfinite(np.asarray(table["teff"])[0])
+
+
+def test_quiet_says_nothing(run, apogee):
+    code, _, err = run("predict", apogee[0], "-q")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_batch_size_must_be_a_number_above_zero(run, apogee, number):
+    code, _, err = run("predict", apogee[0], "--batch-size", number)
+    assert code == 2
+    assert f"{number!r} must be a whole number above zero" in err
+
+
+def test_facts_that_files_lack_can_be_stated(run, tmp_path):
+    wavelength = 15100.0 + 0.2375 * np.arange(8000)
+    path = tmp_path / "h.fits"
+    write_example("wcs1d", path, wavelength, np.ones(8000), CTYPE1="LINEAR")
+    _, out, _ = run("predict", path, "--json")
+    assert "MEDIUM_UNKNOWN" in json.loads(out)["flags"]
+    stated = ("--medium", "vacuum", "--frame", "rest", "--resolving-power", "22500")
+    _, out, _ = run("predict", path, "--json", *stated)
+    flags = json.loads(out)["flags"]
+    assert not {"MEDIUM_UNKNOWN", "FRAME_UNKNOWN", "RESOLUTION_UNKNOWN"} & set(flags)
