@@ -55,7 +55,7 @@ def untrained(model: SpectralModel) -> SpectralModel:
     """Return the same network with random weights."""
     torch.manual_seed(1)
     member = model.members[0]
-    network = type(member).from_config(model.config.arguments)
+    network = type(member)(**model.config.arguments)
     network.load_state_dict(dict(member.named_buffers()), strict=False)
     return SpectralModel(model.config, [network], runner=model.runner)
 

@@ -43,7 +43,7 @@ def trained(seed: int, data: Path, work: Path) -> AlignedAutoencoder:
     if not path.exists():
         model = train_aligned(recipe, data=data, work=work)
         torch.save(model.state_dict(), path)
-    model = AlignedAutoencoder.from_config(recipe["arguments"]).eval()
+    model = AlignedAutoencoder(**recipe["arguments"]).eval()
     model.load_state_dict(torch.load(path, weights_only=True))
     return model
 

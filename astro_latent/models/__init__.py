@@ -12,9 +12,9 @@ from .locate import ModelLike, find_weights, list_models
 _LAZY = {
     "SpectralModel": ".base",
     "LabelModel": ".protocols",
-    "LabelNetwork": ".protocols",
+    "LabelNetwork": ".networks",
     "LatentModel": ".protocols",
-    "LatentNetwork": ".protocols",
+    "LatentNetwork": ".networks",
     "check_reference": ".check",
     "load_model": ".pretrained",
     "save_weights": ".saving",

@@ -12,15 +12,21 @@ from ..exceptions import GridMismatchError
 from ..preparation import Recipe, SpectralGrid
 from ..preparation.prepared import PreparedSpectra
 from .card import ModelCard
-from .config import ModelConfig, OutputColumn
+from .config import ModelConfig
+from .domain import FluxBasis
 from .inference import Runner
 from .labels import label_jacobian, predict_labels
 from .latents import decode_latents, encode_spectra, reconstruct_spectra
-from .protocols import kind_of
-from .residuals import FluxBasis
+from .networks import kind_of
 from .results import Latents, Parameters, Reconstruction
 
 __all__ = ["Latents", "Parameters", "Reconstruction", "SpectralModel"]
+
+#: What models of each kind can do.
+_CAPABILITIES = {
+    "label": ("predict", "jacobian"),
+    "latent": ("encode", "decode", "reconstruct"),
+}
 
 
 class SpectralModel:
@@ -41,6 +47,19 @@ class SpectralModel:
         ``|whitening (features - mean)| / feature_limit``.
     flux_basis : FluxBasis, optional
         Low-rank model of single stars, to look for what they have not.
+
+    Attributes
+    ----------
+    name, version, sha256 : str
+        Of the weights; the hash is that of the tensor file.
+    grid : SpectralGrid
+        Wavelengths that the model expects.
+    outputs : tuple of OutputColumn
+        Names, units and meanings of what the model gives.
+    kind : {"label", "latent"}
+        What the model gives.
+    capabilities : tuple of str
+        Names of the methods that the model has.
     """
 
     def __init__(
@@ -59,8 +78,11 @@ class SpectralModel:
         self.domain_mean = domain_mean
         self.domain_whitening = domain_whitening
         self.flux_basis = flux_basis
-        #: "label" or "latent"
-        self.kind = kind_of(self.members, config.architecture)
+        self.name, self.version = config.name, config.version
+        self.sha256: str = config.weights["sha256"]
+        self.grid, self.outputs = config.grid, config.outputs
+        self.kind = kind_of(self.members[0], config.architecture)
+        self.capabilities = _CAPABILITIES[self.kind]
 
     def __repr__(self) -> str:
         return (
@@ -72,34 +94,9 @@ class SpectralModel:
         return self.card._repr_html_()
 
     @property
-    def name(self) -> str:
-        """Name of the weights."""
-        return self.config.name
-
-    @property
-    def version(self) -> str:
-        """Version of the weights."""
-        return self.config.version
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the tensor file."""
-        return self.config.weights["sha256"]
-
-    @property
     def device(self) -> torch.device:
         """Where the model runs."""
         return self.runner.device
-
-    @property
-    def grid(self) -> SpectralGrid:
-        """Wavelengths that the model expects."""
-        return self.config.grid
-
-    @property
-    def outputs(self) -> tuple[OutputColumn, ...]:
-        """Names, units and meanings of what the model gives."""
-        return self.config.outputs
 
     @cached_property
     def scales(self) -> np.ndarray:
@@ -121,13 +118,6 @@ class SpectralModel:
         """Description for people."""
         return ModelCard(self.config)
 
-    @property
-    def capabilities(self) -> tuple[str, ...]:
-        """Names of the methods that the model has."""
-        if self.kind == "latent":
-            return ("encode", "decode", "reconstruct")
-        return ("predict", "jacobian")
-
     def encode(self, prepared: PreparedSpectra) -> Latents:
         """Return the latent features of spectra.
 
@@ -139,7 +129,7 @@ class SpectralModel:
         Returns
         -------
         Latents
-            Mean and standard deviation of each node.
+            Mean and standard deviation of each latent.
 
         Raises
         ------
@@ -290,7 +280,7 @@ class SpectralModel:
                 "model.grid and model.recipe"
             )
             raise GridMismatchError(msg)
-        if prepared.recipe.to_dict() != self.recipe.to_dict():
+        if prepared.recipe != self.recipe:
             msg = (
                 f"spectra prepared by another recipe than that of the model "
                 f"{self.name!r}: prepare them with model.grid and model.recipe"

@@ -260,7 +260,7 @@ class ModelConfig:
             return get_grid(self.grid_record["name"])
         return SpectralGrid.from_dict(self.grid_record)
 
-    @property
+    @cached_property
     def n_outputs(self) -> int:
         """Number of values for each spectrum."""
         return sum(output.n for output in self.outputs)

@@ -9,14 +9,14 @@ small, so memory does not grow with the batch and freed temporaries are used aga
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from .._config import conf
+from .networks import LabelNetwork, SplitNetwork
 
 __all__ = ["Runner", "choose_device"]
 
@@ -162,10 +162,10 @@ class Runner:
         size = self._row_multiple(n_pixels)
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
-            tensors = [_padded(self.tensor(array[block]), size) for array in arrays]
+            tensors = [_pad(self.tensor(array[block]), size) for array in arrays]
             with torch.inference_mode(), self.numerics():
                 results = function(*tensors)
-            yield block, tuple(_numpy(result[: len(block)]) for result in results)
+            yield block, tuple(_to_numpy(result[: len(block)]) for result in results)
 
     def _row_multiple(self, n_pixels: int) -> int:
         """Rows go through a network in multiples of this; long ones alone on a CPU."""
@@ -173,15 +173,14 @@ class Runner:
         return 1 if alone else ROW_MULTIPLE
 
     def labels(
-        self, module: Any, flux: Tensor, valid: Tensor
+        self, network: LabelNetwork, flux: Tensor, valid: Tensor
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
         Parameters
         ----------
-        module : Module
-            With ``features`` and ``head``, like
-            `~astro_latent.models.architectures.starnet.StarNet`.
+        network : LabelNetwork
+            On the device.
         flux, valid : Tensor, shape (n, n_pixels)
             Prepared flux, and which of it was measured.
 
@@ -196,40 +195,35 @@ class Runner:
         """
         count = len(flux)
         with torch.inference_mode(), self.numerics():
-            features = self._features(module, flux, valid)
-            result = module.head(features)
+            features = self._features(network, flux, valid)
+            result = network.head(features)
         mean, log_variance = result if isinstance(result, tuple) else (result, None)
         variance = None
         if log_variance is not None:
-            variance = np.exp(_numpy(log_variance[:count]).astype(float))
-        return _numpy(mean[:count]), variance, _numpy(features[:count])
+            variance = np.exp(_to_numpy(log_variance[:count]).astype(float))
+        return _to_numpy(mean[:count]), variance, _to_numpy(features[:count])
 
-    def _features(self, module: Any, flux: Tensor, valid: Tensor) -> Tensor:
+    def _features(self, network: LabelNetwork, flux: Tensor, valid: Tensor) -> Tensor:
         """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
         if self._row_multiple(flux.shape[1]) == 1:
             pairs = zip(flux.split(1), valid.split(1), strict=True)
-            return torch.cat([module.features(*pair) for pair in pairs])
+            return torch.cat([network.features(*pair) for pair in pairs])
         total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
-        if self.device.type != "cpu" or not hasattr(module, "convolve"):
-            return module.features(_padded(flux, total), _padded(valid, total))
+        if self.device.type != "cpu" or not isinstance(network, SplitNetwork):
+            return network.features(_pad(flux, total), _pad(valid, total))
         # Convolutions do not mix rows: few at a time stay in the cache, none is padding
-        pooled: Tensor | None = None
-        for start in range(0, len(flux), ROW_MULTIPLE):
-            rows = slice(start, start + ROW_MULTIPLE)
-            part = module.convolve(flux[rows], valid[rows])
-            if pooled is None:
-                pooled = part.new_zeros(total, part.shape[-1])
-            pooled[start : start + len(part)] = part
-        return module.project(pooled)
+        pairs = zip(flux.split(ROW_MULTIPLE), valid.split(ROW_MULTIPLE), strict=True)
+        pooled = torch.cat([network.convolve(*pair) for pair in pairs])
+        return network.project(_pad(pooled, total))
 
     def jacobian(
-        self, modules: Sequence[nn.Module], flux: Tensor, valid: Tensor
+        self, networks: Sequence[LabelNetwork], flux: Tensor, valid: Tensor
     ) -> Tensor:
         """Differentiate the labels with respect to the flux.
 
         Parameters
         ----------
-        modules : sequence of Module
+        networks : sequence of LabelNetwork
             Members of an ensemble; their Jacobians are averaged.
         flux, valid : Tensor, shape (n, n_pixels)
             Prepared flux, and which of it was measured.
@@ -242,23 +236,23 @@ class Runner:
         count = len(flux)
         if self._row_multiple(flux.shape[1]) == 1 < count:
             pairs = zip(flux.split(1), valid.split(1), strict=True)
-            return torch.cat([self.jacobian(modules, *pair) for pair in pairs])
+            return torch.cat([self.jacobian(networks, *pair) for pair in pairs])
         multiple = self._row_multiple(flux.shape[1])
         total = -(-count // multiple) * multiple
-        flux, valid = _padded(flux, total), _padded(valid, total)
-        total_jacobian = _label_jacobian(modules[0], flux, valid, self)
-        for module in modules[1:]:
-            total_jacobian += _label_jacobian(module, flux, valid, self)
-        return total_jacobian[:count] / len(modules)
+        flux, valid = _pad(flux, total), _pad(valid, total)
+        total_jacobian = _label_jacobian(networks[0], flux, valid, self)
+        for network in networks[1:]:
+            total_jacobian += _label_jacobian(network, flux, valid, self)
+        return total_jacobian[:count] / len(networks)
 
 
 def _label_jacobian(
-    module: nn.Module, flux: Tensor, valid: Tensor, runner: Runner
+    network: LabelNetwork, flux: Tensor, valid: Tensor, runner: Runner
 ) -> Tensor:
     """One backward pass for each label over all rows: rows do not depend on another."""
     with torch.enable_grad(), runner.numerics():
         flux = flux.detach().requires_grad_()
-        result = module(flux, valid)
+        result = network(flux, valid)
         mean = result[0] if isinstance(result, tuple) else result
         gradients = [
             torch.autograd.grad(label.sum(), flux, retain_graph=True)[0]
@@ -267,12 +261,12 @@ def _label_jacobian(
     return torch.stack(gradients, dim=1)
 
 
-def _padded(tensor: Tensor, total: int) -> Tensor:
+def _pad(tensor: Tensor, total: int) -> Tensor:
     missing = total - len(tensor)
     if missing <= 0:
         return tensor
     return functional.pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, missing))
 
 
-def _numpy(tensor: Tensor) -> np.ndarray:
+def _to_numpy(tensor: Tensor) -> np.ndarray:
     return tensor.float().cpu().numpy()

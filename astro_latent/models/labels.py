@@ -2,27 +2,29 @@
 """Spectra to labels with errors, by a loaded label network or an ensemble of them."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
 
 from ..preparation.prepared import PreparedSpectra
-from .flags import model_flags
+from .domain import model_flags, score_features
 from .inference import ROWS_DENSE, ROWS_JACOBIAN
-from .protocols import ModelParts
+from .networks import LabelNetwork
+from .protocols import LoadedModel
 from .results import Parameters
 
 __all__ = ["label_jacobian", "mix_members", "predict_labels"]
 
 
 def predict_labels(
-    model: ModelParts, prepared: PreparedSpectra, *, flux_errors: bool = True
+    model: LoadedModel, prepared: PreparedSpectra, *, flux_errors: bool = True
 ) -> Parameters:
     """Predict labels with errors; see `SpectralModel.predict`.
 
     Parameters
     ----------
-    model : ModelParts
+    model : LoadedModel
         A label network.
     prepared : PreparedSpectra
         On its grid.
@@ -34,55 +36,76 @@ def predict_labels(
     result : Parameters
         Labels and errors.
     """
-    count, n_labels = len(prepared), model.config.n_outputs
-    values, error, error_flux, error_model = (_nan(count, n_labels) for _ in range(4))
-    covariance = _nan(count, n_labels, n_labels)
-    score, second, emission = (_nan(count) for _ in range(3))
+    n_labels = model.config.n_outputs
+    per_label = dict.fromkeys(
+        ("values", "error", "error_flux", "error_model"), (n_labels,)
+    )
+    shapes: dict[str, tuple[int, ...]] = {
+        **per_label,
+        "covariance": (n_labels, n_labels),
+        **dict.fromkeys(("domain_score", "second", "emission"), ()),
+    }
+    found = {name: _nan(len(prepared.flux), *shape) for name, shape in shapes.items()}
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), ROWS_DENSE):
         rows = usable[start : start + ROWS_DENSE]
-        mean, predicted, features = _forward(model, prepared, rows)
-        from_flux = np.full((len(rows), n_labels, n_labels), np.nan)
-        if flux_errors:
-            from_flux = _flux_covariance(model, prepared, rows)
-        growth = 1.0 + _calibration(model, "missing", 0.0) * _missing(prepared, rows)
-        total = _total_covariance(model, from_flux, predicted, growth)
-        values[rows], covariance[rows] = mean, total
-        error[rows] = _deviation(total)
-        error_flux[rows] = _deviation(from_flux)
-        if predicted is not None:
-            rest = error[rows].astype(float) ** 2 - error_flux[rows] ** 2
-            error_model[rows] = np.sqrt(np.maximum(rest, 0.0))
-        score[rows] = _domain_score(model, features)
-        if model.flux_basis is not None:
-            second[rows], emission[rows] = model.flux_basis.search(
-                prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
-            )
-    return Parameters(
-        values=values,
-        error=error,
-        error_flux=error_flux,
-        error_model=error_model,
-        covariance=covariance,
-        domain_score=score,
-        flags=model_flags(
-            model.config,
-            prepared,
-            values=values,
-            error=error,
-            score=score,
-            second=second,
-            emission=emission,
-        ),
+        for name, values in _predict_block(model, prepared, rows, flux_errors).items():
+            found[name][rows] = values
+    peaks = {name: found.pop(name) for name in ("second", "emission")}
+    flags = model_flags(
+        model.config,
+        prepared,
+        values=found["values"],
+        error=found["error"],
+        score=found["domain_score"],
+        **peaks,
     )
+    return Parameters(**found, flags=flags)
 
 
-def label_jacobian(model: ModelParts, prepared: PreparedSpectra) -> np.ndarray:
+def _predict_block(
+    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray, flux_errors: bool
+) -> dict[str, np.ndarray]:
+    """Results of some rows; what is not known is left out."""
+    mean, predicted, features = _forward(model, prepared, rows)
+    from_flux = np.full((*mean.shape, mean.shape[1]), np.nan)
+    if flux_errors:
+        from_flux = _flux_covariance(model, prepared, rows)
+    growth = 1.0 + _calibration(model, "missing", 0.0) * _measure_missing(
+        prepared, rows
+    )
+    total = _total_covariance(model, from_flux, predicted, growth)
+    error, error_flux = (
+        _deviation(each).astype(np.float32) for each in (total, from_flux)
+    )
+    found = {
+        "values": mean,
+        "covariance": total,
+        "error": error,
+        "error_flux": error_flux,
+        "domain_score": score_features(
+            features,
+            model.domain_mean,
+            model.domain_whitening,
+            limit=model.config.domain.get("feature_limit"),
+        ),
+    }
+    if predicted is not None:
+        rest = error.astype(float) ** 2 - error_flux**2
+        found["error_model"] = np.sqrt(np.maximum(rest, 0.0))
+    if model.flux_basis is not None:
+        found["second"], found["emission"] = model.flux_basis.search(
+            prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
+        )
+    return found
+
+
+def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
     """Differentiate labels by the flux; see `SpectralModel.jacobian`.
 
     Parameters
     ----------
-    model : ModelParts
+    model : LoadedModel
         A label network.
     prepared : PreparedSpectra
         On its grid.
@@ -92,7 +115,7 @@ def label_jacobian(model: ModelParts, prepared: PreparedSpectra) -> np.ndarray:
     ndarray, shape (n_spectra, n_labels, n_pixels), float32
         In label units per unit of prepared flux.
     """
-    result = _nan(len(prepared), model.config.n_outputs, model.grid.n_pixels)
+    result = _nan(len(prepared.flux), model.config.n_outputs, model.grid.n_pixels)
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), ROWS_JACOBIAN):
         rows = usable[start : start + ROWS_JACOBIAN]
@@ -145,12 +168,13 @@ def mix_members(
 
 
 def _forward(
-    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
+    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
     flux = model.runner.tensor(prepared.flux[rows])
     valid = model.runner.tensor(prepared.valid[rows])
-    results = [model.runner.labels(member, flux, valid) for member in model.members]
+    networks = cast(tuple[LabelNetwork, ...], model.members)
+    results = [model.runner.labels(network, flux, valid) for network in networks]
     # to label units before mixing: a variance scales with the square
     mean, covariance = mix_members(
         [model.offsets + model.scales * mean for mean, _, _ in results],
@@ -163,7 +187,7 @@ def _forward(
 
 
 def _flux_covariance(
-    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
+    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     blocks = []
@@ -182,17 +206,17 @@ def _flux_covariance(
 
 
 def _network_jacobian(
-    model: ModelParts, prepared: PreparedSpectra, rows: np.ndarray
+    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
 ) -> torch.Tensor:
     return model.runner.jacobian(
-        model.members,
+        cast(tuple[LabelNetwork, ...], model.members),
         model.runner.tensor(prepared.flux[rows]),
         model.runner.tensor(prepared.valid[rows]),
     )
 
 
 def _total_covariance(
-    model: ModelParts,
+    model: LoadedModel,
     from_flux: np.ndarray,
     predicted: np.ndarray | None,
     growth: np.ndarray,
@@ -203,36 +227,28 @@ def _total_covariance(
     common = np.diag(_calibration(model, "systematic", 0.0) ** 2)
     if predicted is None:
         return from_flux * np.outer(scale, scale) + np.diag(floor**2) + common
-    known = np.nan_to_num(from_flux)
+    from_flux = np.nan_to_num(from_flux)
     variance = scale**2 * _variance(predicted) + floor**2
-    sigma = np.sqrt(np.maximum(variance, _variance(known)))
-    both = known + predicted
+    sigma = np.sqrt(np.maximum(variance, _variance(from_flux)))
+    both = from_flux + predicted
     ratio = growth * sigma / _deviation(both)
     return both * ratio[:, :, None] * ratio[:, None, :] + common
 
 
-def _missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
+def _measure_missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
     """Share of missing pixels in segments that are there, shape (n_rows, 1)."""
-    missing, there = np.zeros(len(rows)), np.zeros(len(rows))
+    missing, total = np.zeros(len(rows)), np.zeros(len(rows))
     for first, last in prepared.grid.segments:
-        good = np.count_nonzero(prepared.valid[rows, first:last], axis=1)
-        missing += np.where(good > 0, last - first - good, 0)
-        there += np.where(good > 0, last - first, 0)
-    return (missing / np.maximum(there, 1.0))[:, None]
+        count = np.count_nonzero(prepared.valid[rows, first:last], axis=1)
+        missing += np.where(count > 0, last - first - count, 0)
+        total += np.where(count > 0, last - first, 0)
+    return (missing / np.maximum(total, 1.0))[:, None]
 
 
-def _calibration(model: ModelParts, key: str, default: float) -> np.ndarray:
+def _calibration(model: LoadedModel, key: str, default: float) -> np.ndarray:
     """One number for each output."""
     numbers = model.config.calibration.get(key, [default] * model.config.n_outputs)
     return np.asarray(numbers, dtype=float)
-
-
-def _domain_score(model: ModelParts, features: np.ndarray) -> np.ndarray:
-    limit = model.config.domain.get("feature_limit")
-    if limit is None or model.domain_mean is None or model.domain_whitening is None:
-        return np.full(len(features), np.nan)
-    distance = (features - model.domain_mean) @ model.domain_whitening.T
-    return np.linalg.norm(distance, axis=1) / limit
 
 
 def _variance(covariance: np.ndarray) -> np.ndarray:

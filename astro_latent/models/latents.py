@@ -1,25 +1,26 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra to latent features and back, by a loaded autoencoder."""
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
-from .flags import model_flags
-from .protocols import ModelParts
+from .domain import model_flags
+from .networks import LatentNetwork
+from .protocols import LoadedModel
 from .results import Latents, Reconstruction
 
 __all__ = ["decode_latents", "encode_spectra", "reconstruct_spectra"]
 
 
-def encode_spectra(model: ModelParts, prepared: PreparedSpectra) -> Latents:
+def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
     """Encode spectra; see `SpectralModel.encode`.
 
     Parameters
     ----------
-    model : ModelParts
+    model : LoadedModel
         An autoencoder.
     prepared : PreparedSpectra
         On its grid.
@@ -29,8 +30,8 @@ def encode_spectra(model: ModelParts, prepared: PreparedSpectra) -> Latents:
     Latents
         The posterior.
     """
-    network: Any = model.members[0]
-    mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
+    network = cast(LatentNetwork, model.members[0])
+    mean, sigma = (_nan(len(prepared.flux), model.config.n_outputs) for _ in range(2))
     for rows, (block, log_variance) in model.runner.blocks(
         network.encode,
         prepared.flux,
@@ -42,12 +43,12 @@ def encode_spectra(model: ModelParts, prepared: PreparedSpectra) -> Latents:
     return Latents(mean=mean, sigma=sigma, flags=model_flags(model.config, prepared))
 
 
-def decode_latents(model: ModelParts, mean: np.ndarray) -> np.ndarray:
+def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
     """Decode latent vectors; see `SpectralModel.decode`.
 
     Parameters
     ----------
-    model : ModelParts
+    model : LoadedModel
         An autoencoder.
     mean : ndarray, shape (n_spectra, n_latent)
         Latent vectors.
@@ -67,7 +68,7 @@ def decode_latents(model: ModelParts, mean: np.ndarray) -> np.ndarray:
     if mean.ndim != 2 or mean.shape[1] != n_latent:
         msg = f"latent vectors must have shape (n, {n_latent}), not {mean.shape}"
         raise ValueError(msg)
-    network: Any = model.members[0]
+    network = cast(LatentNetwork, model.members[0])
     flux = _nan(len(mean), n_pixels)
     for rows, (decoded,) in model.runner.blocks(
         lambda latent: (network.decode(latent),),
@@ -80,13 +81,13 @@ def decode_latents(model: ModelParts, mean: np.ndarray) -> np.ndarray:
 
 
 def reconstruct_spectra(
-    model: ModelParts, prepared: PreparedSpectra, *, keep_flux: bool = True
+    model: LoadedModel, prepared: PreparedSpectra, *, keep_flux: bool = True
 ) -> Reconstruction:
     """Encode spectra and decode the means; see `SpectralModel.reconstruct`.
 
     Parameters
     ----------
-    model : ModelParts
+    model : LoadedModel
         An autoencoder.
     prepared : PreparedSpectra
         On its grid.
@@ -98,10 +99,10 @@ def reconstruct_spectra(
     Reconstruction
         Flux, residual, latents.
     """
-    network: Any = model.members[0]
-    mean, sigma = (_nan(len(prepared), model.config.n_outputs) for _ in range(2))
-    residual = _nan(len(prepared))
-    flux = _nan(len(prepared), model.grid.n_pixels) if keep_flux else None
+    network = cast(LatentNetwork, model.members[0])
+    mean, sigma = (_nan(len(prepared.flux), model.config.n_outputs) for _ in range(2))
+    residual = _nan(len(prepared.flux))
+    flux = _nan(len(prepared.flux), model.grid.n_pixels) if keep_flux else None
 
     def there_and_back(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         latent, log_variance = network.encode(x, valid)
@@ -116,8 +117,8 @@ def reconstruct_spectra(
     ):
         mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
         for row, again in zip(rows, decoded, strict=True):
-            good = prepared.valid[row]
-            difference = prepared.flux[row][good] - again[good]
+            valid = prepared.valid[row]
+            difference = prepared.flux[row][valid] - again[valid]
             residual[row] = np.abs(difference).mean(dtype=float)
         if flux is not None:
             flux[rows] = decoded

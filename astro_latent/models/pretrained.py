@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from .._config import conf
 from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
-from . import ARCHITECTURES
+from .architectures import ARCHITECTURES
 from .base import SpectralModel
 from .config import ModelConfig
+from .domain import BASIS_TENSORS, FluxBasis
 from .inference import Runner, choose_device
 from .locate import find_weights
-from .residuals import BASIS_TENSORS, FluxBasis
+from .networks import kind_of
 
 __all__ = ["load_model"]
 
@@ -192,21 +193,18 @@ def _build(config: ModelConfig) -> list[nn.Module]:
     architecture = ARCHITECTURES[config.architecture]
     with torch.random.fork_rng(devices=[]):
         try:
-            members = [
-                architecture.from_config(config.arguments)
-                for _ in range(config.members)
-            ]
+            members = [architecture(**config.arguments) for _ in range(config.members)]
         except (TypeError, ValueError) as error:
             name = config.architecture
             msg = f"{config.source}: 'arguments' do not fit {name}: {error}"
             raise WeightsError(msg) from error
     network = members[0]
-    n_outputs = getattr(network, "n_latent", getattr(network, "n_labels", None))
+    kind_of(network, config.architecture)
     for key, of_network, of_config in (
-        ("grid", getattr(network, "n_pixels", None), config.grid.n_pixels),
-        ("outputs", n_outputs, config.n_outputs),
+        ("grid", network.n_pixels, config.grid.n_pixels),
+        ("outputs", network.n_outputs, config.n_outputs),
     ):
-        if of_network is not None and of_network != of_config:
+        if of_network != of_config:
             msg = (
                 f"{config.source}: {key!r} gives {of_config}, but 'arguments' make a "
                 f"network with {of_network}"

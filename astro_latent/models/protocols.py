@@ -1,144 +1,56 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a network must offer, and what a loaded model offers: two kinds of each.
+"""What a loaded model offers: facts that both kinds have, and the verbs of each kind.
 
-A *label network* gives labels, a *latent network* latents and spectra. A network is of
-one kind or the other by the methods that it has; `kind_of` tells which. Loaded models
-(`~astro_latent.models.SpectralModel`) add grid, recipe, units, calibration and domain.
+`~astro_latent.models.SpectralModel` fulfils them: networks (see
+`~astro_latent.models.networks`) with grid, recipe, units, calibration and domain.
 """
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
-from ..exceptions import WeightsError
 from ..preparation import Recipe, SpectralGrid
 from ..preparation.prepared import PreparedSpectra
 from .config import ModelConfig, OutputColumn
+from .domain import FluxBasis
 from .inference import Runner
-from .residuals import FluxBasis
 from .results import Latents, Parameters, Reconstruction
 
-__all__ = [
-    "LabelModel",
-    "LabelNetwork",
-    "LatentModel",
-    "LatentNetwork",
-    "ModelParts",
-    "kind_of",
-]
+__all__ = ["LabelModel", "LatentModel", "LoadedModel"]
 
 
-@runtime_checkable
-class LabelNetwork(Protocol):
-    """A network from prepared flux to labels, a `torch.nn.Module`.
+class LoadedModel(Protocol):
+    """What every loaded model knows about itself."""
 
-    All its arguments are keywords with defaults. A pixel that is not valid may hold
-    anything, NaN too, and must not change the result. ``forward(flux, valid)`` is
-    ``head(features(flux, valid))``.
-    """
-
-    def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the output of the last hidden layer.
-
-        Parameters
-        ----------
-        flux : Tensor, shape (n, n_pixels), float32
-            Prepared flux.
-        valid : Tensor of bool, shape (n, n_pixels), optional
-            True where a pixel was measured.
-
-        Returns
-        -------
-        Tensor, shape (n, n_features)
-            What the domain score is measured on.
-        """
-        ...
-
-    def head(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Return labels, and the logarithm of their variance if that is predicted.
-
-        Parameters
-        ----------
-        features : Tensor, shape (n, n_features)
-            From `features`.
-
-        Returns
-        -------
-        Tensor, shape (n, n_labels), or tuple of two
-            In the network's own units: ``offset + scale * value`` is a label.
-        """
-        ...
-
-
-@runtime_checkable
-class LatentNetwork(Protocol):
-    """A network from prepared flux to latents and back, a `torch.nn.Module`."""
-
-    def encode(
-        self, flux: Tensor, valid: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return mean and log-variance of the latents.
-
-        Parameters
-        ----------
-        flux : Tensor, shape (n, n_pixels), float32
-            Prepared flux.
-        valid : Tensor of bool, shape (n, n_pixels), optional
-            True where a pixel was measured.
-
-        Returns
-        -------
-        mean, log_variance : Tensor, shape (n, n_latent)
-            Of a Gaussian.
-        """
-        ...
-
-    def decode(self, latent: Tensor) -> Tensor:
-        """Return spectra.
-
-        Parameters
-        ----------
-        latent : Tensor, shape (n, n_latent)
-            Latent vectors.
-
-        Returns
-        -------
-        Tensor, shape (n, n_pixels)
-            Prepared flux.
-        """
-        ...
-
-
-class ModelParts(Protocol):
-    """What the functions of this room need of a loaded model."""
-
+    #: The configuration.
     config: ModelConfig
+    #: The networks, in evaluation mode; several are an ensemble.
     members: tuple[nn.Module, ...]
+    #: Where and how they run.
     runner: Runner
+    #: Mean of the features of the training set, shape (n_features,).
     domain_mean: np.ndarray | None
+    #: What whitens these features, shape (n_features, n_features).
     domain_whitening: np.ndarray | None
+    #: Low-rank model of single stars.
     flux_basis: FluxBasis | None
-
-    @property
-    def name(self) -> str:
-        """Name of the weights."""
-        ...
-
-    @property
-    def grid(self) -> SpectralGrid:
-        """Wavelengths that the model expects."""
-        ...
+    #: Name of the weights.
+    name: str
+    #: Version of the weights.
+    version: str
+    #: SHA-256 of the tensor file.
+    sha256: str
+    #: Wavelengths that the model expects.
+    grid: SpectralGrid
+    #: Names, units and meanings of what the model gives.
+    outputs: tuple[OutputColumn, ...]
+    #: Names of the methods that the model has.
+    capabilities: tuple[str, ...]
 
     @property
     def recipe(self) -> Recipe:
         """How spectra are prepared for the model."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[OutputColumn, ...]:
-        """Names, units and meanings of what the model gives."""
         ...
 
     @property
@@ -152,7 +64,7 @@ class ModelParts(Protocol):
         ...
 
 
-class LabelModel(ModelParts, Protocol):
+class LabelModel(LoadedModel, Protocol):
     """A loaded model that predicts labels."""
 
     def predict(
@@ -166,7 +78,7 @@ class LabelModel(ModelParts, Protocol):
         ...
 
 
-class LatentModel(ModelParts, Protocol):
+class LatentModel(LoadedModel, Protocol):
     """A loaded model that encodes spectra."""
 
     def encode(self, prepared: PreparedSpectra) -> Latents:
@@ -182,33 +94,3 @@ class LatentModel(ModelParts, Protocol):
     ) -> Reconstruction:
         """Encode and decode; see `SpectralModel.reconstruct`."""
         ...
-
-
-def kind_of(members: Sequence[nn.Module], architecture: str) -> str:
-    """Tell the kind of a network by the methods that it has.
-
-    Parameters
-    ----------
-    members : sequence of Module
-        Networks of one architecture.
-    architecture : str
-        Its name, for the message.
-
-    Returns
-    -------
-    {"label", "latent"}
-        The kind.
-
-    Raises
-    ------
-    WeightsError
-        If it is neither; the message says what is missing.
-    """
-    for kind, protocol in (("latent", LatentNetwork), ("label", LabelNetwork)):
-        if isinstance(members[0], protocol):
-            return kind
-    msg = (
-        f"the architecture {architecture!r} is neither a label network, which has the "
-        "methods features and head, nor a latent network, which has encode and decode"
-    )
-    raise WeightsError(msg)

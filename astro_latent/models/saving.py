@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from .card import CARD_FILE, ModelCard
 from .check import write_reference
 from .config import CONFIG_FILE, SCHEMA_VERSION, ModelConfig
+from .domain import BASIS_TENSORS, FluxBasis
 from .pretrained import DOMAIN_TENSORS, load_model, tensor_names
-from .residuals import BASIS_TENSORS, FluxBasis
 
 __all__ = ["save_weights"]
 

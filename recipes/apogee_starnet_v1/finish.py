@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from astro_latent.models import SpectralModel, load_model, save_weights
-from astro_latent.models.residuals import FluxBasis
+from astro_latent.models.domain import FluxBasis
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.preparation.recipes import APOGEE_CHEBYSHEV_RECIPE

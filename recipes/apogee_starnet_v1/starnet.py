@@ -298,7 +298,7 @@ def train_starnet(
         )
     offset, scale = labels.mean(0), labels.std(0)
     torch.manual_seed(seed)
-    model = StarNet.from_config(recipe["arguments"])
+    model = StarNet(**recipe["arguments"])
     _standardise(model, bank[:4000].astype(np.float32))
     if begin:
         begin(model)

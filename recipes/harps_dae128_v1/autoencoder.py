@@ -83,7 +83,7 @@ def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
         The network.
     """
     torch.manual_seed(recipe["seed"])
-    return ARCHITECTURES[recipe["architecture"]].from_config(recipe["arguments"])
+    return ARCHITECTURES[recipe["architecture"]](**recipe["arguments"])
 
 
 def train_autoencoder(

@@ -48,7 +48,7 @@ def train_aligned(
         In evaluation mode.
     """
     torch.manual_seed(recipe["seed"])
-    model = AlignedAutoencoder.from_config(recipe["arguments"]).eval()
+    model = AlignedAutoencoder(**recipe["arguments"]).eval()
     bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
     options = recipe["fit"]
     with torch.no_grad():

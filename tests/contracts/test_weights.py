@@ -44,7 +44,7 @@ def folder(request, tmp_path_factory):
 
     torch.manual_seed(0)
     facts = MADE[request.param]
-    network = ARCHITECTURES[facts["architecture"]].from_config(facts["arguments"])
+    network = ARCHITECTURES[facts["architecture"]](**facts["arguments"])
     config = {
         **facts, "name": request.param, "version": "1", "title": "Made for a test",
         "description": "Random.", "survey": "none", "grid": GRID,

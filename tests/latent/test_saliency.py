@@ -23,10 +23,17 @@ class Linear(torch.nn.Module):
 
     def __init__(self, weights):
         super().__init__()
+        self.n_pixels, self.n_outputs = N_PIXELS, 2
         self.weights = torch.nn.Parameter(torch.tensor(weights, dtype=torch.float32))
 
+    def features(self, flux, valid):
+        return torch.where(valid, flux, 0.0)
+
+    def head(self, features):
+        return features @ self.weights.T
+
     def forward(self, flux, valid):
-        return torch.where(valid, flux, 0.0) @ self.weights.T
+        return self.head(self.features(flux, valid))
 
 
 @pytest.fixture
@@ -82,8 +89,8 @@ def test_pixels_that_are_never_valid_have_no_saliency(model):
 
 def test_signs_cancel_in_the_mean_and_not_in_the_magnitude(model, weights):
     class Square(Linear):
-        def forward(self, flux, valid):
-            return super().forward(flux, valid) ** 2 / 2.0
+        def head(self, features):
+            return super().head(features) ** 2 / 2.0
 
     prepared = reference_input(model, range(1))
     prepared.valid[:] = True

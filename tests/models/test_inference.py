@@ -56,7 +56,7 @@ MEASURE = """
     torch.set_num_threads(1)
     config, rows = json.loads(sys.argv[1]), int(sys.argv[2])
     from astro_latent.models import ARCHITECTURES
-    network = ARCHITECTURES[config["architecture"]].from_config(config["arguments"])
+    network = ARCHITECTURES[config["architecture"]](**config["arguments"])
     with tempfile.TemporaryDirectory() as folder:
         model = load_model(save_weights(pathlib.Path(folder, "m"), network, config))
     del network

@@ -23,12 +23,8 @@ class LinearNetwork(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.n_pixels, self.n_labels = N_PIXELS, 2
+        self.n_pixels, self.n_outputs = N_PIXELS, 2
         self.matrix = nn.Parameter(torch.zeros(2, N_PIXELS))
-
-    @classmethod
-    def from_config(cls, arguments):
-        return cls(**arguments)
 
     def features(self, flux, valid=None):
         return torch.where(valid, flux, torch.zeros_like(flux))

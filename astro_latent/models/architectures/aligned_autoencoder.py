@@ -8,8 +8,6 @@ templates of its own, projects the spectrum at rest onto a few components, and a
 network turns their coefficients into nodes; the decoder does the reverse.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -86,7 +84,7 @@ class AlignedAutoencoder(nn.Module):
         self.n_pixels = self.grid.n_pixels
         self.limit = limit
         self.sizes = (1, 1, n_telluric, n_star, n_shape)
-        self.n_latent = sum(self.sizes)
+        self.n_latent = self.n_outputs = sum(self.sizes)
         self.star = Layer(n_components, self.grid.n)
         self.air = Layer(n_telluric, self.grid.n_red)
         tensors = {
@@ -102,22 +100,6 @@ class AlignedAutoencoder(nn.Module):
             self.register_buffer(name, tensor)
         self.to_nodes = _small_network(n_components + 1, n_hidden, 2 * n_star)
         self.from_nodes = _small_network(n_star, n_hidden, n_components)
-
-    @classmethod
-    def from_config(cls, arguments: dict[str, Any]) -> "AlignedAutoencoder":
-        """Build the network from the ``arguments`` of a configuration.
-
-        Parameters
-        ----------
-        arguments : dict
-            Arguments of the class.
-
-        Returns
-        -------
-        AlignedAutoencoder
-            Without components: all its templates are zero.
-        """
-        return cls(**arguments)
 
     def flatten(self, flux: Tensor, valid: Tensor | None = None) -> FlatSpectra:
         """Separate the lines of a spectrum from its smooth flux.

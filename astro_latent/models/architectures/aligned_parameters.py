@@ -52,6 +52,7 @@ class AlignedParameters(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = AlignedAutoencoder(**(encoder or {}))
+        self.n_pixels, self.n_outputs = self.encoder.n_pixels, 1 + n_labels
         n_components = self.encoder.star_scale.shape[0]
         self.layers = nn.Sequential(
             nn.Linear(n_components + 1, n_hidden),
@@ -60,22 +61,6 @@ class AlignedParameters(nn.Module):
             nn.SiLU(),
             nn.Linear(n_hidden, 2 * n_labels),
         )
-
-    @classmethod
-    def from_config(cls, arguments: dict[str, Any]) -> "AlignedParameters":
-        """Build the network from the ``arguments`` of a configuration.
-
-        Parameters
-        ----------
-        arguments : dict
-            Arguments of the class.
-
-        Returns
-        -------
-        AlignedParameters
-            With random weights.
-        """
-        return cls(**arguments)
 
     def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return what the head sees of spectra.

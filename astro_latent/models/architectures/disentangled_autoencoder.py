@@ -8,7 +8,6 @@ latent nodes, and the decoder mirrors the encoder.
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +116,7 @@ class DisentangledAutoencoder(nn.Module):
             )
             raise ValueError(msg)
         self.n_pixels = n_pixels
-        self.n_latent = n_latent
+        self.n_latent = self.n_outputs = n_latent
         self.channels = widths
         self._base = (widths[-1], 1, base)
         lengths = (FIRST_FILTERS + (3,) * len(widths))[: len(widths)]
@@ -142,22 +141,6 @@ class DisentangledAutoencoder(nn.Module):
         self.reset_parameters()
         # torch documents this keyword and leaves it out of the overloads
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_config(cls, arguments: dict[str, Any]) -> "DisentangledAutoencoder":
-        """Build the network from the ``arguments`` of a configuration.
-
-        Parameters
-        ----------
-        arguments : dict
-            Arguments of the class.
-
-        Returns
-        -------
-        DisentangledAutoencoder
-            With random weights.
-        """
-        return cls(**arguments)
 
     def reset_parameters(self) -> None:
         """Draw new weights: He et al. (2015) normal for the rectifier, biases zero."""

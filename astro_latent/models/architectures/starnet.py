@@ -7,7 +7,6 @@ max-pooling, two dense layers and a linear output.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +69,7 @@ class StarNet(nn.Module):
             msg = f"n_pixels={n_pixels} is less than pool_length={pool_length}"
             raise ValueError(msg)
         self.n_pixels = n_pixels
-        self.n_labels = n_labels
+        self.n_outputs = n_labels
         self.pool_length = pool_length
         self.heteroscedastic = heteroscedastic
         left = (filter_length - 1) // 2
@@ -92,22 +91,6 @@ class StarNet(nn.Module):
         self.register_buffer("pixel_mean", torch.zeros(n_pixels))
         self.register_buffer("pixel_scale", torch.ones(()))
         self.reset_parameters()
-
-    @classmethod
-    def from_config(cls, arguments: dict[str, Any]) -> "StarNet":
-        """Build the network from the ``arguments`` of a configuration.
-
-        Parameters
-        ----------
-        arguments : dict
-            Arguments of the class.
-
-        Returns
-        -------
-        StarNet
-            With random weights.
-        """
-        return cls(**arguments)
 
     def reset_parameters(self) -> None:
         """Draw new weights: He et al. (2015) normal, biases zero.

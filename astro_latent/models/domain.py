@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a low-rank model of single stars leaves of a spectrum: other stars, emission.
+"""Whether a model may be believed: limits, likeness to the training set, residuals.
 
+A low-rank model of single stars tells what a spectrum has that they have not.
 Lines of a second star stand in the residual as a shifted copy of the lines of the
 first; emission stands where a template says. Both are searched for by
 cross-correlation, and measured in units of the scatter that the correlation has at lags
@@ -15,7 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-__all__ = ["BASIS_TENSORS", "FluxBasis"]
+from ..preparation.prepared import PreparedSpectra
+from ..utils.quality import QualityFlag
+from .config import ModelConfig
+
+__all__ = ["BASIS_TENSORS", "FluxBasis", "model_flags", "score_features"]
 
 #: Names of the tensors of a `FluxBasis` in a tensor file, in the order of its fields.
 BASIS_TENSORS = (
@@ -71,14 +76,14 @@ class FluxBasis:
         Examples
         --------
         >>> import numpy as np
-        >>> from astro_latent.models.residuals import FluxBasis
+        >>> from astro_latent.models.domain import FluxBasis
         >>> rng = np.random.default_rng(0)
         >>> lines = np.where(rng.random(4000) < 0.03, -0.5, 0.0)
         >>> basis = FluxBasis(1.0 + lines, np.eye(1, 4000), np.ones(1), np.zeros(4000))
         >>> two = 1.0 + 0.6 * lines + 0.4 * np.roll(lines, 20)
         >>> flux = np.stack([1.0 + lines, two]) + rng.normal(0.0, 0.02, (2, 4000))
-        >>> good = np.ones((2, 4000), dtype=bool)
-        >>> second, _ = basis.search(flux, good, np.full((2, 4000), 4e-4))
+        >>> valid = np.ones((2, 4000), dtype=bool)
+        >>> second, _ = basis.search(flux, valid, np.full((2, 4000), 4e-4))
         >>> second[0] < 5 < second[1]
         np.True_
         """
@@ -100,20 +105,20 @@ class FluxBasis:
             self.basis
         )
         weight = np.minimum(weight / np.median(weight[valid]), _MOST)
-        residual = _centred(seen - fit, weight)
-        second = _correlate(residual, _centred(fit, weight), weight)
+        residual = _centre(seen - fit, weight)
+        second = _correlate(residual, _centre(fit, weight), weight)
         near = np.concatenate([second[_CORE:_NEAR], second[1 - _NEAR : 1 - _CORE]])
-        lines = _centred(self.emission, weight)
+        lines = _centre(self.emission, weight)
         emission = _correlate(residual, lines, weight)
         centre = max(emission[0], emission[_WIDE], emission[-_WIDE])
         mimicry = _MIMICRY * float(np.sqrt(np.sum(weight * lines**2)))
         return (
-            _over_scatter(near.max(), second),
-            _over_scatter(centre, emission, least=mimicry),
+            _divide_by_scatter(near.max(), second),
+            _divide_by_scatter(centre, emission, least=mimicry),
         )
 
 
-def _centred(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _centre(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Take off the weighted mean; zero where nothing counts."""
     mean = np.sum(weight * values) / np.sum(weight)
     return np.where(weight > 0, values - mean, 0.0)
@@ -132,9 +137,99 @@ def _correlate(
     return amplitude / np.sqrt(np.maximum(norm, 1e-3 * largest))
 
 
-def _over_scatter(
+def _divide_by_scatter(
     height: float, correlation: np.ndarray, *, least: float = 0.0
 ) -> float:
     far = np.concatenate([correlation[_FAR:_LAST], correlation[-_LAST:-_FAR]])
     scatter = np.hypot(np.std(far), least)
     return float(height / scatter) if scatter > 0 else 0.0
+
+
+def model_flags(
+    config: ModelConfig,
+    prepared: PreparedSpectra,
+    *,
+    values: np.ndarray | None = None,
+    error: np.ndarray | None = None,
+    score: np.ndarray | None = None,
+    residual: np.ndarray | None = None,
+    second: np.ndarray | None = None,
+    emission: np.ndarray | None = None,
+) -> np.ndarray:
+    """Compare results with the limits that a configuration states.
+
+    What is NaN is not flagged: not knowing is no evidence of a fault.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        With the limits; one that is not stated flags nothing.
+    prepared : PreparedSpectra
+        What the model was given.
+    values, error : ndarray, shape (n_spectra, n_labels), optional
+        Labels and their total errors.
+    score, residual : ndarray, shape (n_spectra,), optional
+        Domain score, and mean absolute residual of the reconstruction.
+    second, emission : ndarray, shape (n_spectra,), optional
+        Heights of the peaks that `FluxBasis.search` finds.
+
+    Returns
+    -------
+    ndarray of int32, shape (n_spectra,)
+        The preparation's flags with the model's.
+    """
+    flags = np.array(prepared.flags, dtype=np.int32)
+    if "snr" in config.domain:
+        snr = np.array([observation.snr for observation in prepared.observations])
+        _mark(flags, snr < config.domain["snr"][0], QualityFlag.LOW_SNR)
+    for column, output in enumerate(config.outputs):
+        if values is not None and output.domain is not None:
+            low, high = output.domain
+            outside = (values[:, column] < low) | (values[:, column] > high)
+            _mark(flags, outside, QualityFlag.LABEL_OUT_OF_DOMAIN)
+        if error is not None and output.max_error is not None:
+            _mark(flags, error[:, column] > output.max_error, QualityFlag.LARGE_ERROR)
+    if score is not None:
+        _mark(flags, score > 1, QualityFlag.UNLIKE_TRAINING)
+    for height, key, bit in (
+        (residual, "reconstruction_limit", QualityFlag.POOR_RECONSTRUCTION),
+        (second, "second_limit", QualityFlag.DOUBLE_LINED),
+        (emission, "emission_limit", QualityFlag.EMISSION_LINES),
+    ):
+        if height is not None and key in config.domain:
+            _mark(flags, height > config.domain[key], bit)
+    return flags
+
+
+def score_features(
+    features: np.ndarray,
+    mean: np.ndarray | None,
+    whitening: np.ndarray | None,
+    *,
+    limit: float | None,
+) -> np.ndarray:
+    """Return how far features lie from those of the training set.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n_spectra, n_features)
+        Output of the last hidden layer.
+    mean : ndarray, shape (n_features,), or None
+        Of the training set.
+    whitening : ndarray, shape (n_features, n_features), or None
+        Matrix that gives the training set unit covariance.
+    limit : float or None
+        Distance that counts as one.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra,)
+        Domain score; NaN if anything is not known.
+    """
+    if limit is None or mean is None or whitening is None:
+        return np.full(len(features), np.nan)
+    return np.linalg.norm((features - mean) @ whitening.T, axis=1) / limit
+
+
+def _mark(flags: np.ndarray, rows: np.ndarray, bit: QualityFlag) -> None:
+    flags[rows] |= np.int32(bit)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from astro_latent.exceptions import WeightsIntegrityError
 from astro_latent.models import load_model, save_weights
 from astro_latent.models.architectures.starnet import StarNet
-from astro_latent.models.residuals import FluxBasis
+from astro_latent.models.domain import FluxBasis
 
 N = 4000
 

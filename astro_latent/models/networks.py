@@ -1,0 +1,188 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a network must offer: a label network gives labels, a latent network latents.
+
+An architecture is a `torch.nn.Module` whose arguments are keywords with defaults, plain
+data that a ``config.json`` can hold. It is of one kind or the other by the methods that
+it has. For both kinds holds: a spectrum's result does not depend on the others in its
+batch, nor on what stands in pixels that are not valid, which may be NaN; in evaluation
+mode the same input gives the same output; all is float32.
+"""
+
+from typing import Literal, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from ..exceptions import WeightsError
+
+__all__ = ["LabelNetwork", "LatentNetwork", "SplitNetwork", "kind_of"]
+
+
+@runtime_checkable
+class LabelNetwork(Protocol):
+    """A network from prepared flux to labels.
+
+    Attributes
+    ----------
+    n_pixels : int
+        Length of a spectrum.
+    n_outputs : int
+        Number of labels.
+    """
+
+    n_pixels: int
+    n_outputs: int
+
+    def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the output of the last hidden layer.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (n, n_pixels), float32
+            Prepared flux.
+        valid : Tensor of bool, shape (n, n_pixels), optional
+            True where a pixel was measured.
+
+        Returns
+        -------
+        Tensor, shape (n, n_features)
+            What the domain score is measured on.
+        """
+        ...
+
+    def head(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return labels, and the logarithm of their variance if that is predicted.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n, n_features)
+            From `features`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_outputs), or tuple of two
+            In the network's own units: ``offset + scale * value`` is a label.
+        """
+        ...
+
+    def __call__(
+        self, flux: Tensor, valid: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Return ``head(features(flux, valid))``, which ``forward`` computes.
+
+        Parameters
+        ----------
+        flux, valid : Tensor, shape (n, n_pixels)
+            As for `features`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_outputs), or tuple of two
+            As of `head`; differentiable by the flux.
+        """
+        ...
+
+
+@runtime_checkable
+class SplitNetwork(LabelNetwork, Protocol):
+    """A label network whose ``features`` are ``project(convolve(flux, valid))``.
+
+    That is not required; a CPU is faster if it can run the two parts by themselves.
+    """
+
+    def convolve(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return what does not mix rows, shape (n, n_pooled)."""
+        ...
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Return the features from the output of `convolve`."""
+        ...
+
+
+@runtime_checkable
+class LatentNetwork(Protocol):
+    """A network from prepared flux to latents and back.
+
+    Attributes
+    ----------
+    n_pixels : int
+        Length of a spectrum.
+    n_outputs : int
+        Number of latents.
+    """
+
+    n_pixels: int
+    n_outputs: int
+
+    def encode(
+        self, flux: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance of the latents.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (n, n_pixels), float32
+            Prepared flux.
+        valid : Tensor of bool, shape (n, n_pixels), optional
+            True where a pixel was measured.
+
+        Returns
+        -------
+        mean, log_variance : Tensor, shape (n, n_outputs)
+            Of a Gaussian.
+        """
+        ...
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return spectra.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (n, n_outputs)
+            Latent vectors.
+
+        Returns
+        -------
+        Tensor, shape (n, n_pixels)
+            Prepared flux.
+        """
+        ...
+
+
+def kind_of(network: nn.Module, architecture: str) -> Literal["label", "latent"]:
+    """Tell the kind of a network by what it offers.
+
+    Parameters
+    ----------
+    network : Module
+        The network.
+    architecture : str
+        Its name, for the message.
+
+    Returns
+    -------
+    {"label", "latent"}
+        The kind.
+
+    Raises
+    ------
+    WeightsError
+        If it is neither; the message says what is missing.
+    """
+    if isinstance(network, LatentNetwork):
+        return "latent"
+    if isinstance(network, LabelNetwork):
+        return "label"
+    common = ("n_pixels", "n_outputs")
+    lacks = {
+        kind: ", ".join(name for name in names if not hasattr(network, name))
+        for kind, names in (
+            ("label", (*common, "features", "head")),
+            ("latent", (*common, "encode", "decode")),
+        )
+    }
+    msg = (
+        f"the architecture {architecture!r} is neither a label network, for which it "
+        f"lacks {lacks['label']}, nor a latent network, for which it lacks "
+        f"{lacks['latent']}"
+    )
+    raise WeightsError(msg)
