@@ -58,7 +58,7 @@ def _from_stdin() -> list[str]:
 
 def _observations(name: str) -> Table | None:
     """Read a table that lists spectra; None for whatever else it may be."""
-    from ..spectra.sources import find_path_column
+    from ..spectra.reading import find_path_column
     from ..tables import read_table
 
     path = Path(name)

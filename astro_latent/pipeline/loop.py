@@ -12,7 +12,7 @@ from ..preparation.prepare import CallerVelocities, prepare_chunk, with_progress
 from ..preparation.resample import Resampler
 from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
-from ..spectra.sources import SpectraLike
+from ..spectra.reading import SpectraLike
 from .choose import Choice, ModelChooser, OneModel
 from .rows import Rows, observed_rows, result_rows, stack_rows
 

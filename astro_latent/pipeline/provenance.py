@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from astropy.table import Table
 
 from .. import __version__
-from ..spectra.sources import SpectraLike
+from ..spectra.reading import SpectraLike
 from ..utils.quality import QUALITY_FLAGS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from astropy import units as u
 
 from ..models import ModelLike
-from ..spectra.sources import SpectraLike
+from ..spectra.reading import SpectraLike
 from ..tables.fields import assemble
 from ..tables.result_table import ResultTable
 from .choose import ModelChooser, OneModel, as_chooser

@@ -6,6 +6,7 @@ What can be repaired in only one way is repaired and said; what cannot is refuse
 Noise of a spectrum that came without uncertainties, from its own pixels.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -19,7 +20,9 @@ from .observation import Observation, SpectrumArrays
 __all__ = [
     "estimate_noise",
     "finish_arrays",
+    "mask_from_bits",
     "placeholder",
+    "sigma_from_ivar",
     "zero_runs",
 ]
 
@@ -55,6 +58,46 @@ def placeholder(message: str, **facts: Any) -> SpectrumArrays:
         mask=np.empty(0, dtype=bool),
         observation=observation,
     )
+
+
+def mask_from_bits(pixmask: np.ndarray, bits: Iterable[int]) -> np.ndarray:
+    """Return where any of some bits is set.
+
+    Parameters
+    ----------
+    pixmask : ndarray of int
+        Bit masks.
+    bits : iterable of int
+        Bit numbers, 0 the lowest.
+
+    Returns
+    -------
+    ndarray of bool
+        True where one of the bits is set.
+    """
+    value = sum(1 << int(bit) for bit in set(bits))
+    return (pixmask.astype(np.int64, copy=False) & value) != 0
+
+
+def sigma_from_ivar(ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard deviations from inverse variances.
+
+    Parameters
+    ----------
+    ivar : ndarray, shape (n_pixels,)
+        Inverse variances; not finite or not positive where there are no data.
+
+    Returns
+    -------
+    sigma : ndarray of float32, shape (n_pixels,)
+        Standard deviations, NaN where there are no data.
+    mask : ndarray of bool, shape (n_pixels,)
+        True where there are no data.
+    """
+    measured = np.isfinite(ivar) & (ivar > 0)
+    sigma = np.full(ivar.shape, np.nan, dtype=np.float32)
+    sigma[measured] = 1 / np.sqrt(ivar[measured])
+    return sigma, ~measured
 
 
 def zero_runs(flux: np.ndarray, *, length: int = 3) -> np.ndarray:

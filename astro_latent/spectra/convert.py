@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Between plain arrays and `specutils.Spectrum`, without loss in either direction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from .observation import Observation, SpectrumArrays
 if TYPE_CHECKING:
     from specutils import Spectrum
 
-__all__ = ["from_spectrum", "to_spectrum"]
+__all__ = ["from_spectrum", "split_spectrum", "to_spectrum"]
 
 _KEY = "observation"
 
@@ -129,6 +129,28 @@ def from_spectrum(spectrum: "Spectrum") -> SpectrumArrays:
         observation=observation,
         meta=meta,
     )
+
+
+def split_spectrum(spectrum: "Spectrum") -> "Iterator[Spectrum]":
+    """Yield the one-dimensional spectra of one whose flux has more dimensions.
+
+    Parameters
+    ----------
+    spectrum : `~specutils.Spectrum`
+        With a flux of any number of dimensions.
+
+    Yields
+    ------
+    `~specutils.Spectrum`
+        One after the other; the spectrum itself if it has one dimension.
+    """
+    if spectrum.flux.ndim <= 1:
+        yield spectrum
+        return
+    first = getattr(spectrum, "spectral_axis_index", -1) == 0
+    for row in range(spectrum.flux.shape[-1 if first else 0]):
+        where = (slice(None),) * (spectrum.flux.ndim - 1) + (row,) if first else row
+        yield from split_spectrum(spectrum[where])
 
 
 def _wavelength(spectrum: "Spectrum") -> np.ndarray:

@@ -1,15 +1,23 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a header says about a spectrum: who, where, when, how long."""
+"""What a header says about a spectrum: who, where, when, at which wavelengths."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy import units as u
+
+from .fits import FitsFile
 
 __all__ = [
+    "FLAM",
     "facts_from_header",
+    "flux_unit",
     "identifier_from_path",
+    "linear_axis",
+    "log_axis",
     "mjd_from_text",
     "number",
     "stated_frame",
@@ -27,6 +35,11 @@ _FRAME_OF_SPECSYS = {
 _MJD_EPOCH = np.datetime64("1858-11-17T00:00:00", "us")
 _SUFFIXES = (".gz", ".fz", ".bz2", ".fits", ".fit", ".fts", ".vot", ".xml", ".ecsv")
 _SECONDS = 86400.0
+_LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "CRPIX1")
+_SCALE = re.compile(r"10\^?(-?\d+)\s*erg")
+FLAM = u.erg / u.s / u.cm**2 / u.AA
+
+_cached_axes: dict[tuple[Any, ...], np.ndarray] = {}  # files of one survey share one
 
 
 def number(header: Mapping[str, Any], *keys: str) -> float:
@@ -222,3 +235,90 @@ def stated_medium(header: Mapping[str, Any]) -> str:
         return "air" if word == "air" else "vacuum"
     media: dict[Any, str] = {True: "vacuum", False: "air"}
     return media.get(header.get("VACUUM"), "unknown")
+
+
+def linear_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.ndarray:
+    """Return ``CRVAL1 + (pixel - CRPIX1) * CDELT1`` in the header's unit.
+
+    Parameters
+    ----------
+    header : mapping
+        With CRVAL1, CDELT1 or CD1_1, and CRPIX1 (1 if missing).
+    size : int
+        Number of pixels.
+    file : FitsFile
+        For the error message.
+
+    Returns
+    -------
+    ndarray, shape (size,)
+        The axis.
+
+    Raises
+    ------
+    SpectrumReadError
+        If a keyword is missing or the step is zero.
+    """
+    start = header.get("CRVAL1")
+    step = header.get("CDELT1") or header.get("CD1_1")
+    pixel = header.get("CRPIX1")
+    pixel = 1.0 if pixel is None else pixel
+    for name, value in (("CRVAL1", start), ("CDELT1", step), ("CRPIX1", pixel)):
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            file.refuse(f"{name}={value!r} gives no wavelengths")
+    return start + step * (np.arange(size, dtype=np.float64) + 1 - pixel)
+
+
+def log_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.ndarray:
+    """Return 10 to the power of `linear_axis`; shared and read-only.
+
+    Parameters
+    ----------
+    header : mapping
+        As for `linear_axis`, in log10.
+    size : int
+        Number of pixels.
+    file : FitsFile
+        For the error message.
+
+    Returns
+    -------
+    ndarray, shape (size,)
+        The axis, not writable: files of one survey share it.
+    """
+    key = (*(header.get(name) for name in _LOG_KEYS), size)
+    if key not in _cached_axes:
+        axis = linear_axis(header, size, file=file)
+        if abs(axis[0]) > 10 or abs(axis[-1]) > 10:
+            file.refuse(f"log10 wavelengths from {axis[0]} to {axis[-1]} make no sense")
+        if len(_cached_axes) > 64:
+            _cached_axes.clear()
+        axis = 10.0**axis
+        axis.setflags(write=False)
+        _cached_axes[key] = axis
+    return _cached_axes[key]
+
+
+def flux_unit(header: Mapping[str, Any]) -> u.UnitBase:
+    """Return the unit that BUNIT means; dimensionless for words such as "relative".
+
+    Parameters
+    ----------
+    header : mapping
+        With BUNIT or without.
+
+    Returns
+    -------
+    `~astropy.units.Unit`
+        The unit.
+    """
+    text = str(header.get("BUNIT") or "").strip()
+    scale = _SCALE.search(text)
+    if scale and "Ang" in text:
+        return u.Unit(10.0 ** int(scale[1]) * FLAM)
+    if not text or "relative" in text.lower() or "arbitrary" in text.lower():
+        return u.dimensionless_unscaled
+    try:
+        return u.Unit(text.lower() if text.lower() in ("adu", "counts") else text)
+    except (ValueError, TypeError):
+        return u.dimensionless_unscaled

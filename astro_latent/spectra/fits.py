@@ -20,7 +20,7 @@ import numpy as np
 from ..exceptions import SpectrumReadError
 from .header import Header
 
-__all__ = ["FitsFile", "Hdu", "NotFitsError", "open_fits"]
+__all__ = ["FitsFile", "Hdu", "NotFitsError"]
 
 _BLOCK = 2880
 _MAX_HEADER = 16 * 1024**2
@@ -340,19 +340,3 @@ class FitsFile:
     def primary(self) -> Header:
         """Header of the primary unit."""
         return self.hdus[0].header
-
-
-def open_fits(source: "str | os.PathLike | FitsFile") -> FitsFile:
-    """Open a FITS file, or pass on one that is open.
-
-    Parameters
-    ----------
-    source : str, path-like or FitsFile
-        The file.
-
-    Returns
-    -------
-    FitsFile
-        The file with its headers read.
-    """
-    return source if isinstance(source, FitsFile) else FitsFile(source)

@@ -1,21 +1,39 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""The table of file formats, and finding out which one a file has.
+"""One file: which of the formats it has, and the spectra that it holds.
 
 The formats of a survey stand in its folder. Other distributions add through
 the entry-point group ``astro_latent.formats``, each pointing to a `Format`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from ..exceptions import SpectrumReadError, UnknownNameError
 from ..utils.registry import LazyRegistry
-from .fits import FitsFile
+from .facts import identifier_from_path
+from .fits import FitsFile, NotFitsError
 from .observation import SpectrumArrays
-from .votable import VotableFile
+from .votable import VotableFile, looks_like_votable
 
-__all__ = ["FORMATS", "Format", "gather_surveys", "identify_format"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "check_options",
+    "gather_surveys",
+    "identify_format",
+    "open_file",
+    "read_arrays",
+    "read_file",
+]
+
+_NO_SPECTRUM = (
+    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
+    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +110,76 @@ def gather_surveys(table: str) -> dict[str, str]:
     return import_module("astro_latent.surveys").gather(table)
 
 
-def _all_formats() -> dict[str, str]:
-    return gather_surveys("FORMATS") | GENERAL
+class FormatRegistry(LazyRegistry):
+    """Formats by name, and in the order in which they are tried."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "spectrum format",
+            lambda: gather_surveys("FORMATS") | GENERAL,
+            group="astro_latent.formats",
+        )
+        self._order: list[str] = []
+        self._loaded: dict[str, Format] = {}
+
+    def register(self, name: str, target: str) -> None:
+        """Add a format; see `LazyRegistry.register`.
+
+        Parameters
+        ----------
+        name : str
+            The new name.
+        target : str
+            ``"module:attribute"``.
+        """
+        super().register(name, target)
+        self._order = []
+
+    def in_order(self) -> Iterator[Format]:
+        """Yield the formats, the general ones after all others.
+
+        Yields
+        ------
+        Format
+            Loaded when its turn comes, and kept.
+        """
+        self._order = self._order or sorted(self, key=GENERAL.__contains__)
+        for name in self._order:
+            if name not in self._loaded:
+                self._loaded[name] = self[name]
+            yield self._loaded[name]
 
 
 #: Formats in the order in which they are tried.
-FORMATS = LazyRegistry("spectrum format", _all_formats, group="astro_latent.formats")
+FORMATS = FormatRegistry()
+
+
+def open_file(path: str | os.PathLike) -> "FitsFile | VotableFile":
+    """Open a FITS file or a VOTable, whatever it is called.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    FitsFile or VotableFile
+        The file with its headers read.
+
+    Raises
+    ------
+    NotFitsError
+        If it is neither.
+    SpectrumReadError
+        If it is damaged.
+    """
+    try:
+        return FitsFile(path)
+    except NotFitsError:
+        if not looks_like_votable(path):
+            raise
+    return VotableFile(path)
 
 
 def identify_format(file: "FitsFile | VotableFile") -> str | None:
@@ -113,5 +195,176 @@ def identify_format(file: "FitsFile | VotableFile") -> str | None:
     str or None
         Name of the format; None if it is none of `FORMATS`.
     """
-    names = sorted(FORMATS, key=GENERAL.__contains__)  # also after those of others
-    return next((name for name in names if FORMATS[name].matches(file)), None)
+    found = _find_format(file)
+    return None if found is None else found.name
+
+
+def _find_format(file: "FitsFile | VotableFile") -> Format | None:
+    return next((kind for kind in FORMATS.in_order() if kind.matches(file)), None)
+
+
+def read_arrays(
+    path: str | os.PathLike, *, format: str | None = None, **options: Any
+) -> list[SpectrumArrays]:
+    """Read one file as plain arrays, without specutils where the format is known.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    format : str, optional
+        One of `FORMATS` or of specutils' formats; found out if not given.
+    **options
+        Passed to the reader of the format if it knows them, such as ``visits``,
+        ``bad_bits``, ``estimate``, ``wavelength_unit``.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        One spectrum, or several where the format has several and they were asked for.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be read as a spectrum; the message names it.
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from astro_latent.spectra import read_arrays, write_example
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "sun.fits")
+    >>> wavelength = np.linspace(5000, 5010, 1001)
+    >>> path = write_example("harps_s1d", path, wavelength, np.ones(1001))
+    >>> spectrum, = read_arrays(path)
+    >>> spectrum.observation.medium, spectrum.observation.frame
+    ('air', 'barycentric')
+    """
+    check_options(format, options)
+    return read_file(Path(path), format, options)
+
+
+def check_options(format: str | None, options: dict[str, Any]) -> None:
+    """Refuse a format or an option that does not exist, before anything is read.
+
+    Parameters
+    ----------
+    format : str or None
+        One of `FORMATS` or of specutils' formats.
+    options : dict
+        Keyword arguments for readers.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+    """
+    if options:
+        known = {option for name in FORMATS for option in FORMATS[name].options}
+        for option in options.keys() - known:
+            msg = f"no format has the option {option!r}; known: {sorted(known)}"
+            raise TypeError(msg)
+    if format is None or format in FORMATS:
+        return
+    from astropy.io import registry
+    from specutils import Spectrum
+
+    others = registry.get_formats(Spectrum, readwrite="Read")["Format"].tolist()
+    if format not in others:
+        raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
+
+
+def read_file(
+    path: Path, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file, for a call that `check_options` found right.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    format : str or None
+        As for `read_arrays`.
+    options : dict
+        Keyword arguments for readers.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        As `read_arrays`.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be read as a spectrum; the message names it.
+    """
+    if path.is_dir():
+        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
+        raise SpectrumReadError(msg)
+    if format is not None and format not in FORMATS:
+        return _read_with_specutils(path, format)
+    try:
+        file = open_file(path)
+    except NotFitsError:
+        if format is not None:
+            raise
+        return _read_with_specutils(path, None)
+    with file:
+        found = _read_known(file, format, options)
+    return _read_with_specutils(path, None) if found is None else found
+
+
+def _read_known(
+    file: "FitsFile | VotableFile", format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays] | None:
+    """Read with one of our own formats; None if the file has none of them."""
+    chosen = FORMATS[format] if format else _find_format(file)
+    if chosen is None:
+        return file.refuse(_NO_SPECTRUM) if isinstance(file, VotableFile) else None
+    name = chosen.name
+    if chosen.container != file.container:
+        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
+    try:
+        return chosen.read(
+            file, **{key: options[key] for key in options if key in chosen.options}
+        )
+    except SpectrumReadError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+        msg = f"{file.path}: cannot be read as {name} ({type(error).__name__}: {error})"
+        raise SpectrumReadError(msg) from error
+
+
+def _read_with_specutils(path: Path, format: str | None) -> list[SpectrumArrays]:
+    """Let specutils try; its loaders may raise anything."""
+    from specutils import Spectrum
+
+    from .convert import from_spectrum, split_spectrum
+
+    try:
+        spectrum = Spectrum.read(str(path), format=format)
+        arrays = [from_spectrum(part) for part in split_spectrum(spectrum)]
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        msg = (
+            f"{path}: no spectrum found; formats tried: {', '.join(FORMATS)} and those "
+            f"of specutils ({reason})"
+        )
+        raise SpectrumReadError(msg) from error
+    return [_name_spectrum(array, path) for array in arrays]
+
+
+def _name_spectrum(arrays: SpectrumArrays, path: Path) -> SpectrumArrays:
+    observation = arrays.observation
+    observation = replace(
+        observation,
+        source=observation.source or str(path),
+        obs_id=observation.obs_id or identifier_from_path(path),
+    )
+    return replace(arrays, observation=observation)

@@ -14,9 +14,7 @@ from typing import Any
 
 from ..exceptions import SpectrumReadError
 from .convert import to_spectrum
-from .formats import FORMATS, identify_format
-from .reading import read_arrays
-from .votable import open_file
+from .formats import FORMATS, identify_format, open_file, read_arrays
 
 __all__ = ["register_loaders"]
 

@@ -1,166 +1,89 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Read one file or millions, as arrays or as specutils objects."""
+"""Read whatever a user points to, one spectrum or millions, in order.
 
+Files, folders, tables and specutils objects become arrays, or specutils objects.
+"""
+
+import glob
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+import numpy as np
+from astropy.table import Row, Table
 
 from .. import _config
-from ..exceptions import SpectrumReadError, UnknownNameError
+from ..exceptions import SpectrumReadError
 from .checks import placeholder
 from .facts import identifier_from_path
-from .fits import FitsFile, NotFitsError
-from .formats import FORMATS, identify_format
+from .formats import check_options, read_file
 from .observation import Observation, SpectrumArrays
-from .sources import Item, expand_source
-from .votable import VotableFile, open_file
 
 if TYPE_CHECKING:
-    from specutils import SpectrumList
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
 
-__all__ = ["iter_arrays", "read_arrays", "read_spectra"]
+__all__ = ["SpectraLike", "find_path_column", "iter_arrays", "read_spectra"]
+
+#: Whatever spectra can be read from: paths, folders and globs, tables with a column of
+#: paths, specutils objects, arrays, and iterables of those.
+SpectraLike: TypeAlias = Union[
+    str, os.PathLike[str], Table, Row, SpectrumArrays, "Spectrum", "SpectrumList",
+    "SpectrumCollection", Iterable[Any],
+]  # fmt: skip
 
 _ON_ERROR = ("flag", "raise")
-_NO_SPECTRUM = (
-    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
-    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux)"
+_ENDINGS = tuple(
+    f"{ending}{packed}"
+    for ending in (".fits", ".fit", ".fts")
+    for packed in ("", ".gz", ".fz")
 )
+_VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
+_PATHS = ("path", "local_path")
+# column of a table -> field of Observation; the first that has a value wins
+_OVERRIDES = {
+    "obs_id": "obs_id",
+    "target_name": "target_name",
+    "ra": "ra",
+    "s_ra": "ra",
+    "dec": "dec",
+    "s_dec": "dec",
+    "obs_publisher_did": "obs_publisher_did",
+    "radial_velocity": "radial_velocity",
+}
+_UNITS = {"ra": "deg", "dec": "deg", "radial_velocity": "km/s"}
 
 
-def read_arrays(
-    path: str | os.PathLike, *, format: str | None = None, **options: Any
-) -> list[SpectrumArrays]:
-    """Read one file as plain arrays, without specutils where the format is known.
+@dataclass(frozen=True)
+class _Item:
+    """One thing to read: a path, a spectrum, arrays, or the reason there is none.
 
     Parameters
     ----------
-    path : path-like
-        The file.
-    format : str, optional
-        One of `FORMATS` or of specutils' formats; found out if not given.
-    **options
-        Passed to the reader of the format if it knows them, such as ``visits``,
-        ``bad_bits``, ``estimate``, ``wavelength_unit``.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum, or several where the format has several and they were asked for.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file cannot be read as a spectrum; the message names it.
-    UnknownNameError
-        If there is no such format.
-    TypeError
-        If no format knows an option.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> import numpy as np
-    >>> from astro_latent.spectra import read_arrays, write_example
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "sun.fits")
-    >>> wavelength = np.linspace(5000, 5010, 1001)
-    >>> path = write_example("harps_s1d", path, wavelength, np.ones(1001))
-    >>> spectrum, = read_arrays(path)
-    >>> spectrum.observation.medium, spectrum.observation.frame
-    ('air', 'barycentric')
+    value : Path, Spectrum, SpectrumArrays or None
+        The thing.
+    problem : str, optional
+        Why there is nothing.
+    source : str, optional
+        What the user had named.
+    overrides : dict, optional
+        Fields of `Observation` that the user knows better.
     """
-    _check_call(format, options)
-    return _read(Path(path), format, options)
 
-
-def _check_call(format: str | None, options: dict[str, Any]) -> None:
-    if options:
-        known = {option for name in FORMATS for option in FORMATS[name].options}
-        for option in options.keys() - known:
-            msg = f"no format has the option {option!r}; known: {sorted(known)}"
-            raise TypeError(msg)
-    if format is None or format in FORMATS:
-        return
-    from astropy.io import registry
-    from specutils import Spectrum
-
-    others = registry.get_formats(Spectrum, readwrite="Read")["Format"].tolist()
-    if format not in others:
-        raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
-
-
-def _read(
-    path: Path, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
-    if path.is_dir():
-        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
-        raise SpectrumReadError(msg)
-    if format is not None and format not in FORMATS:
-        return _read_with_specutils(path, format)
-    try:
-        file = open_file(path)
-    except NotFitsError:
-        if format is not None:
-            raise
-        return _read_with_specutils(path, None)
-    with file:
-        found = _read_known(file, format, options)
-    return _read_with_specutils(path, None) if found is None else found
-
-
-def _read_known(
-    file: "FitsFile | VotableFile", format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays] | None:
-    """Read with one of our own formats; None if the file has none of them."""
-    name = format or identify_format(file)
-    if name is None:
-        return file.refuse(_NO_SPECTRUM) if isinstance(file, VotableFile) else None
-    chosen = FORMATS[name]
-    if chosen.container != file.container:
-        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
-    known = {key: options[key] for key in options if key in chosen.options}
-    try:
-        return chosen.read(file, **known)
-    except SpectrumReadError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        msg = f"{file.path}: cannot be read as {name} ({type(error).__name__}: {error})"
-        raise SpectrumReadError(msg) from error
-
-
-def _read_with_specutils(path: Path, format: str | None) -> list[SpectrumArrays]:
-    """Let specutils try; its loaders may raise anything."""
-    from specutils import Spectrum
-
-    from .convert import from_spectrum
-
-    try:
-        spectrum = Spectrum.read(str(path), format=format)
-        items = list(expand_source(spectrum))
-        arrays = [from_spectrum(item.value) for item in items]
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        msg = (
-            f"{path}: no spectrum found; formats tried: {', '.join(FORMATS)} and those "
-            f"of specutils ({reason})"
-        )
-        raise SpectrumReadError(msg) from error
-    return [_named(array, path) for array in arrays]
-
-
-def _named(arrays: SpectrumArrays, path: Path) -> SpectrumArrays:
-    observation = arrays.observation
-    observation = replace(
-        observation,
-        source=observation.source or str(path),
-        obs_id=observation.obs_id or identifier_from_path(path),
-    )
-    return replace(arrays, observation=observation)
+    value: Any
+    problem: str = ""
+    source: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
 
 
 def iter_arrays(
-    source: Any, *, format: str | None = None, on_error: str = "flag", **options: Any
+    source: SpectraLike,
+    *,
+    format: str | None = None,
+    on_error: str = "flag",
+    **options: Any,
 ) -> Iterator[SpectrumArrays]:
     """Read spectra one after the other, whatever they come from.
 
@@ -200,30 +123,30 @@ def iter_arrays(
     if on_error not in _ON_ERROR:
         msg = f"on_error must be one of {_ON_ERROR}, not {on_error!r}"
         raise ValueError(msg)
-    _check_call(format, options)
+    check_options(format, options)
     return _iterate(source, format, on_error, options)
 
 
 def _iterate(
-    source: Any, format: str | None, on_error: str, options: dict[str, Any]
+    source: SpectraLike, format: str | None, on_error: str, options: dict[str, Any]
 ) -> Iterator[SpectrumArrays]:
-    for item in expand_source(source):
+    for item in _expand(source):
         try:
             found = _read_item(item, format, options)
         except SpectrumReadError as error:
             if on_error == "raise":
                 raise
-            found = [_stand_in(item, str(error))]
+            found = [_make_placeholder(item, str(error))]
         for arrays in found:
             if item.overrides:
                 known = replace(
-                    arrays.observation, **_numbered(item, arrays, len(found))
+                    arrays.observation, **_number_visits(item, arrays, len(found))
                 )
                 arrays = replace(arrays, observation=known)
             yield arrays
 
 
-def _numbered(item: Item, arrays: SpectrumArrays, count: int) -> dict[str, Any]:
+def _number_visits(item: _Item, arrays: SpectrumArrays, count: int) -> dict[str, Any]:
     """Keep the number of the visit when a table renames a file of several."""
     overrides = dict(item.overrides)
     if count > 1 and "obs_id" in overrides:
@@ -233,20 +156,20 @@ def _numbered(item: Item, arrays: SpectrumArrays, count: int) -> dict[str, Any]:
 
 
 def _read_item(
-    item: Item, format: str | None, options: dict[str, Any]
+    item: _Item, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays]:
     if item.problem:
         raise SpectrumReadError(item.problem)
     if isinstance(item.value, SpectrumArrays):
         return [item.value]
     if isinstance(item.value, Path):
-        return _read(item.value, format, options)
+        return read_file(item.value, format, options)
     from .convert import from_spectrum
 
     return [from_spectrum(item.value)]
 
 
-def _stand_in(item: Item, message: str) -> SpectrumArrays:
+def _make_placeholder(item: _Item, message: str) -> SpectrumArrays:
     facts: dict[str, Any] = {}
     known = getattr(item.value, "meta", {}).get("observation")
     if isinstance(known, Observation):
@@ -258,7 +181,7 @@ def _stand_in(item: Item, message: str) -> SpectrumArrays:
 
 
 def read_spectra(
-    paths: Any,
+    paths: SpectraLike,
     *,
     format: str | None = None,
     on_error: str = "flag",
@@ -311,3 +234,117 @@ def read_spectra(
     show = _config.conf.show_progress if progress is None else progress
     bar = tqdm(found, desc="reading", unit=" spectra", disable=not show)
     return SpectrumList([to_spectrum(arrays) for arrays in bar])
+
+
+def find_path_column(names: Sequence[str]) -> str | None:
+    """Return the column that names files on this machine.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of a table.
+
+    Returns
+    -------
+    str or None
+        None if there is none.
+    """
+    return next((name for name in _PATHS if name in names), None)
+
+
+def _is_specutils(value: object, name: str) -> bool:
+    """Tell whether this is a specutils object, without importing specutils."""
+    module = sys.modules.get("specutils")
+    return module is not None and isinstance(value, getattr(module, name))
+
+
+def _expand(source: Any) -> Iterator[_Item]:
+    """Yield one item per spectrum or file; files of a folder or glob by name."""
+    if isinstance(source, SpectrumArrays):
+        yield _Item(source)
+    elif isinstance(source, str | os.PathLike):
+        yield from _expand_path(os.fspath(source))
+    elif isinstance(source, Table | Row):
+        yield from _expand_table(source)
+    elif _is_specutils(source, "SpectrumCollection"):
+        yield from (_Item(source[i]) for i in range(source.flux.shape[0]))
+    elif _is_specutils(source, "Spectrum"):
+        from .convert import split_spectrum
+
+        yield from (_Item(part) for part in split_spectrum(source))
+    elif isinstance(source, Iterable):
+        for part in source:
+            yield from _expand(part)
+    else:
+        msg = (
+            f"cannot read spectra from {type(source).__name__} {source!r}; give paths, "
+            "a folder, a table with a path column, or specutils objects"
+        )
+        raise TypeError(msg)
+
+
+def _expand_path(text: str) -> Iterator[_Item]:
+    path = Path(text)
+    if path.is_dir():
+        known = (*_ENDINGS, *_VOTABLES)
+        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(known))
+        shown = (*_ENDINGS[::3], *_VOTABLES[:2])
+        reason = f"the folder holds no file ending in {', '.join(shown)}"
+    elif glob.has_magic(text) and not path.exists():
+        names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
+        names = [p for p in names if p.is_file()]
+        reason = "no file matches this pattern"
+    else:
+        names, reason = [path], ""
+    if not names:
+        yield _Item(None, problem=f"{text}: {reason}", source=text)
+    for name in names:
+        yield _Item(name, source=str(name))
+
+
+def _expand_table(table: "Table | Row") -> Iterator[_Item]:
+    name = find_path_column(table.colnames)
+    if name is None:
+        msg = f"the table needs a column {' or '.join(_PATHS)}; it has {table.colnames}"
+        raise ValueError(msg)
+    for row in [table] if isinstance(table, Row) else table:
+        overrides = _overrides(row)
+        path = _plain(row[name])
+        if not path:
+            yield _Item(
+                None, problem="the table names no file here", overrides=overrides
+            )
+        else:
+            yield _Item(Path(str(path)), source=str(path), overrides=overrides)
+
+
+def _plain(value: Any) -> Any:
+    """Return a table cell as a plain value; None for masked, NaN and empty ones."""
+    if value is np.ma.masked or getattr(value, "mask", False) is True:
+        return None
+    if isinstance(value, bytes):
+        value = value.decode()
+    if isinstance(value, str):
+        return value.strip() or None
+    return value
+
+
+def _overrides(row: Row) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    for column, name in _OVERRIDES.items():
+        if column not in row.colnames or name in known:
+            continue
+        value = _plain(row[column])
+        if value is None:
+            continue
+        if name in _UNITS:
+            unit = getattr(value, "unit", None) or row.table[column].unit
+            value = float(getattr(value, "value", value))
+            if unit is not None:
+                value = float(unit.to(_UNITS[name], value))
+            if not np.isfinite(value):
+                continue
+        else:
+            value = str(value)
+        known[name] = value
+    return known

@@ -10,7 +10,7 @@ from astropy import units as u
 
 from .checks import finish_arrays
 from .facts import facts_from_header, number, stated_frame
-from .fits import FitsFile, Hdu, open_fits
+from .fits import FitsFile, Hdu
 from .formats import Format
 from .header import chained
 from .observation import Observation, SpectrumArrays
@@ -49,9 +49,8 @@ def identify_sdm_fits(file: FitsFile) -> bool:
     return {"wavelength", "flux"} <= set(find_roles(_fields(file[1])))
 
 
-def read_sdm_fits(source: "FitsFile | str") -> list[SpectrumArrays]:
+def read_sdm_fits(file: FitsFile) -> list[SpectrumArrays]:
     """Read a FITS table of the Spectrum Data Model; non-zero quality is masked."""
-    file = open_fits(source)
     table = file[1]
     fields = _fields(table)
     roles = _roles(fields)

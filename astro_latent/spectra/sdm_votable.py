@@ -243,13 +243,13 @@ def _same_unit(
     return sigma * unit.to(flux_unit)
 
 
-def read_sdm(source: VotableFile) -> list[SpectrumArrays]:
+def read_sdm(file: VotableFile) -> list[SpectrumArrays]:
     """Read a VOTable's spectrum; of several the first, and the message says so."""
-    table, remark = first_table(source)
-    observation = _observation(source, table)
+    table, remark = first_table(file)
+    observation = _observation(file, table)
     if remark:
         observation = observation.flagged(0, remark)
-    return [make_spectrum(source, table, observation)]
+    return [make_spectrum(file, table, observation)]
 
 
 SDM_VOTABLE = Format(

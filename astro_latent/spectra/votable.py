@@ -20,9 +20,8 @@ import numpy as np
 from astropy import units as u
 
 from ..exceptions import SpectrumReadError
-from .fits import FitsFile, NotFitsError
 
-__all__ = ["VotableFile", "VotableTable", "open_file", "parse_unit"]
+__all__ = ["VotableFile", "VotableTable", "looks_like_votable", "parse_unit"]
 
 _MAX_BYTES = 512 * 1024**2
 _HEAD = 4096
@@ -64,7 +63,7 @@ class VotableFile:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
-        self._content = _content(self.path, _MAX_BYTES)
+        self._content = _unpack(self.path, _MAX_BYTES)
         if len(self._content) >= _MAX_BYTES:
             self.refuse(f"a VOTable of more than {_MAX_BYTES} bytes is not read")
         self.tables: list[VotableTable] = []
@@ -173,7 +172,7 @@ class VotableFile:
                 )
                 found = next(t for t in document.iter_tables() if not t.is_empty())
                 columns = [
-                    _filled(found.array[name]) for name in found.array.dtype.names
+                    _fill_nulls(found.array[name]) for name in found.array.dtype.names
                 ]
         except Exception as error:  # Astropy raises whatever comes up
             self.refuse(f"its data cannot be read ({type(error).__name__}: {error})")
@@ -182,7 +181,7 @@ class VotableFile:
         return columns
 
 
-def _filled(column: Any) -> np.ndarray:
+def _fill_nulls(column: Any) -> np.ndarray:
     values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
     if values.dtype.kind in "iu" and mask.any():
         values = values.astype(np.float64)
@@ -191,7 +190,7 @@ def _filled(column: Any) -> np.ndarray:
     return values
 
 
-def _content(path: Path, size: int) -> bytes:
+def _unpack(path: Path, size: int) -> bytes:
     """Return at most so many bytes of a file, unpacked."""
     try:
         with path.open("rb") as stream:
@@ -204,6 +203,23 @@ def _content(path: Path, size: int) -> bytes:
     except OSError as error:
         msg = f"{path}: cannot be opened ({error.strerror or error})"
         raise SpectrumReadError(msg) from error
+
+
+def looks_like_votable(path: str | os.PathLike) -> bool:
+    """Tell whether a file begins as a VOTable does, whatever it is called.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    bool
+        True if it does.
+    """
+    head = _unpack(Path(path), _HEAD)
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head
 
 
 def parse_unit(text: str) -> u.UnitBase | None:
@@ -230,32 +246,3 @@ def parse_unit(text: str) -> u.UnitBase | None:
         except (ValueError, TypeError):
             continue
     return None
-
-
-def open_file(path: str | os.PathLike) -> "FitsFile | VotableFile":
-    """Open a FITS file or a VOTable, whatever it is called.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    FitsFile or VotableFile
-        The file with its headers read.
-
-    Raises
-    ------
-    NotFitsError
-        If it is neither.
-    SpectrumReadError
-        If it is damaged.
-    """
-    try:
-        return FitsFile(path)
-    except NotFitsError:
-        head = _content(Path(path), _HEAD)
-        if not (head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head):
-            raise
-    return VotableFile(path)

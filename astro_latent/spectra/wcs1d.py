@@ -10,10 +10,17 @@ import re
 import numpy as np
 from astropy import units as u
 
-from .axes import flux_unit, linear_axis, log_axis
 from .checks import finish_arrays, zero_runs
-from .facts import facts_from_header, number, stated_frame, stated_medium
-from .fits import FitsFile, open_fits
+from .facts import (
+    facts_from_header,
+    flux_unit,
+    linear_axis,
+    log_axis,
+    number,
+    stated_frame,
+    stated_medium,
+)
+from .fits import FitsFile
 from .formats import Format
 from .observation import Observation, SpectrumArrays
 
@@ -82,7 +89,7 @@ def _observation(file: FitsFile, wavelength: np.ndarray, remark: str) -> Observa
 
 
 def read_wcs1d(
-    source: "FitsFile | str",
+    file: FitsFile,
     *,
     wavelength_unit: "str | u.UnitBase | None" = None,
     estimate: bool = False,
@@ -91,7 +98,7 @@ def read_wcs1d(
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file. An image extension named SIGMA or ERR has the uncertainties.
     wavelength_unit : str or `~astropy.units.Unit`, optional
         Unit of the axis, in place of what the header says.
@@ -108,7 +115,6 @@ def read_wcs1d(
     SpectrumReadError
         If the axis cannot be understood as wavelengths.
     """
-    file = open_fits(source)
     head = file.primary
     flux = file[0].array()
     logarithmic = head.get("DC-FLAG") == 1 or head.get("CTYPE1") == "LOG-LINEAR"

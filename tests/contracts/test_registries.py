@@ -19,7 +19,7 @@ from astro_latent.spectra import (
     read_arrays,
     write_example,
 )
-from astro_latent.spectra.votable import open_file
+from astro_latent.spectra.formats import open_file
 from astro_latent.surveys import SURVEYS
 from astro_latent.utils.registry import LazyRegistry
 

@@ -119,7 +119,7 @@ def test_every_folder_of_the_package_has_a_place_in_the_order():
         ("training/a.py", "from ..simulation import observe_apogee", True),
         ("simulation/a.py", "from ..models import load_model", False),
         ("simulation/a.py", "from ..tables import read_table", True),
-        ("surveys/apogee/a.py", "from ...spectra.fits import open_fits", False),
+        ("surveys/apogee/a.py", "from ...spectra.fits import FitsFile", False),
         ("spectra/a.py", "from ..surveys import SURVEYS", True),
     ],
 )

@@ -16,7 +16,7 @@ from astro_latent.spectra import (
     read_arrays,
     write_example,
 )
-from astro_latent.spectra.votable import open_file
+from astro_latent.spectra.formats import open_file
 
 IDENTIFIERS = {"sdss_spec": "spec-4055-55359-0596"}  # from the header, not the name
 SILENT = ("galah",)  # nobody says air or vacuum

@@ -7,8 +7,9 @@ from astropy.io import fits
 
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, read_arrays
+from astro_latent.spectra.checks import mask_from_bits
 from astro_latent.spectra.facts import facts_from_header, identifier_from_path
-from astro_latent.surveys.apogee.star import bits_to_mask
+from astro_latent.spectra.fits import FitsFile
 from astro_latent.surveys.eso.phase3 import read_phase3
 
 
@@ -132,7 +133,7 @@ def test_phase3_unknown_unit(example):
 
 def test_phase3_without_roles(samples):
     with pytest.raises(SpectrumReadError, match="no column has the utype"):
-        read_phase3(samples["aspcapstar"])
+        read_phase3(FitsFile(samples["aspcapstar"]))
 
 
 # HARPS s1d
@@ -224,8 +225,8 @@ def test_apogee_mask_bits(example, grid, name):
     assert np.flatnonzero(only.mask).tolist() == [130]
 
 
-def test_bits_to_mask_takes_any_integer():
-    assert bits_to_mask(np.array([-32768, 1, 0], np.int16), [14, 0]).tolist() == [
+def test_mask_from_bits_takes_any_integer():
+    assert mask_from_bits(np.array([-32768, 1, 0], np.int16), [14, 0]).tolist() == [
         False,
         True,
         False,

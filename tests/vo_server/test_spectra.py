@@ -9,7 +9,7 @@ import requests
 
 from astro_latent.archives.ssa import SsaSurvey
 from astro_latent.spectra import identify_format, read_arrays
-from astro_latent.spectra.votable import open_file
+from astro_latent.spectra.formats import open_file
 
 pytestmark = pytest.mark.vo_server
 

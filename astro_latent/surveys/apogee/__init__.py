@@ -9,7 +9,7 @@ SURVEYS = {
 }
 #: Names of file formats -> how they are told and read.
 FORMATS = {
-    "aspcapstar": "astro_latent.surveys.apogee.aspcap:ASPCAP_STAR",
+    "aspcapstar": "astro_latent.surveys.apogee.star:ASPCAP_STAR",
     "apstar": "astro_latent.surveys.apogee.star:APOGEE_STAR",
     "apvisit": "astro_latent.surveys.apogee.visit:APOGEE_VISIT",
 }

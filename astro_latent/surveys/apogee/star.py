@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""APOGEE apStar and asStar files: all visits of a star and their combination.
+"""APOGEE apStar, asStar and aspcapStar files: the visits of a star, combined.
 
 Vacuum wavelengths on the common log grid of 8575 pixels, at rest: the star's velocity
-has been removed. Rows are 0 the combination weighted by pixel, 1 the one weighted by
-visit, 2 and on the visits; files of one visit have a single row or no row axis.
+has been removed. In apStar and asStar, rows are 0 the combination weighted by pixel, 1
+the one weighted by visit, 2 and on the visits; files of one visit have a single row or
+no row axis. aspcapStar has the combination over its pseudo-continuum, dimensionless,
+with zeros in the chip gaps.
 """
 
 from collections.abc import Iterable
@@ -12,10 +14,9 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 
-from ...spectra.axes import FLAM, log_axis
-from ...spectra.checks import finish_arrays
-from ...spectra.facts import facts_from_header, mjd_from_text, number
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.checks import finish_arrays, mask_from_bits
+from ...spectra.facts import FLAM, facts_from_header, log_axis, mjd_from_text, number
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 
@@ -24,9 +25,11 @@ __all__ = [
     "APOGEE_FLUX_UNIT",
     "APOGEE_RESOLVING_POWER",
     "APOGEE_STAR",
-    "bits_to_mask",
+    "ASPCAP_STAR",
     "identify_apstar",
+    "identify_aspcapstar",
     "read_apstar",
+    "read_aspcapstar",
 ]
 
 #: Bits of APOGEE_PIXMASK for which a pixel is not used: BADPIX, CRPIX, SATPIX,
@@ -36,25 +39,6 @@ __all__ = [
 APOGEE_BAD_BITS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
 APOGEE_RESOLVING_POWER = 22_500.0
 APOGEE_FLUX_UNIT = u.Unit(1e-17 * FLAM)
-
-
-def bits_to_mask(pixmask: np.ndarray, bits: Iterable[int]) -> np.ndarray:
-    """Return where any of some bits is set.
-
-    Parameters
-    ----------
-    pixmask : ndarray of int
-        Bit masks.
-    bits : iterable of int
-        Bit numbers, 0 the lowest.
-
-    Returns
-    -------
-    ndarray of bool
-        True where one of the bits is set.
-    """
-    value = sum(1 << int(bit) for bit in set(bits))
-    return (pixmask.astype(np.int64, copy=False) & value) != 0
 
 
 def identify_apstar(file: FitsFile) -> bool:
@@ -89,7 +73,6 @@ def _visit_time(file: FitsFile, visit: int) -> float:
 def _row(
     file: FitsFile, row: int, visit: int, bad_bits: Iterable[int]
 ) -> SpectrumArrays:
-    flux = file[1].array(row=row)
     observation = Observation(
         survey="apogee",
         medium="vacuum",
@@ -99,11 +82,12 @@ def _row(
         radial_velocity=0.0,
         **_visit_facts(file, visit),
     )
+    flux = file[1].array(row=row)
     return finish_arrays(
         log_axis(file[1].header, flux.size, file=file),
         flux,
         sigma=file[2].array(row=row),
-        mask=bits_to_mask(file[3].array(row=row), bad_bits),
+        mask=mask_from_bits(file[3].array(row=row), bad_bits),
         flux_unit=APOGEE_FLUX_UNIT,
         observation=observation,
         meta={"header": file.primary},
@@ -111,7 +95,7 @@ def _row(
 
 
 def read_apstar(
-    source: "FitsFile | str",
+    file: FitsFile,
     *,
     visits: bool = False,
     bad_bits: Iterable[int] = APOGEE_BAD_BITS,
@@ -120,7 +104,7 @@ def read_apstar(
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file.
     visits : bool, optional
         Return one spectrum per visit instead of the combination (row 0); their
@@ -138,7 +122,6 @@ def read_apstar(
     SpectrumReadError
         If the file is damaged.
     """
-    file = open_fits(source)
     if not visits:
         return [_row(file, 0, 0, bad_bits)]
     rows = file[1].shape[0] if len(file[1].shape) > 1 else 1
@@ -152,4 +135,47 @@ APOGEE_STAR = Format(
     identify=identify_apstar,
     read=read_apstar,
     options=("visits", "bad_bits"),
+)
+
+
+def identify_aspcapstar(file: FitsFile) -> bool:
+    """Tell whether a file is an aspcapStar file."""
+    if len(file) < 5 or file[1].header.get("CTYPE1") != "LOG-LINEAR":
+        return False
+    return file[4].is_table and file[4].header.mentions("'FPARAM")
+
+
+def read_aspcapstar(file: FitsFile) -> list[SpectrumArrays]:
+    """Read an aspcapStar file; zeros and pixels without error are masked."""
+    head = file.primary
+    flux, sigma = file[1].array(row=0), file[2].array(row=0)
+    facts = facts_from_header(head, file.path)
+    facts["time"] = np.nan  # several visits
+    observation = Observation(
+        **facts,
+        survey="apogee",
+        medium="vacuum",
+        frame="rest",
+        normalisation="continuum",
+        resolving_power=APOGEE_RESOLVING_POWER,
+        snr=number(head, "SNR"),
+        radial_velocity=0.0,
+    )
+    return [
+        finish_arrays(
+            log_axis(file[1].header, flux.size, file=file),
+            flux,
+            sigma=sigma,
+            mask=flux == 0,
+            observation=observation,
+            meta={"header": head},
+        )
+    ]
+
+
+ASPCAP_STAR = Format(
+    name="aspcapstar",
+    title="APOGEE aspcapStar",
+    identify=identify_aspcapstar,
+    read=read_aspcapstar,
 )

@@ -9,16 +9,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ...spectra.checks import finish_arrays
+from ...spectra.checks import finish_arrays, mask_from_bits
 from ...spectra.facts import facts_from_header, number
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 from .star import (
     APOGEE_BAD_BITS,
     APOGEE_FLUX_UNIT,
     APOGEE_RESOLVING_POWER,
-    bits_to_mask,
 )
 
 __all__ = ["APOGEE_VISIT", "identify_apvisit", "read_apvisit"]
@@ -33,13 +32,13 @@ def identify_apvisit(file: FitsFile) -> bool:
 
 
 def read_apvisit(
-    source: "FitsFile | str", *, bad_bits: Iterable[int] = APOGEE_BAD_BITS
+    file: FitsFile, *, bad_bits: Iterable[int] = APOGEE_BAD_BITS
 ) -> list[SpectrumArrays]:
     """Read an apVisit or asVisit file.
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file.
     bad_bits : iterable of int, optional
         Bits of the pixel mask for which a pixel is dropped.
@@ -54,7 +53,6 @@ def read_apvisit(
     SpectrumReadError
         If the file is damaged.
     """
-    file = open_fits(source)
     head = file.primary
     wavelength = file[4].array().ravel()
     order = np.argsort(wavelength, kind="stable")
@@ -78,7 +76,7 @@ def read_apvisit(
             wavelength[order],
             file[1].array().ravel()[order],
             sigma=file[2].array().ravel()[order],
-            mask=bits_to_mask(file[3].array().ravel()[order], bad_bits),
+            mask=mask_from_bits(file[3].array().ravel()[order], bad_bits),
             flux_unit=APOGEE_FLUX_UNIT,
             observation=observation,
             meta={"header": head},

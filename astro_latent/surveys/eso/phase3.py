@@ -14,7 +14,7 @@ from astropy import units as u
 from ...exceptions import SpectrumReadError
 from ...spectra.checks import finish_arrays
 from ...spectra.facts import facts_from_header, number, stated_frame
-from ...spectra.fits import FitsFile, Hdu, open_fits
+from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
 from ...spectra.header import chained
 from ...spectra.observation import Observation, SpectrumArrays
@@ -96,14 +96,12 @@ def _observation(file: FitsFile, ucd: str) -> Observation:
     )
 
 
-def read_phase3(
-    source: "FitsFile | str", *, estimate: bool = False
-) -> list[SpectrumArrays]:
+def read_phase3(file: FitsFile, *, estimate: bool = False) -> list[SpectrumArrays]:
     """Read an ESO Phase 3 spectrum.
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file.
     estimate : bool, optional
         Estimate the noise where the file has no errors (HARPS: all NaN).
@@ -118,7 +116,6 @@ def read_phase3(
     SpectrumReadError
         If a role has no column, or a unit is not one of wavelength.
     """
-    file = open_fits(source)
     table = file[1]
     roles = _roles(table)
     for role in (_WAVELENGTH, _FLUX):

@@ -5,10 +5,9 @@ Air wavelengths at 0.01 Å steps in the barycentric frame, no uncertainties, zer
 the ends and in the gap between the two detectors. HARPS-N writes the same.
 """
 
-from ...spectra.axes import flux_unit, linear_axis
 from ...spectra.checks import finish_arrays, zero_runs
-from ...spectra.facts import facts_from_header, number
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.facts import facts_from_header, flux_unit, linear_axis, number
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 
@@ -53,14 +52,12 @@ def _observation(file: FitsFile) -> Observation:
     return observation
 
 
-def read_harps_s1d(
-    source: "FitsFile | str", *, estimate: bool = True
-) -> list[SpectrumArrays]:
+def read_harps_s1d(file: FitsFile, *, estimate: bool = True) -> list[SpectrumArrays]:
     """Read a HARPS s1d spectrum.
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file.
     estimate : bool, optional
         Estimate the noise from the flux (`estimate_noise`), as the file has none;
@@ -76,7 +73,6 @@ def read_harps_s1d(
     SpectrumReadError
         If the file is damaged.
     """
-    file = open_fits(source)
     flux = file[0].array()
     return [
         finish_arrays(

@@ -75,13 +75,13 @@ def _facts(found: SpectrumArrays) -> dict[str, Any]:
     }
 
 
-def read_gaia(source: VotableFile) -> list[SpectrumArrays]:
+def read_gaia(file: VotableFile) -> list[SpectrumArrays]:
     """Read a mean spectrum of Gaia; of several the first, and the message says so."""
-    table, remark = first_table(source)
+    table, remark = first_table(file)
     params = _params(table)
     observation = Observation(
-        obs_id=identifier_from_path(source.path),
-        source=str(source.path),
+        obs_id=identifier_from_path(file.path),
+        source=str(file.path),
         target_name=params.get("designation") or params.get("source_id", ""),
         survey="gaia",
         ra=_value(params, "ra"),
@@ -89,7 +89,7 @@ def read_gaia(source: VotableFile) -> list[SpectrumArrays]:
     )
     if remark:
         observation = observation.flagged(0, remark)
-    found = make_spectrum(source, table, observation)
+    found = make_spectrum(file, table, observation)
     facts = _facts(found)
     if not facts:
         remark = "neither the DR3 mean RVS spectrum nor a sampled BP/RP spectrum"

@@ -8,10 +8,9 @@ star not removed. Nobody states air or vacuum, so neither does this reader.
 
 import numpy as np
 
-from ...spectra.axes import flux_unit, linear_axis
 from ...spectra.checks import finish_arrays
-from ...spectra.facts import facts_from_header, stated_medium
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.facts import facts_from_header, flux_unit, linear_axis, stated_medium
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 
@@ -28,14 +27,12 @@ def identify_galah(file: FitsFile) -> bool:
     return len(file[0].shape) == 1
 
 
-def read_galah(
-    source: "FitsFile | str", *, normalised: bool = False
-) -> list[SpectrumArrays]:
+def read_galah(file: FitsFile, *, normalised: bool = False) -> list[SpectrumArrays]:
     """Read a GALAH DR3 spectrum.
 
     Parameters
     ----------
-    source : path-like or FitsFile
+    file : FitsFile
         The file.
     normalised : bool, optional
         Return the flux divided by the survey's pseudo-continuum.
@@ -50,7 +47,6 @@ def read_galah(
     SpectrumReadError
         If the file is damaged, or holds no normalised flux and it was asked for.
     """
-    file = open_fits(source)
     head = file.primary
     if len(file) < _FEWEST:
         file.refuse(

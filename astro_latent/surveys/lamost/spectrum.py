@@ -8,10 +8,9 @@ variance 0 means no data.
 import numpy as np
 from astropy import units as u
 
-from ...spectra.axes import log_axis
-from ...spectra.checks import finish_arrays
-from ...spectra.facts import facts_from_header, mjd_from_text, number
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.checks import finish_arrays, sigma_from_ivar
+from ...spectra.facts import facts_from_header, log_axis, mjd_from_text, number
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.header import chained
 from ...spectra.observation import Observation, SpectrumArrays
@@ -49,10 +48,10 @@ def _pixels(file: FitsFile) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
         return wavelength, rows[0], rows[1], rows[3] != 0
     table = file[1]
     columns = [table.column(name).ravel() for name in ("WAVELENGTH", "FLUX", "IVAR")]
-    bad = np.zeros(columns[1].shape, dtype=bool)
+    mask = np.zeros(columns[1].shape, dtype=bool)
     if "ANDMASK" in table.columns:
-        bad = table.column("ANDMASK").ravel() != 0
-    return columns[0].astype(np.float64), columns[1], columns[2], bad
+        mask = table.column("ANDMASK").ravel() != 0
+    return columns[0].astype(np.float64), columns[1], columns[2], mask
 
 
 def _flag(value: object, *, true: str) -> str:
@@ -66,14 +65,11 @@ def _signal_to_noise(file: FitsFile) -> float:
     return float(np.mean(bands))
 
 
-def read_lamost(source: "FitsFile | str") -> list[SpectrumArrays]:
+def read_lamost(file: FitsFile) -> list[SpectrumArrays]:
     """Read a LAMOST low-resolution spectrum."""
-    file = open_fits(source)
     head = file.primary
     wavelength, flux, ivar, mask = _pixels(file)
-    known = np.isfinite(ivar) & (ivar > 0)
-    sigma = np.full(flux.shape, np.nan, dtype=np.float32)
-    sigma[known] = 1 / np.sqrt(ivar[known])
+    sigma, no_data = sigma_from_ivar(ivar)
     facts = facts_from_header(head, file.path)
     # DATE-OBS is the middle of the exposure here, in UTC
     facts["time"] = mjd_from_text(head.get("DATE-OBS"))
@@ -95,7 +91,7 @@ def read_lamost(source: "FitsFile | str") -> list[SpectrumArrays]:
             wavelength,
             flux,
             sigma=sigma,
-            mask=mask | ~known,
+            mask=mask | no_data,
             flux_unit=u.dimensionless_unscaled,
             observation=observation,
             meta={"header": head},

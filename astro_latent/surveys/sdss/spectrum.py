@@ -9,10 +9,9 @@ RA and DEC of the header are where the telescope pointed.
 import numpy as np
 from astropy import units as u
 
-from ...spectra.axes import FLAM
-from ...spectra.checks import finish_arrays
-from ...spectra.facts import facts_from_header, number, stated_medium
-from ...spectra.fits import FitsFile, open_fits
+from ...spectra.checks import finish_arrays, sigma_from_ivar
+from ...spectra.facts import FLAM, facts_from_header, number, stated_medium
+from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 from ...utils.physics import SPEED_OF_LIGHT
@@ -43,11 +42,11 @@ def _wavelength(loglam: np.ndarray) -> np.ndarray:
     return 10.0 ** (grid if on_grid else loglam)
 
 
-def _resolving_power(file: FitsFile, good: np.ndarray) -> float:
+def _resolving_power(file: FitsFile, mask: np.ndarray) -> float:
     """Return the median of what WDISP says: sigma in pixels of the common grid."""
     if "WDISP" not in file[1].columns:
         return np.nan
-    width = file[1].column("WDISP")[good]
+    width = file[1].column("WDISP")[~mask]
     width = width[np.isfinite(width) & (width > 0)]
     if not width.size:
         return np.nan
@@ -68,7 +67,7 @@ def _radial_velocity(file: FitsFile) -> float:
     return float(redshift) * SPEED_OF_LIGHT if star else np.nan
 
 
-def _observation(file: FitsFile, good: np.ndarray) -> Observation:
+def _observation(file: FitsFile, mask: np.ndarray) -> Observation:
     head = file.primary
     facts = facts_from_header(head, file.path)
     facts["ra"], facts["dec"] = number(head, "PLUG_RA"), number(head, "PLUG_DEC")
@@ -82,31 +81,28 @@ def _observation(file: FitsFile, good: np.ndarray) -> Observation:
         medium="air" if stated_medium(head) == "air" else "vacuum",
         frame="barycentric",
         normalisation="none",
-        resolving_power=_resolving_power(file, good),
+        resolving_power=_resolving_power(file, mask),
         radial_velocity=_radial_velocity(file),
     )
 
 
-def read_sdss(source: "FitsFile | str") -> list[SpectrumArrays]:
+def read_sdss(file: FitsFile) -> list[SpectrumArrays]:
     """Read the combined spectrum of an SDSS ``spec`` or ``spec-lite`` file.
 
     Pixels with any bit of the and-mask, or an inverse variance of zero, are masked.
     """
-    file = open_fits(source)
     names = ("LOGLAM", "FLUX", "IVAR", "AND_MASK")
     loglam, flux, ivar, bits = (file[1].column(name) for name in names)
-    known = np.isfinite(ivar) & (ivar > 0)
-    sigma = np.full(flux.shape, np.nan, dtype=np.float32)
-    sigma[known] = 1 / np.sqrt(ivar[known])
-    good = known & (bits == 0)
+    sigma, mask = sigma_from_ivar(ivar)
+    mask |= bits != 0
     return [
         finish_arrays(
             _wavelength(loglam),
             flux,
             sigma=sigma,
-            mask=~good,
+            mask=mask,
             flux_unit=_FLUX_UNIT,
-            observation=_observation(file, good),
+            observation=_observation(file, mask),
             meta={"header": file.primary},
         )
     ]
