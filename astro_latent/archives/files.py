@@ -190,19 +190,19 @@ def with_results(table: Table, results: Sequence[FileResult]) -> Table:
     Returns
     -------
     `~astropy.table.Table`
-        A copy with columns ``local_path``, ``fetch_status``, ``flags``, ``message``.
+        A copy with columns ``path``, ``fetch_status``, ``flags``, ``message``.
     """
     out = table.copy()
     failed = [result.path is None for result in results]
     columns = {
-        "local_path": ["" if r.path is None else str(r.path) for r in results],
+        "path": ["" if r.path is None else str(r.path) for r in results],
         "fetch_status": [result.status for result in results],
         "message": [result.message for result in results],
     }
     for name, values in columns.items():
         out[name] = Column(np.array(values, dtype=str), name=name)
     out["flags"] = np.where(failed, int(QualityFlag.UNREADABLE), 0).astype(np.int64)
-    out["local_path"].description = "File on this machine; empty if it could not be had"
+    out["path"].description = "File on this machine; empty if it could not be had"
     out["fetch_status"].description = "downloaded, cached, local, copied or failed"
     out["message"].description = "Why the row is flagged"
     out["flags"].description = "Quality bits; 0 is good"

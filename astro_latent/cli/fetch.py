@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.output:
         write_table(fetched, options.output, overwrite=True)
-    paths = [str(path) for path in fetched["local_path"]]
+    paths = [str(path) for path in fetched["path"]]
     for path in filter(None, paths):
         say(path)
     lost = paths.count("")

@@ -55,13 +55,9 @@ def fetch_spectra(
     from ..surveys import fetch
 
     fetched = fetch(table, directory, survey=survey, progress=progress)
-    # The file that was fetched is the one to read, wherever the row came from.
-    files = fetched.copy()
-    if "path" in files.colnames:
-        files.remove_column("path")
-    spectra = read_spectra(files, progress=progress, **options)
+    spectra = read_spectra(fetched, progress=progress, **options)
     for spectrum, row in zip(spectra, fetched, strict=True):
-        if row["local_path"] == "":
+        if row["path"] == "":
             observation = spectrum.meta["observation"]
             spectrum.meta["observation"] = observation.flagged(
                 int(row["flags"]), str(row["message"])

@@ -41,7 +41,7 @@ _ENDINGS = tuple(
     for packed in ("", ".gz", ".fz")
 )
 _VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
-_PATHS = ("path", "local_path")
+_PATHS = ("path", "local_path")  # the second in tables of earlier versions
 # column of a table -> field of Observation; the first that has a value wins
 _OVERRIDES = {
     "obs_id": "obs_id",
@@ -91,8 +91,8 @@ def iter_arrays(
     ----------
     source : Spectrum, SpectrumArrays, path, folder, glob, table, or iterable of those
         A `~specutils.SpectrumList` or `~specutils.SpectrumCollection` too. Of a folder
-        the FITS files and VOTables are read, by name. A table needs a column ``path``
-        or ``local_path``; its ``obs_id, target_name, ra, dec, obs_publisher_did`` and
+        the FITS files and VOTables are read, by name. A table needs a column
+        ``path``; its ``obs_id, target_name, ra, dec, obs_publisher_did`` and
         ``radial_velocity`` (km/s) override what the files say.
     format : str, optional
         Format of all files.
@@ -305,7 +305,7 @@ def _expand_path(text: str) -> Iterator[_Item]:
 def _expand_table(table: "Table | Row") -> Iterator[_Item]:
     name = find_path_column(table.colnames)
     if name is None:
-        msg = f"the table needs a column {' or '.join(_PATHS)}; it has {table.colnames}"
+        msg = f"the table needs a column path; it has {table.colnames}"
         raise ValueError(msg)
     for row in [table] if isinstance(table, Row) else table:
         overrides = _overrides(row)

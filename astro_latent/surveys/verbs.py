@@ -206,7 +206,7 @@ def fetch(
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Rows that queries returned. Rows with a ``path`` are here already.
+        Rows that queries returned. Rows whose ``path`` names a file are here already.
     directory : path-like, optional
         Where to; by default a folder per survey in Astropy's cache.
     survey : str or Survey, optional
@@ -217,8 +217,8 @@ def fetch(
     Returns
     -------
     `~astropy.table.Table`
-        The same rows in the same order, with ``local_path`` ("" where the file could
-        not be had), ``fetch_status``, ``flags`` and ``message``.
+        The same rows in the same order, with ``path`` ("" where the file could not be
+        had), ``fetch_status``, ``flags`` and ``message``.
     """
     if isinstance(table, Row):
         table = Table(table)
@@ -240,10 +240,7 @@ def fetch(
 
 def _owners(table: Table) -> np.ndarray:
     """Survey that answers for each row; files on this machine are local."""
-    if "path" in table.colnames:
-        here = np.array([str(path) != "" for path in table["path"]])
-    else:
-        here = np.zeros(len(table), dtype=bool)
+    here = np.array([_is_here(row) for row in table])
     if "survey" in table.colnames:
         names = np.array([str(name) for name in table["survey"]], dtype=object)
     elif here.all():
@@ -252,3 +249,10 @@ def _owners(table: Table) -> np.ndarray:
         msg = "the table has no column 'survey': say which with survey="
         raise ValueError(msg)
     return np.where(here, "local", names)
+
+
+def _is_here(row: Row) -> bool:
+    """Tell whether a row names a file; one that is gone may still have an address."""
+    path = str(row["path"]) if "path" in row.colnames else ""
+    address = str(row["access_url"]) if "access_url" in row.colnames else ""
+    return bool(path) and (not address or Path(path).is_file())

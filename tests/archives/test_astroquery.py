@@ -292,9 +292,9 @@ class TestGaia:
         assert body["RELEASE"] == ["Gaia DR3"]
         assert body["RETRIEVAL_TYPE"] == ["RVS"]
         assert body["DATA_STRUCTURE"] == ["INDIVIDUAL"]
-        first = Table.read(fetched["local_path"][0], format="votable")
+        first = Table.read(fetched["path"][0], format="votable")
         assert len(first) == 5
-        assert str(self.ids[0]) in Path(fetched["local_path"][0]).name
+        assert str(self.ids[0]) in Path(fetched["path"][0]).name
         # Nothing but our own names, and nothing outside the folder.
         assert len(list((tmp_path / "in").iterdir())) == 2
         assert [path.name for path in tmp_path.iterdir()] == ["in"]

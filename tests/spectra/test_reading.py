@@ -245,7 +245,7 @@ def test_table_renames_visits(example, grid, rng):
 
 
 def test_table_without_paths():
-    with pytest.raises(ValueError, match="needs a column path or local_path"):
+    with pytest.raises(ValueError, match="needs a column path"):
         list(iter_arrays(Table({"file": ["a"]})))
 
 

@@ -29,6 +29,7 @@ from astro_latent.surveys import (
 )
 from astro_latent.surveys.local.survey import LocalSurvey
 from astro_latent.surveys.sample.survey import SampleSurvey
+from astro_latent.surveys.verbs import _owners
 
 
 def write_star(path, name, ra, dec, *, snr=20.0, mjd=56000.0):
@@ -222,7 +223,7 @@ class TestSample:
         target = tmp_path / "copies"
         fetched = fetch(sample.query_object("HD 1"), target)
         assert [path.name for path in target.iterdir()] == ["sample-a.fits"]
-        assert fits.getheader(fetched["local_path"][0])["OBJECT"] == "HD 1"
+        assert fits.getheader(fetched["path"][0])["OBJECT"] == "HD 1"
 
     def test_rows_of_several_surveys_keep_their_order(self, sample, folder):
         both = vstack(
@@ -230,6 +231,13 @@ class TestSample:
             metadata_conflicts="silent",
         )
         assert list(fetch(both)["obs_id"]) == ["three", "sample-a"]
+
+    def test_a_file_that_was_fetched_is_here_until_it_is_gone(self, tmp_path):
+        (tmp_path / "a.fits").write_bytes(b"")
+        paths = [str(tmp_path / name) for name in ("a.fits", "b.fits", "c.fits")]
+        table = Table({"survey": ["harps"] * 3, "path": paths})
+        table["access_url"] = ["https://x/a", "https://x/b", ""]
+        assert _owners(table).tolist() == ["local", "harps", "local"]
 
     def test_a_table_that_names_no_survey_is_refused(self):
         with pytest.raises(ValueError, match="no column 'survey'"):

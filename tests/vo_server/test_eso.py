@@ -168,7 +168,7 @@ class TestFiles:
         assert set(first["fetch_status"]) == {"downloaded"}
         assert set(second["fetch_status"]) == {"cached"}
         for row in first:
-            header = fits.getheader(row["local_path"])
+            header = fits.getheader(row["path"])
             assert header["ARCFILE"] == f"{row['obs_id']}.fits"
 
     def test_a_missing_file_is_a_flagged_row(self, as_eso, tmp_path):
