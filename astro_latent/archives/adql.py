@@ -7,7 +7,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from .base import QueryFilter
+from .query import QueryFilter
 
 __all__ = ["circle", "conditions", "identifier", "literal", "number"]
 

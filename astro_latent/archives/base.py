@@ -1,13 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What a survey is: facts about its spectra, and the questions it answers.
 
-Each survey is one file with one subclass of `Survey`. The facts say what would
+Each survey is a subclass of `Survey`. The facts say what would
 otherwise be convention in someone's head; the methods all return one shape of table.
 """
 
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,74 +14,13 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from astropy.time import Time
 
-from .._config import conf as package_conf
 from ..exceptions import NoResultsWarning
 from .files import FileRequest
 from .obscore_columns import to_obscore
+from .query import TimeLike, resolve_name
 
-__all__ = ["QueryFilter", "Survey"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueryFilter:
-    """Conditions of a query, in the units of ObsCore.
-
-    Parameters
-    ----------
-    snr : float or None
-        Smallest signal-to-noise ratio.
-    time : tuple of float or None
-        First and last MJD; observations that overlap are wanted.
-    band : tuple of float or None
-        Shortest and longest wavelength in metres; spectra that overlap are wanted.
-    row_limit : int or None
-        Largest number of rows; None for all of them.
-    """
-
-    snr: float | None = None
-    time: tuple[float, float] | None = None
-    band: tuple[float, float] | None = None
-    row_limit: int | None = None
-
-    @classmethod
-    def build(
-        cls,
-        *,
-        snr: float | None = None,
-        time: Any = None,
-        band: u.Quantity | None = None,
-        row_limit: int | None = None,
-    ) -> "QueryFilter":
-        """Check what a person gave and bring it to plain numbers.
-
-        Parameters
-        ----------
-        snr : float, optional
-            Smallest signal-to-noise ratio.
-        time : `~astropy.time.Time` of two elements, or pair of MJD, optional
-            First and last moment.
-        band : `~astropy.units.Quantity` of two elements, optional
-            Ends of a spectral range: wavelength, frequency or energy.
-        row_limit : int, optional
-            Largest number of rows; -1 for all; by default ``conf.row_limit``.
-
-        Returns
-        -------
-        QueryFilter
-            The same, as numbers.
-        """
-        limit = package_conf.row_limit if row_limit is None else int(row_limit)
-        if limit < -1 or limit == 0:
-            msg = f"row_limit must be positive, or -1 for all rows, not {row_limit}"
-            raise ValueError(msg)
-        return cls(
-            snr=None if snr is None else _finite(snr, "snr"),
-            time=None if time is None else _interval(_mjd(time), "time"),
-            band=None if band is None else _interval(_metres(band), "band"),
-            row_limit=None if limit == -1 else limit,
-        )
+__all__ = ["Survey"]
 
 
 class Survey(ABC):
@@ -127,7 +65,7 @@ class Survey(ABC):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:
@@ -173,8 +111,6 @@ class Survey(ABC):
         `~astropy.table.Table`
             As for `query_region`.
         """
-        from .names import resolve_name
-
         radius = self.object_radius if radius is None else radius
         return self.query_region(resolve_name(name), radius, **filters)
 
@@ -202,7 +138,7 @@ class Survey(ABC):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = -1,
     ) -> Table:
@@ -272,7 +208,7 @@ class Survey(ABC):
         Returns
         -------
         `~astropy.table.Table`
-            The same rows in the same order, with columns ``local_path`` ("" where the
+            The same rows in the same order, with columns ``path`` ("" where the
             file could not be had), ``flags`` and ``message``.
         """
         from .download import download_files
@@ -301,35 +237,3 @@ class Survey(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.title}>"
-
-
-def _finite(value: Any, name: str) -> float:
-    number = float(value)
-    if not np.isfinite(number):
-        msg = f"{name} must be finite, not {value}"
-        raise ValueError(msg)
-    return number
-
-
-def _mjd(time: Any) -> Any:
-    return (
-        time.utc.mjd if isinstance(time, Time) else [_as_mjd(moment) for moment in time]
-    )
-
-
-def _as_mjd(moment: Any) -> float:
-    return moment.utc.mjd if isinstance(moment, Time) else float(moment)
-
-
-def _metres(band: Any) -> Any:
-    if not isinstance(band, u.Quantity):
-        band = u.Quantity(band)  # a pair of quantities; plain numbers have no unit
-    return band.to_value(u.m, equivalencies=u.spectral())
-
-
-def _interval(ends: Any, name: str) -> tuple[float, float]:
-    values = np.atleast_1d(np.asarray(ends, dtype=float))
-    if values.shape != (2,) or not np.all(np.isfinite(values)):
-        msg = f"{name} must be two finite values, first and last, not {ends}"
-        raise ValueError(msg)
-    return float(values.min()), float(values.max())

@@ -8,9 +8,10 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 
 from .adql import circle, conditions, degrees, identifier, literal
-from .base import QueryFilter, Survey
+from .base import Survey
 from .config import conf
 from .files import FileRequest
+from .query import QueryFilter, TimeLike
 
 __all__ = ["ObsCoreSurvey"]
 
@@ -134,7 +135,7 @@ class ObsCoreSurvey(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:
@@ -216,7 +217,7 @@ class ObsCoreSurvey(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = -1,
     ) -> Table:

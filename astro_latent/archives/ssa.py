@@ -10,8 +10,9 @@ from astropy.table import Column, Table
 from astropy.time import Time
 
 from ..exceptions import ArchiveError
-from .base import QueryFilter, Survey
+from .base import Survey
 from .config import conf
+from .query import QueryFilter, TimeLike
 
 __all__ = ["SsaSurvey"]
 
@@ -87,7 +88,7 @@ class SsaSurvey(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:

@@ -65,9 +65,9 @@ def resolve_positions(table: ResultTable, *, name: str = "target_name") -> Resul
 
 
 def _resolved(star: str) -> "SkyCoord | None":
-    from ..archives import names as _names
+    from ..archives import query as _query
 
     try:
-        return _names.resolve_name(star)
+        return _query.resolve_name(star)
     except ArchiveError:
         return None

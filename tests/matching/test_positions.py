@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from astro_latent.archives import names as _names
+from astro_latent.archives import query as _query
 from astro_latent.exceptions import ArchiveError
 from astro_latent.matching import resolve_positions
 from astro_latent.pipeline import encode_spectra
@@ -21,7 +21,7 @@ def asked(monkeypatch):
             raise ArchiveError("unknown")
         return SkyCoord(1.5, -2.5, unit="deg")
 
-    monkeypatch.setattr(_names, "resolve_name", resolve)
+    monkeypatch.setattr(_query, "resolve_name", resolve)
     return names
 
 

@@ -10,7 +10,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_latent.archives.base import QueryFilter, Survey
+from astro_latent.archives.base import Survey
+from astro_latent.archives.query import QueryFilter
 from astro_latent.exceptions import ArchiveError
 from astro_latent.surveys import SURVEYS, fetch, get_survey
 

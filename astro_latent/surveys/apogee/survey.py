@@ -9,8 +9,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ...archives.adql import number
-from ...archives.base import QueryFilter, Survey
+from ...archives.base import Survey
 from ...archives.files import FileRequest
+from ...archives.query import QueryFilter, TimeLike
 from ...exceptions import ArchiveError
 from ..sdss.config import conf
 from ..sdss.sql import name_literal, sky_condition
@@ -94,7 +95,7 @@ class Apogee(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:

@@ -10,8 +10,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ...archives.adql import circle, number
-from ...archives.base import QueryFilter, Survey
+from ...archives.base import Survey
 from ...archives.files import FileRequest
+from ...archives.query import QueryFilter, TimeLike
 from .config import conf
 
 __all__ = ["Gaia", "GaiaXp"]
@@ -76,7 +77,7 @@ class Gaia(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:

@@ -13,9 +13,10 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 
-from ...archives.base import QueryFilter, Survey
+from ...archives.base import Survey
 from ...archives.files import FileResult, safe_name, with_results
 from ...archives.obscore_columns import to_obscore
+from ...archives.query import QueryFilter, TimeLike
 from ...exceptions import ArchiveFormatError
 
 __all__ = ["LocalSurvey"]
@@ -92,7 +93,7 @@ class LocalSurvey(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:

@@ -9,8 +9,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ...archives.adql import number
-from ...archives.base import QueryFilter, Survey
+from ...archives.base import Survey
 from ...archives.files import FileRequest
+from ...archives.query import QueryFilter, TimeLike
 from .config import conf
 from .sql import sky_condition
 
@@ -61,7 +62,7 @@ class Sdss(Survey):
         radius: u.Quantity,
         *,
         snr: float | None = None,
-        time: Any = None,
+        time: TimeLike | None = None,
         band: u.Quantity | None = None,
         row_limit: int | None = None,
     ) -> Table:
