@@ -3,10 +3,17 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .common import EXIT_OK, add_inputs, complain
 from .inputs import expand_inputs
 from .output import check_output
+
+if TYPE_CHECKING:
+    from astropy.io.fits import HDUList
+
+    from ..models.config import ModelConfig
+    from ..preparation import PreparedSpectra
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,12 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare spectra and write flux, variance, mask, wavelengths and a row table."""
-    import json
-
-    import numpy as np
-    from astropy.io import fits
-    from astropy.table import Table
-
     from ..models import find_weights
     from ..models.config import ModelConfig
     from ..preparation import prepare_spectra
@@ -46,6 +47,24 @@ def run(options: argparse.Namespace) -> int:
         config.recipe_record,
         radial_velocity=options.radial_velocity,
     )
+    _hdus(prepared, config).writeto(options.output, overwrite=options.overwrite)
+    complain(f"{len(prepared)} spectra -> {options.output}")
+    return EXIT_OK
+
+
+def _hdus(prepared: "PreparedSpectra", config: "ModelConfig") -> "HDUList":
+    """Lay out a FITS file: arrays as images, what is known of each row as a table."""
+    import json
+
+    import numpy as np
+    from astropy.io import fits
+    from astropy.table import Table
+
+    primary = fits.PrimaryHDU()
+    primary.header["MODEL"] = (config.name, "prepared for this model")
+    primary.header["MEDIUM"] = prepared.grid.medium
+    primary.header["FRAME"] = prepared.grid.frame
+    primary.header["RECIPE"] = json.dumps(config.recipe_record)
     rows = Table(
         {
             "obs_id": [seen.obs_id for seen in prepared.observations],
@@ -55,12 +74,7 @@ def run(options: argparse.Namespace) -> int:
             "message": [seen.message for seen in prepared.observations],
         }
     )
-    primary = fits.PrimaryHDU()
-    primary.header["MODEL"] = (config.name, "prepared for this model")
-    primary.header["MEDIUM"] = prepared.grid.medium
-    primary.header["FRAME"] = prepared.grid.frame
-    primary.header["RECIPE"] = json.dumps(config.recipe_record)
-    fits.HDUList(
+    return fits.HDUList(
         [
             primary,
             fits.ImageHDU(prepared.flux, name="FLUX"),
@@ -69,6 +83,4 @@ def run(options: argparse.Namespace) -> int:
             fits.ImageHDU(prepared.grid.wavelength, name="WAVELENGTH"),
             fits.BinTableHDU(rows, name="SPECTRA"),
         ]
-    ).writeto(options.output, overwrite=options.overwrite)
-    complain(f"{len(prepared)} spectra -> {options.output}")
-    return EXIT_OK
+    )

@@ -72,18 +72,7 @@ def plot_kiel(
         msg = f"none of the {len(table)} rows has teff and logg"
         raise ValueError(msg)
     ax = new_axes(ax, width=6.4, height=5.0)
-    errors: dict[str, Any] = {
-        axis: _values(table[name], unit)[known] if name in table.colnames else None
-        for axis, name, unit in (
-            ("xerr", "teff_error", "K"),
-            ("yerr", "logg_error", "dex"),
-        )
-    }
-    if any(error is not None for error in errors.values()):
-        ax.errorbar(
-            teff[known], logg[known], **errors, fmt="none", ecolor=GREY, elinewidth=0.7,
-            alpha=0.6, zorder=1,
-        )  # fmt: skip
+    _draw_errors(ax, table, teff, logg, known)
     style = {"s": np.clip(6000 / known.sum(), 6, 36), "lw": 0.3, "edgecolor": "black"}
     if colour_by in table.colnames:
         values = _values(table[colour_by], unit_of(colour_by))[known]
@@ -103,6 +92,24 @@ def plot_kiel(
     )
     ax.set_title(text, fontsize="medium")
     return ax
+
+
+def _draw_errors(
+    ax: "Axes", table: Table, teff: np.ndarray, logg: np.ndarray, known: np.ndarray
+) -> None:
+    """Draw the error bars of which the table has columns."""
+    errors: dict[str, np.ndarray | None] = {
+        axis: _values(table[name], unit)[known] if name in table.colnames else None
+        for axis, name, unit in (
+            ("xerr", "teff_error", "K"),
+            ("yerr", "logg_error", "dex"),
+        )
+    }
+    if any(error is not None for error in errors.values()):
+        ax.errorbar(
+            teff[known], logg[known], xerr=errors["xerr"], yerr=errors["yerr"],
+            fmt="none", ecolor=GREY, elinewidth=0.7, alpha=0.6, zorder=1,
+        )  # fmt: skip
 
 
 def plot_comparison(

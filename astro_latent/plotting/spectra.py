@@ -166,14 +166,7 @@ def plot_reconstruction(
         raise ValueError(msg)
     if valid is not None:
         flux = np.where(valid, flux, np.nan)
-    shown = {
-        title: inside
-        for title, (low, high) in windows.items()
-        if np.isfinite(flux[inside := (wavelength >= low) & (wavelength <= high)]).any()
-    }
-    if not shown:
-        msg = f"none of the windows {dict(windows)} holds a measured pixel"
-        raise ValueError(msg)
+    shown = _windows_with_pixels(windows, wavelength, flux)
     figure = new_figure(figure, width=2.2 + 2.7 * len(shown), height=4.6)
     axes = figure.subplots(
         2, len(shown), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 1)
@@ -197,6 +190,21 @@ def plot_reconstruction(
     figure.align_ylabels(axes[:, 0])
     figure.supxlabel("Wavelength [Å]", fontsize="medium")
     return figure
+
+
+def _windows_with_pixels(
+    windows: Mapping[str, tuple[float, float]], wavelength: np.ndarray, flux: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the pixels of each window in which something was measured."""
+    shown = {
+        title: inside
+        for title, (low, high) in windows.items()
+        if np.isfinite(flux[inside := (wavelength >= low) & (wavelength <= high)]).any()
+    }
+    if not shown:
+        msg = f"none of the windows {dict(windows)} holds a measured pixel"
+        raise ValueError(msg)
+    return shown
 
 
 def _reconstruction_column(
