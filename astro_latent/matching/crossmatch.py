@@ -26,12 +26,12 @@ def crossmatch(
     table: Table,
     other: Any,
     *,
-    radius: "u.Quantity" = 1.0 * u.arcsec,
+    radius: u.Quantity = 1.0 * u.arcsec,
     find: str = "best",
     join: str = "inner",
-    epoch: "float | None" = None,
-    columns: "tuple[str, str] | None" = None,
-    other_columns: "tuple[str, str] | None" = None,
+    epoch: float | None = None,
+    columns: tuple[str, str] | None = None,
+    other_columns: tuple[str, str] | None = None,
     suffix: str = "_2",
 ) -> ResultTable:
     """Match the rows of a table to a catalogue by position.
@@ -115,7 +115,7 @@ def crossmatch(
     )
 
 
-def _check(radius: "u.Quantity", find: str, join: str) -> None:
+def _check(radius: u.Quantity, find: str, join: str) -> None:
     for name, value, allowed in (("find", find, _FIND), ("join", join, _JOIN)):
         if value not in allowed:
             msg = f"{name} must be one of {allowed}, not {value!r}"

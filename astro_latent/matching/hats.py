@@ -91,7 +91,7 @@ def write_hats(table: Table, folder: Any, *, name: str = "results") -> Path:
     return path
 
 
-def match_hats(sent: Table, path: str, radius: "u.Quantity") -> Table:
+def match_hats(sent: Table, path: str, radius: u.Quantity) -> Table:
     """Match positions with a HATS catalogue.
 
     Parameters
@@ -144,7 +144,7 @@ def match_hats(sent: Table, path: str, radius: "u.Quantity") -> Table:
     return _described(answer, Path(path, SIDECAR))
 
 
-def _most_neighbours(sent: Table, radius: "u.Quantity") -> int:
+def _most_neighbours(sent: Table, radius: u.Quantity) -> int:
     """Count how many of ours one object may match: they lie within two radii."""
     places = Positions(np.deg2rad(sent["ra"]), np.deg2rad(sent["dec"]))
     pairs = find_pairs(places, places, 2 * radius.to_value(u.rad))

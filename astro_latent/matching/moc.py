@@ -15,7 +15,7 @@ _DEEPEST = 29
 
 
 def footprint_moc(
-    table: Table, *, max_order: int = 9, columns: "tuple[str, str] | None" = None
+    table: Table, *, max_order: int = 9, columns: tuple[str, str] | None = None
 ) -> Any:
     """Collect the cells of the sky in which a table has rows.
 

@@ -47,8 +47,8 @@ def match_remotely(
     table: Table,
     other: Any,
     *,
-    radius: "u.Quantity",
-    columns: "tuple[str, str] | None" = None,
+    radius: u.Quantity,
+    columns: tuple[str, str] | None = None,
 ) -> tuple[Table, Pairs]:
     """Have a service find the pairs.
 
@@ -98,7 +98,7 @@ def match_remotely(
     return catalogue, pairs
 
 
-def _ask(sent: Table, other: Any, radius: "u.Quantity") -> Table:
+def _ask(sent: Table, other: Any, radius: u.Quantity) -> Table:
     """Return one row per pair: ``row``, ``separation`` in arcsec, and the catalogue."""
     if isinstance(other, str) and other.startswith("hats:"):
         return match_hats(sent, other.removeprefix("hats:"), radius)

@@ -40,8 +40,8 @@ class Positions:
 
     ra: np.ndarray
     dec: np.ndarray
-    epoch: "float | np.ndarray | None" = None
-    motion: "tuple[np.ndarray, np.ndarray] | None" = None
+    epoch: float | np.ndarray | None = None
+    motion: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def vectors(self) -> np.ndarray:
@@ -99,14 +99,14 @@ class Pairs:
     first: np.ndarray
     second: np.ndarray
     separation: np.ndarray
-    identity: "np.ndarray | None" = None
+    identity: np.ndarray | None = None
 
 
 def _ucd(table: Table, name: str) -> str:
     return (table[name].info.meta or {}).get("ucd") or ""
 
 
-def _by_ucd(table: Table, first: str, second: str) -> "tuple[str, str] | None":
+def _by_ucd(table: Table, first: str, second: str) -> tuple[str, str] | None:
     """Find the only pair of columns with these UCDs, or the main one."""
     for ending in (";meta.main", ""):
         names = [
@@ -118,7 +118,7 @@ def _by_ucd(table: Table, first: str, second: str) -> "tuple[str, str] | None":
     return None
 
 
-def _by_name(table: Table, names: Any) -> "tuple[str, str] | None":
+def _by_name(table: Table, names: Any) -> tuple[str, str] | None:
     return next((pair for pair in names if set(pair) <= set(table.colnames)), None)
 
 
@@ -159,7 +159,7 @@ def _values(column: Any, unit: Any) -> np.ndarray:
     return np.asarray(getattr(values, "unmasked", values)) * u.Unit(own).to(unit)
 
 
-def _epoch(table: Table, ra: str) -> "float | np.ndarray | None":
+def _epoch(table: Table, ra: str) -> float | np.ndarray | None:
     name = next((n for n in _EPOCHS if n in table.colnames), None)
     if name is not None:
         column = table[name]
@@ -174,7 +174,7 @@ def _epoch(table: Table, ra: str) -> "float | np.ndarray | None":
     return float(Time(text if text[0] in "JB" else f"J{text}").jyear)
 
 
-def get_positions(table: Table, columns: "tuple[str, str] | None" = None) -> Positions:
+def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Positions:
     """Take the positions out of a table.
 
     Parameters
@@ -223,8 +223,8 @@ def get_positions(table: Table, columns: "tuple[str, str] | None" = None) -> Pos
 
 
 def same_epoch(
-    first: Positions, second: Positions, epoch: "float | None" = None
-) -> "tuple[Positions, Positions, float | None]":
+    first: Positions, second: Positions, epoch: float | None = None
+) -> tuple[Positions, Positions, float | None]:
     """Move positions to a common epoch where it is known how.
 
     Parameters

@@ -59,7 +59,7 @@ def _nulls(arrays: list[np.ndarray], n_rows: int) -> np.ndarray:
 
 
 def pack_rows(
-    fields: list[Field], arrays: list[np.ndarray], *, ascii_columns: "set[str]"
+    fields: list[Field], arrays: list[np.ndarray], *, ascii_columns: set[str]
 ) -> bytes:
     """Pack rows in BINARY2, before base64.
 
@@ -104,7 +104,7 @@ def pack_rows(
     return _closed_up(rows, ragged) if ragged else rows.tobytes()
 
 
-def _closed_up(rows: np.ndarray, ragged: "list[tuple[str, np.ndarray]]") -> bytes:
+def _closed_up(rows: np.ndarray, ragged: list[tuple[str, np.ndarray]]) -> bytes:
     """Drop the padding of text cells."""
     size = rows.dtype.itemsize
     keep = np.ones((len(rows), size), bool)

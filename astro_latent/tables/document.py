@@ -163,7 +163,7 @@ def build_document(
     meta: dict[str, Any],
     *,
     version: str = "1.4",
-    ascii_columns: "set[str] | None" = None,
+    ascii_columns: set[str] | None = None,
 ) -> tree.VOTableFile:
     """Describe a table as a VOTable document without data.
 
@@ -319,8 +319,8 @@ def _first_table(document: tree.VOTableFile) -> tree.TableElement:
 
 
 def describe_document(
-    document: tree.VOTableFile, table: "tree.TableElement | None" = None
-) -> "tuple[list[Field], dict[str, Any]]":
+    document: tree.VOTableFile, table: tree.TableElement | None = None
+) -> tuple[list[Field], dict[str, Any]]:
     """Read the columns and metadata that a document describes.
 
     Parameters

@@ -161,7 +161,7 @@ def _strings(name: str, values: np.ndarray) -> np.ndarray:
     return np.array(text, dtype="U").reshape(values.shape)
 
 
-def _split(name: str, column: Any) -> "list[tuple[str, Any]]":
+def _split(name: str, column: Any) -> list[tuple[str, Any]]:
     """Turn a coordinate or time column into plain ones that say what they mean."""
     if isinstance(column, SkyCoord):
         icrs = column.icrs
@@ -188,7 +188,7 @@ def _split(name: str, column: Any) -> "list[tuple[str, Any]]":
     return [(name, column)]
 
 
-def flatten(table: Table) -> "tuple[list[Field], list[np.ndarray]]":
+def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
     """Describe the columns of a table and give their values as plain arrays.
 
     Parameters
@@ -229,9 +229,9 @@ def _column(spec: Field, values: np.ndarray) -> Any:
 
 
 def assemble(
-    fields: "list[Field]",
-    arrays: "list[np.ndarray]",
-    meta: "dict[str, Any] | None" = None,
+    fields: list[Field],
+    arrays: list[np.ndarray],
+    meta: dict[str, Any] | None = None,
     *,
     kind: type = QTable,
 ) -> QTable:

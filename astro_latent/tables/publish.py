@@ -32,7 +32,7 @@ def write_resource(
     *,
     title: str,
     creator: str,
-    schema: "str | None" = None,
+    schema: str | None = None,
     name: str = "results",
     subjects: Sequence[str] = ("stellar-spectral-lines",),
     overwrite: bool = False,

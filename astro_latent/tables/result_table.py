@@ -27,7 +27,7 @@ SUFFIXES = {
 }  # fmt: skip
 
 
-def guess_format(path: Any) -> "str | None":
+def guess_format(path: Any) -> str | None:
     """Return the format that a file name stands for.
 
     Parameters
@@ -47,7 +47,7 @@ def guess_format(path: Any) -> "str | None":
 
 
 class _Read(TableRead):
-    def __call__(self, *args: Any, format: "str | None" = None, **options: Any) -> Any:
+    def __call__(self, *args: Any, format: str | None = None, **options: Any) -> Any:
         form = format or guess_format(args[0] if args else None)
         table = super().__call__(*args, format=form, **options)
         for column in table.itercols():
@@ -58,7 +58,7 @@ class _Read(TableRead):
 
 
 class _Write(TableWrite):
-    def __call__(self, *args: Any, format: "str | None" = None, **options: Any) -> None:
+    def __call__(self, *args: Any, format: str | None = None, **options: Any) -> None:
         form = format or guess_format(args[0] if args else None)
         super().__call__(*args, format=form, **options)
 
@@ -112,7 +112,7 @@ def write_table(
     table: Table,
     path: Any,
     *,
-    format: "str | None" = None,
+    format: str | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> None:
@@ -157,9 +157,7 @@ def write_table(
         table.write(path, format=form, overwrite=overwrite, **options)
 
 
-def read_table(
-    path: Any, *, format: "str | None" = None, **options: Any
-) -> ResultTable:
+def read_table(path: Any, *, format: str | None = None, **options: Any) -> ResultTable:
     """Read a table with everything that `write_table` keeps.
 
     Parameters

@@ -21,8 +21,8 @@ _scratch: list[Path] = []
 def send_to_samp(
     table: Table,
     *,
-    recipient: "str | None" = None,
-    name: "str | None" = None,
+    recipient: str | None = None,
+    name: str | None = None,
     timeout: float = 30.0,
     hub: Any = None,
 ) -> list[str]:
@@ -94,7 +94,7 @@ def _connected(hub: Any) -> Any:
     return client
 
 
-def _listeners(client: Any, recipient: "str | None") -> dict[str, str]:
+def _listeners(client: Any, recipient: str | None) -> dict[str, str]:
     """Return identifier and name of each program that takes tables."""
     found = {}
     for identifier in client.get_subscribed_clients(_MTYPE):

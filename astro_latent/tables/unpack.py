@@ -22,10 +22,10 @@ class _Run:
 
     layout: list
     size: int = 0
-    text: "tuple[int, int] | None" = None  # field number, bytes per character
+    text: tuple[int, int] | None = None  # field number, bytes per character
 
 
-def _layout(elements: Any) -> "list[_Run] | None":
+def _layout(elements: Any) -> list[_Run] | None:
     """How a row is laid out; None if it holds what only Astropy reads."""
     n_bytes = (len(elements) + 7) // 8
     runs = [_Run([("null", "u1", (n_bytes,))])]
@@ -70,7 +70,7 @@ def _walk(data: bytes, runs: list[_Run]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gather(
-    buffer: np.ndarray, starts: np.ndarray, size: int, lengths: "np.ndarray | None"
+    buffer: np.ndarray, starts: np.ndarray, size: int, lengths: np.ndarray | None
 ) -> np.ndarray:
     """Bytes from each start on, shape (n, size); 0 beyond the length."""
     index = starts[:, np.newaxis] + np.arange(size)
@@ -101,7 +101,7 @@ def _text(matrix: np.ndarray, character: int) -> np.ndarray:
 
 def _chunk(
     buffer: np.ndarray, starts: np.ndarray, lengths: np.ndarray, runs: list[_Run]
-) -> "tuple[np.ndarray, dict[int, np.ndarray]]":
+) -> tuple[np.ndarray, dict[int, np.ndarray]]:
     """Null bits and values by field number of some rows."""
     values: dict[int, np.ndarray] = {}
     offset = starts.copy()
@@ -141,7 +141,7 @@ def _finished(values: np.ndarray, null: np.ndarray, element: Any) -> np.ndarray:
     return np.ma.array(values, mask=mask)
 
 
-def unpack_rows(data: bytes, elements: Any) -> "list[np.ndarray] | None":
+def unpack_rows(data: bytes, elements: Any) -> list[np.ndarray] | None:
     """Unpack rows.
 
     Parameters

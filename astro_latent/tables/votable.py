@@ -70,7 +70,7 @@ class VOTableWriter:
         meta: dict[str, Any],
         *,
         version: str = "1.4",
-        ascii_columns: "set[str] | None" = None,
+        ascii_columns: set[str] | None = None,
         mivot: bool = False,
     ) -> None:
         self._fields = fields
@@ -241,7 +241,7 @@ def read_votable(path: Any, *, kind: type = QTable) -> QTable:
     return assemble(fields, arrays, meta, kind=kind)
 
 
-def _parse(path: Any) -> "tuple[tree.VOTableFile, list[np.ndarray] | None]":
+def _parse(path: Any) -> tuple[tree.VOTableFile, list[np.ndarray] | None]:
     """Parse a document; unpack its rows here if that can be done, else by Astropy."""
     if not isinstance(path, str | Path):
         return parse_document(path), None

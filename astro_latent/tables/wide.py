@@ -16,7 +16,7 @@ __all__ = ["to_wide"]
 PREFIXES = {"latent": "z", "latent_error": "z_error_"}
 
 
-def to_wide(table: Table, *, columns: "Sequence[str] | None" = None) -> ResultTable:
+def to_wide(table: Table, *, columns: Sequence[str] | None = None) -> ResultTable:
     """Replace array columns by one scalar column for each element.
 
     Parameters
@@ -62,7 +62,7 @@ def to_wide(table: Table, *, columns: "Sequence[str] | None" = None) -> ResultTa
     return assemble(new_fields, new_arrays, meta, kind=ResultTable)
 
 
-def _elements(spec: Field, values: np.ndarray) -> "list[tuple[Field, np.ndarray]]":
+def _elements(spec: Field, values: np.ndarray) -> list[tuple[Field, np.ndarray]]:
     prefix = PREFIXES.get(spec.name, f"{spec.name}_")
     digits = max(3, len(str(spec.shape[0] - 1)))
     return [

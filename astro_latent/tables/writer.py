@@ -60,8 +60,8 @@ class TableWriter:
         self,
         path: Any,
         *,
-        format: "str | None" = None,
-        meta: "dict[str, Any] | None" = None,
+        format: str | None = None,
+        meta: dict[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
         self._format = format or guess_format(path)
@@ -84,9 +84,9 @@ class TableWriter:
 
     def __exit__(
         self,
-        kind: "type[BaseException] | None",
-        error: "BaseException | None",
-        trace: "TracebackType | None",
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close(complete=error is None)
 

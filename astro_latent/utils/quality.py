@@ -105,20 +105,18 @@ NOTICE_FLAGS = int(
 
 
 @overload
-def decode_flags(
-    flags: "int | np.ndarray", *, return_table: Literal[True]
-) -> Table: ...
+def decode_flags(flags: int | np.ndarray, *, return_table: Literal[True]) -> Table: ...
 
 
 @overload
 def decode_flags(
-    flags: "int | np.ndarray", *, return_table: Literal[False] = ...
-) -> "list[str] | list[list[str]]": ...
+    flags: int | np.ndarray, *, return_table: Literal[False] = ...
+) -> list[str] | list[list[str]]: ...
 
 
 def decode_flags(
-    flags: "int | np.ndarray", *, return_table: bool = False
-) -> "list[str] | list[list[str]] | Table":
+    flags: int | np.ndarray, *, return_table: bool = False
+) -> list[str] | list[list[str]] | Table:
     """Spell out quality bits.
 
     Parameters
