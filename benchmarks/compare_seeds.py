@@ -27,6 +27,7 @@ from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoenc
 from astro_latent.simulation.harps import open_simulator
 from recipes.harps_dae128_v1.autoencoder import harps_batches
 from recipes.harps_dae_fast_v1.aligned import train_aligned
+from recipes.options import Options
 
 NAME = "harps_dae_fast_v1"
 ROOT = Path(__file__).parents[1]
@@ -41,7 +42,8 @@ def trained(seed: int, data: Path, work: Path) -> AlignedAutoencoder:
     recipe["seed"] = recipe["fit"]["seed"] = seed
     path = work / f"seed_{seed}.pt"
     if not path.exists():
-        model = train_aligned(recipe, data=data, work=work)
+        options = Options(data=data, work=work / f"seed_{seed}", output=work)
+        model = train_aligned({**recipe, "made_by": NAME}, options)
         torch.save(model.state_dict(), path)
     model = AlignedAutoencoder(**recipe["arguments"]).eval()
     model.load_state_dict(torch.load(path, weights_only=True))

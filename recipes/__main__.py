@@ -1,20 +1,71 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Make a set of weights again: ``python -m recipes NAME``."""
+"""Make a set of weights again: ``python -m recipes NAME --data FOLDER --work FOLDER``.
+
+``NAME`` is a folder here, or a ``.toml`` file with a key ``made_by`` that names one.
+The folder's ``make(recipe, options)`` does the rest.
+"""
 
 import argparse
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from .options import Options
 
 __all__ = ["main"]
 
+HERE = Path(__file__).parent
+UNFINISHED = 3
 
-def _recipe(name: str) -> dict:
-    path = Path(name)
-    if path.suffix == ".toml":
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    path = Path(__file__).parent / name / "recipe.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """Read a recipe by the name of its weights, or from a file.
+
+    Parameters
+    ----------
+    name : str
+        Folder beside this file, or path of a ``.toml`` file.
+
+    Returns
+    -------
+    dict
+        The recipe; ``made_by`` names the folder of its code.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+    """
+    path = Path(name) if name.endswith(".toml") else HERE / name / "recipe.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.parent.name for p in HERE.glob("*/recipe.toml")))
+        msg = f"there is no recipe {name!r}; there are {known}, or give a .toml file"
+        raise ValueError(msg)
+    recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    recipe.setdefault("made_by", path.parent.name)
+    return recipe
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m recipes", description=__doc__)
+    parser.add_argument("recipe", help="name of a set of weights, or a .toml file")
+    parser.add_argument("--data", type=Path, required=True, help="training ingredients")
+    parser.add_argument("--work", type=Path, required=True, help="for checkpoints")
+    parser.add_argument("--output", type=Path, help="folder of weights to write")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="processor threads for PyTorch")
+    parser.add_argument(
+        "--from-weights", metavar="FOLDER",
+        help="begin with these weights (a folder or a name), a fresh optimiser and "
+        "the recipe's section [fine_tune]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stop-after", type=float, default=float("inf"), metavar="SECONDS",
+        help="write a checkpoint and stop after this time",
+    )  # fmt: skip
+    return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,86 +81,31 @@ def main(arguments: list[str] | None = None) -> int:
     int
         0 when the weights are written, 3 when the training has to go on.
     """
-    parser = argparse.ArgumentParser(prog="python -m recipes")
-    parser.add_argument("recipe", help="name of a bundled recipe, or a .toml file")
-    parser.add_argument("--data", type=Path, required=True, help="training ingredients")
-    parser.add_argument("--work", type=Path, required=True, help="for checkpoints")
-    parser.add_argument("--output", type=Path, help="folder of weights to write")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, help="processor threads for PyTorch")
-    parser.add_argument(
-        "--from-weights", metavar="FOLDER",
-        help="begin with these weights (a folder or a name), a fresh optimiser and "
-        "the recipe's section [fine_tune]",
-    )  # fmt: skip
-    parser.add_argument(
-        "--stop-after", type=float, default=float("inf"), metavar="SECONDS",
-        help="write a checkpoint and stop after this time",
-    )  # fmt: skip
-    options = parser.parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
 
     import torch
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    recipe = _recipe(options.recipe)
-    if options.from_weights:
-        from astro_latent.training.start import fine_tuning_recipe
+    from astro_latent.training.start import fine_tuning_recipe
 
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    try:
+        recipe = read_recipe(given.recipe)
+        make = import_module(f".{recipe['made_by']}.make", __package__).make
+    except (ValueError, ModuleNotFoundError) as error:
+        parser.error(str(error))
+    if given.from_weights:
         recipe = fine_tuning_recipe(recipe)
-    output = options.output or options.work / "weights"
-    common = {
-        "data": options.data,
-        "work": options.work,
-        "device": options.device,
-        "stop_after": options.stop_after,
-        "from_weights": options.from_weights,
-    }
-    if recipe["task"] == "starnet":
-        from recipes.apogee_starnet_v1.finish import finish_starnet
-        from recipes.apogee_starnet_v1.starnet import train_starnet
-
-        trained = train_starnet(recipe, **common)
-        if trained.step < recipe["fit"]["n_steps"]:
-            return 3
-        finish_starnet(
-            recipe, trained, data=options.data, work=options.work, output=output
-        )
-    elif recipe["task"] == "starnet_abundances":
-        from recipes.apogee_starnet_abundances_v1.finish import finish_abundances
-        from recipes.apogee_starnet_abundances_v1.train import train_abundances
-
-        trained = train_abundances(recipe, **common)
-        if trained.step < recipe["fit"]["n_steps"]:
-            return 3
-        finish_abundances(
-            recipe, trained, data=options.data, work=options.work, output=output
-        )
-    elif recipe["task"] == "aligned_parameters":
-        from recipes.harps_parameters_v1.train import (
-            finish_parameters,
-            train_parameters,
-        )
-
-        head = train_parameters(recipe, data=options.data, work=options.work)
-        finish_parameters(
-            recipe, head, data=options.data, work=options.work, output=output
-        )
-    elif recipe["architecture"] == "aligned_autoencoder":
-        from recipes.harps_dae128_v1.finish import finish_autoencoder
-        from recipes.harps_dae_fast_v1.aligned import train_aligned
-
-        aligned = train_aligned(recipe, data=options.data, work=options.work)
-        finish_autoencoder(recipe, aligned, data=options.data, output=output)
-    else:
-        from recipes.harps_dae128_v1.autoencoder import train_autoencoder
-        from recipes.harps_dae128_v1.finish import finish_autoencoder
-
-        model, step = train_autoencoder(recipe, **common)
-        if step < recipe["fit"]["n_steps"]:
-            return 3
-        finish_autoencoder(recipe, model, data=options.data, output=output)
-    return 0
+    options = Options(
+        data=given.data,
+        work=given.work,
+        output=given.output or given.work / "weights",
+        device=given.device,
+        stop_after=given.stop_after,
+        from_weights=given.from_weights,
+    )
+    return 0 if make(recipe, options) else UNFINISHED
 
 
 if __name__ == "__main__":

@@ -6,20 +6,23 @@ which no spectrum can tell, and the labels of the Sun, whose real spectrum tells
 pixels of the synthetic ones can be trusted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
 from astro_latent.models.layers.log_grid import moved, moved_mask
 from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
+from astro_latent.training.start import start_from
 from recipes.harps_dae_fast_v1.nodes import train_nodes
 from recipes.harps_dae_fast_v1.pixel_weights import flux_weight, trust
 from recipes.harps_dae_fast_v1.shapes import find_shapes
+from recipes.options import Options
 
 __all__ = ["AlignedSample", "train_aligned"]
 
@@ -29,43 +32,107 @@ _N_REPEATED = 160  # spectra observed twice for the spreads
 
 
 def train_aligned(
-    recipe: dict[str, Any], *, data: str | Path, work: str | Path
-) -> AlignedAutoencoder:
-    """Train the aligned autoencoder of a recipe.
+    recipe: dict[str, Any], options: Options
+) -> AlignedAutoencoder | None:
+    """Train the aligned autoencoder of a recipe, stage by stage.
+
+    The stages are sums over spectra in main memory, so they run on the processor. What
+    a finished stage has found is kept in the work folder.
 
     Parameters
     ----------
     recipe : dict
-        See ``recipes/harps_dae_fast_v1.toml``.
-    data : path
-        Folder with the training ingredients.
-    work : path
-        Folder for the bank of spectra.
+        See ``recipes/harps_dae_fast_v1/recipe.toml``.
+    options : Options
+        Where and for how long.
 
     Returns
     -------
-    AlignedAutoencoder
-        In evaluation mode.
+    AlignedAutoencoder or None
+        In evaluation mode; None if the time was up before the last stage.
+
+    Raises
+    ------
+    ValueError
+        If another device than the processor is asked for.
     """
+    if options.device != "cpu":
+        msg = f"{recipe['made_by']} trains on a cpu, not on {options.device}"
+        raise ValueError(msg)
     torch.manual_seed(recipe["seed"])
     model = AlignedAutoencoder(**recipe["arguments"]).eval()
-    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
-    options = recipe["fit"]
+    if options.from_weights:
+        start_from(model, options.from_weights)
+    bank = make_harps_bank(options.data, options.work / "bank", **recipe["bank"])
+    fit = recipe["fit"]
     with torch.no_grad():
-        sample = AlignedSample(model, bank, options["n_components"], recipe["seed"])
+        sample = AlignedSample(model, bank, fit["n_components"], recipe["seed"])
+
+    def weigh_pixels() -> None:
         model.weight.copy_(flux_weight(model, sample.smooth, sample.known))
-        model.weight.mul_(trust(model, data, recipe["trust"]))
+        model.weight.mul_(trust(model, options.data, recipe["trust"]))
+
+    def find_stars() -> None:
         _align_stars(model, sample)
         _find_components(model, sample)
-        for _ in range(2):  # each makes the other's work easier
-            _extend_to_red(model, sample)
-            _find_tellurics(model, sample)
-        everything = _measure(model, bank, options["n_nodes"], recipe["seed"] + 1)
-    train_nodes(model, *everything, options)
-    with torch.no_grad():
-        find_shapes(model, sample, options["n_cosines"])
-        _calibrate_spreads(model, bank, recipe["seed"] + 2)
+
+    def find_red() -> None:
+        _extend_to_red(model, sample)
+        _find_tellurics(model, sample)
+
+    def find_nodes() -> None:
+        with torch.no_grad():
+            everything = _measure(model, bank, fit["n_nodes"], recipe["seed"] + 1)
+        with torch.enable_grad():
+            train_nodes(model, *everything, fit)
+
+    stages: list[Callable[[], None]] = [
+        weigh_pixels,
+        find_stars,
+        find_red,
+        find_red,  # again: star and atmosphere make each other's work easier
+        find_nodes,
+        lambda: find_shapes(model, sample, fit["n_cosines"]),
+        lambda: _calibrate_spreads(model, bank, recipe["seed"] + 2),
+    ]
+    for number, stage in enumerate(stages):
+        if not _recall(options.work, number, model, sample):
+            if options.late:
+                return None
+            with torch.no_grad():
+                stage()
+            _keep(options.work, number, model, sample)
     return model
+
+
+def _stage_file(work: Path, number: int) -> Path:
+    return work / f"stage_{number}.safetensors"
+
+
+def _keep(
+    work: Path, number: int, model: AlignedAutoencoder, sample: "AlignedSample"
+) -> None:
+    """Write what the stages so far have found."""
+    state = {f"model.{name}": t.contiguous() for name, t in model.state_dict().items()}
+    state |= {f"sample.{name}": t.contiguous() for name, t in sample.found().items()}
+    part = work / "stage.part"
+    save_file(state, part)
+    part.replace(_stage_file(work, number))
+
+
+def _recall(
+    work: Path, number: int, model: AlignedAutoencoder, sample: "AlignedSample"
+) -> bool:
+    """Take up a stage that an earlier run has finished, if there is one."""
+    path = _stage_file(work, number)
+    if not path.is_file():
+        return False
+    state = load_file(path)
+    mine = {k.removeprefix("model."): v for k, v in state.items() if k[:6] == "model."}
+    model.load_state_dict(mine)
+    for name, tensor in sample.found().items():
+        tensor.copy_(state[f"sample.{name}"])
+    return True
 
 
 class AlignedSample:
@@ -106,6 +173,11 @@ class AlignedSample:
         self.coefficients = torch.zeros(n_spectra, len(model.star_scale))
         self.noise = torch.zeros(n_spectra)
         self.amounts = torch.zeros(n_spectra, model.sizes[2])
+
+    def found(self) -> dict[str, Tensor]:
+        """Return what the stages find out, by name."""
+        names = ("velocity", "earth", "coefficients", "noise", "amounts")
+        return {name: getattr(self, name) for name in names}
 
     def blocks(self) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Yield rows, lines and where they are good, a few spectra at a time.

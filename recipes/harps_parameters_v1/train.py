@@ -24,6 +24,10 @@ from astro_latent.training.scores import (
     feature_domain,
     residual_scores,
 )
+from astro_latent.training.start import start_from
+from recipes.options import Options
+
+_STEPS_KEPT = 500  # between checkpoints
 
 __all__ = ["finish_parameters", "observe_bank", "train_parameters", "true_labels"]
 
@@ -94,23 +98,21 @@ def observe_bank(
 
 
 def train_parameters(
-    recipe: dict[str, Any], *, data: str | Path, work: str | Path
-) -> AlignedParameters:
+    recipe: dict[str, Any], options: Options
+) -> AlignedParameters | None:
     """Train the head of a recipe on the features of its encoder.
 
     Parameters
     ----------
     recipe : dict
-        See ``recipes/harps_parameters_v1.toml``.
-    data : path
-        Folder with the training ingredients.
-    work : path
-        Folder for the bank of spectra and their features.
+        See ``recipes/harps_parameters_v1/recipe.toml``.
+    options : Options
+        Where and for how long.
 
     Returns
     -------
-    AlignedParameters
-        In evaluation mode.
+    AlignedParameters or None
+        In evaluation mode, on the processor; None if the time was up before the end.
     """
     torch.manual_seed(recipe["seed"])
     encoder = load_model(recipe["encoder"], device="cpu")
@@ -118,54 +120,97 @@ def train_parameters(
         n_labels=len(recipe["labels"]) - 1, encoder=encoder.config.arguments
     ).eval()
     model.encoder.load_state_dict(encoder.members[0].state_dict())
-    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
-    options = recipe["fit"]
-    features = _features(model, bank, options, Path(work, "features.npy"))
-    truth = true_labels(bank)[: options["n_train"]]
+    if options.from_weights:
+        start_from(model, options.from_weights)
+    bank = make_harps_bank(options.data, options.work / "bank", **recipe["bank"])
+    fit = recipe["fit"]
+    features = _features(model, bank, fit, options)
+    if features is None:
+        return None
+    truth = true_labels(bank)[: fit["n_train"]]
     truth = (truth - recipe["offset"]) / recipe["scale"]
     labels = torch.from_numpy(truth[:, 1:].astype(np.float32))
-    _fit_head(model, features, labels.repeat(options["n_repeats"], 1), options)
-    return model
+    labels = labels.repeat(fit["n_repeats"], 1)
+    return model if _fit_head(model, features, labels, fit, options) else None
 
 
 def _features(
-    model: AlignedParameters, bank: HarpsBank, options: dict[str, Any], path: Path
-) -> Tensor:
-    """Return the features of the training spectra; computed once, then from a file."""
-    if not path.exists():
-        parts = []
-        for repeat in range(options["n_repeats"]):
-            rng = np.random.default_rng([options["seed"], repeat])
-            for row in range(options["n_train"]):
-                seen, _ = bank.observe(np.array([row]), rng=rng)
-                flux = seen.new_zeros(1, model.encoder.n_pixels)
-                flux[:, model.encoder.grid.valid] = seen
-                with torch.inference_mode():
-                    parts.append(model.features(flux).numpy())
-        np.save(path, np.concatenate(parts))
-    return torch.from_numpy(np.load(path, allow_pickle=False))
+    model: AlignedParameters, bank: HarpsBank, fit: dict[str, Any], options: Options
+) -> Tensor | None:
+    """Return the features of the training spectra; computed once, then from files."""
+    parts = []
+    for repeat in range(fit["n_repeats"]):
+        path = options.work / f"features_{repeat}.npy"
+        if not path.exists():
+            if options.late:
+                return None
+            rng = np.random.default_rng([fit["seed"], repeat])
+            rows = [_feature(model, bank, row, rng) for row in range(fit["n_train"])]
+            np.save(path, np.concatenate(rows))
+        parts.append(np.load(path, allow_pickle=False))
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _feature(
+    model: AlignedParameters, bank: HarpsBank, row: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Features of one spectrum of the bank with new noise."""
+    seen, _ = bank.observe(np.array([row]), rng=rng)
+    flux = seen.new_zeros(1, model.encoder.n_pixels)
+    flux[:, model.encoder.grid.valid] = seen
+    with torch.inference_mode():
+        return model.features(flux).numpy()
 
 
 def _fit_head(
-    model: AlignedParameters, features: Tensor, labels: Tensor, options: dict[str, Any]
-) -> None:
+    model: AlignedParameters,
+    features: Tensor,
+    labels: Tensor,
+    fit: dict[str, Any],
+    options: Options,
+) -> bool:
+    """Fit the head, going on where a checkpoint says; return whether it is done."""
+    device = torch.device(options.device)
+    layers = model.layers.to(device)
+    features, labels = features.to(device), labels.to(device)
     optimiser = torch.optim.AdamW(
-        model.layers.parameters(), lr=options["learning_rate"], weight_decay=1e-3
+        layers.parameters(), lr=fit["learning_rate"], weight_decay=1e-3
     )
-    generator = torch.Generator().manual_seed(options["seed"])
-    for step in range(1, options["n_steps"] + 1):
-        rows = torch.randint(len(labels), (options["batch_size"],), generator=generator)
-        seen = features[rows].clone()
-        blur = torch.empty_like(seen[:, :-3]).normal_(generator=generator)
-        seen[:, :-3] += options["jitter"] * blur
+    generator = torch.Generator().manual_seed(fit["seed"])
+    checkpoint, first = options.work / "head.pt", 1
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        layers.load_state_dict(state["layers"])
+        optimiser.load_state_dict(state["optimiser"])
+        generator.set_state(state["generator"])
+        first = state["step"] + 1
+    for step in range(first, fit["n_steps"] + 1):
+        rows = torch.randint(len(labels), (fit["batch_size"],), generator=generator)
+        seen = features[rows.to(device)].clone()
+        blur = torch.empty(seen[:, :-3].shape).normal_(generator=generator)
+        seen[:, :-3] += fit["jitter"] * blur.to(device)
         mean, log_variance = model.head(seen)
-        loss = gaussian_nll(mean[:, 1:], log_variance[:, 1:], labels[rows])
+        loss = gaussian_nll(mean[:, 1:], log_variance[:, 1:], labels[rows.to(device)])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimiser.param_groups:
-            rate = one_cycle(step, options["n_steps"])
-            group["lr"] = options["learning_rate"] * rate
+            group["lr"] = fit["learning_rate"] * one_cycle(step, fit["n_steps"])
         optimiser.step()
+        done = step == fit["n_steps"]
+        if step % _STEPS_KEPT == 0 or done or options.late:
+            state = {
+                "layers": layers.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "generator": generator.get_state(),
+                "step": step,
+            }
+            part = checkpoint.with_suffix(".part")
+            torch.save(state, part)
+            part.replace(checkpoint)
+        if options.late and not done:
+            return False
+    model.to("cpu")
+    return True
 
 
 def finish_parameters(

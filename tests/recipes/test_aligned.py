@@ -13,6 +13,7 @@ from astro_latent.simulation.harps_bank import make_harps_bank
 from recipes.harps_dae_fast_v1.aligned import train_aligned
 from recipes.harps_parameters_v1 import train as aligned_parameters
 from recipes.harps_parameters_v1.train import observe_bank, true_labels
+from recipes.options import Options
 
 N_SPECTRA = 48
 RECIPE = {
@@ -39,7 +40,12 @@ def trained(real_data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harps_bank, "PART", 16)
         patch.setattr("recipes.harps_dae_fast_v1.aligned._N_REPEATED", 8)
-        model = train_aligned(RECIPE, data=real_data, work=work)
+        options = Options(data=real_data, work=work, output=work / "weights")
+        with pytest.MonkeyPatch.context() as hurry:
+            stages = property(lambda _: len(list(work.glob("stage_*"))) >= 4)
+            hurry.setattr(Options, "late", stages)
+            assert train_aligned(RECIPE, options) is None
+        model = train_aligned(RECIPE, options)
         yield model, make_harps_bank(real_data, work / "bank", **RECIPE["bank"])
 
 
@@ -59,6 +65,57 @@ def test_both_velocities_are_found_without_their_labels(trained):
     assert np.median(np.abs(earth - bank.conditions.berv)) < 0.3
     star = [spearmanr(node, bank.labels[:, 0]).statistic for node in latents.T[4:7]]
     assert np.abs(star).max() > 0.6
+
+
+@pytest.mark.slow
+def test_a_training_in_pieces_is_that_in_one(trained, real_data, tmp_path):
+    pieces, _ = trained
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(harps_bank, "PART", 16)
+        patch.setattr("recipes.harps_dae_fast_v1.aligned._N_REPEATED", 8)
+        whole = train_aligned(
+            RECIPE, Options(data=real_data, work=tmp_path, output=tmp_path / "weights")
+        )
+    for (name, one), other in zip(
+        whole.state_dict().items(), pieces.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=0.0, msg=name)
+
+
+def test_what_trains_on_the_processor_says_so(tmp_path):
+    options = Options(data=tmp_path, work=tmp_path, output=tmp_path, device="cuda")
+    recipe = {**RECIPE, "made_by": "harps_dae_fast_v1"}
+    with pytest.raises(ValueError, match="trains on a cpu, not on cuda"):
+        train_aligned(recipe, options)
+
+
+def test_a_head_trained_in_pieces_is_that_in_one(tmp_path, rng):
+    arguments = {"n_components": 4, "n_star": 2, "n_telluric": 2, "n_shape": 4}
+    fit = {
+        "seed": 5, "n_steps": 12, "batch_size": 8, "learning_rate": 1e-3, "jitter": 0.1,
+    }  # fmt: skip
+
+    def network():
+        torch.manual_seed(1)
+        return AlignedParameters(n_labels=2, encoder=arguments).eval()
+
+    width = network().layers[0].in_features + 2
+    features = torch.from_numpy(rng.normal(size=(40, width)).astype(np.float32))
+    labels = torch.from_numpy(rng.normal(size=(40, 2)).astype(np.float32))
+    states = []
+    for name, stop_after in (("whole", np.inf), ("pieces", -1.0)):
+        work = tmp_path / name
+        work.mkdir()
+        options = Options(data=work, work=work, output=work, stop_after=stop_after)
+        runs, done = 0, False
+        while not done:
+            model = network()  # a new process knows nothing but the checkpoint
+            done = aligned_parameters._fit_head(model, features, labels, fit, options)
+            runs += 1
+        assert runs == (1 if name == "whole" else 12)
+        states.append(model.layers.state_dict())
+    for one, other in zip(states[0].values(), states[1].values(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=0.0)
 
 
 def test_stored_components_are_orthonormal_where_they_count(trained):

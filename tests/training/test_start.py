@@ -89,7 +89,7 @@ def test_the_command_hands_the_folder_to_the_training(tmp_path, monkeypatch):
     monkeypatch.setattr(starnet, "train_starnet", train)
     recipe = tmp_path / "r.toml"
     recipe.write_text(
-        'task = "starnet"\n[fit]\nn_steps = 9\n[fine_tune]\nn_steps = 4\n'
+        'made_by = "apogee_starnet_v1"\n[fit]\nn_steps = 9\n[fine_tune]\nn_steps = 4\n'
     )
     common = [str(recipe), "--data", str(tmp_path), "--work", str(tmp_path)]
     assert command.main([*common, "--from-weights", "some/folder"]) == 3

@@ -1,0 +1,32 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Make ``harps_dae_fast_v1``: train, judge, write."""
+
+from typing import Any
+
+from recipes.harps_dae128_v1 import finish
+from recipes.harps_dae_fast_v1 import aligned
+from recipes.options import Options
+
+__all__ = ["make"]
+
+
+def make(recipe: dict[str, Any], options: Options) -> bool:
+    """Train, or go on training, and write the weights when that is done.
+
+    Parameters
+    ----------
+    recipe : dict
+        The content of ``recipe.toml``.
+    options : Options
+        Where and for how long.
+
+    Returns
+    -------
+    bool
+        Whether the weights are written.
+    """
+    model = aligned.train_aligned(recipe, options)
+    if model is None:
+        return False
+    finish.finish_autoencoder(recipe, model, data=options.data, output=options.output)
+    return True
