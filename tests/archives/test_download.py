@@ -68,6 +68,20 @@ class TestGood:
         assert [r.status for r in first + second] == ["downloaded", "cached"]
         assert second[0].path == first[0].path
 
+    @pytest.mark.parametrize("difference", [-1, 1])
+    def test_a_cached_file_of_another_size_is_fetched_again(
+        self, stub, tmp_path, good, difference
+    ):
+        here = tmp_path / "id-good.fits"
+        here.write_bytes((good + b" ")[: len(good) + difference])
+        results = [
+            download_files(ask(stub, "/good", size=size), tmp_path)[0].status
+            for size in (None, len(good), len(good))
+        ]
+        assert results == ["cached", "downloaded", "cached"]
+        assert len(stub.seen) == 1
+        assert here.read_bytes() == good
+
     def test_one_identifier_is_fetched_once(self, stub, tmp_path, good):
         results = download_files(ask(stub, "/good", "/good"), tmp_path)
         assert len(stub.seen) == 1

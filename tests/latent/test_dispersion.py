@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.stats import median_abs_deviation, norm
+from scipy.stats import binom, median_abs_deviation, norm
 
 from astro_latent.latent import (
     find_gap,
@@ -107,6 +107,22 @@ def test_bootstrap_by_star_knows_that_repeats_are_not_new_stars(rng):
     assert 0.1 < by_star.frequency[0] < 0.9
     assert by_star.frequency[0] > by_spectrum.frequency[0]
     assert by_star.count_interval == (0, 1)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9])
+def test_interval_of_the_count_is_binomial(rng, confidence):
+    """Nodes at the threshold that know nothing of each other are coins."""
+    n_spectra, n_nodes = 2000, 64
+    noise = rng.normal(size=(n_spectra, n_nodes + 1))
+    noise[:, 0] = 1  # columns orthogonal to a constant have no mean
+    columns = np.linalg.qr(noise)[0][:, 1:] * np.sqrt(n_spectra)
+    divergence = 1 + 0.1 * columns  # mean 1, resampled means uncorrelated
+    result = measure_dispersion(
+        np.sqrt(2 * divergence), sigma=np.ones(columns.shape), statistic="divergence",
+        threshold=1.0, n_bootstrap=2000, confidence=confidence, rng=3,
+    )  # fmt: skip
+    low, high = binom(n_nodes, 0.5).interval(confidence)
+    np.testing.assert_allclose(result.count_interval, (low, high), atol=1)
 
 
 def test_rows_of_flagged_spectra_are_left_out(rng):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
+from scipy.stats import norm
 
 from astro_latent.latent import align_labels, fit_probes, one_per_star, probe_table
 
@@ -42,6 +43,17 @@ def test_linear_probe_reaches_the_planted_noise(rng):
     assert probe.scores["mae_constant"][0] == pytest.approx(
         np.sqrt(2 / np.pi) * np.sqrt(signal + 1600), rel=0.08
     )
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.68, 0.95])
+def test_limits_of_a_mean_are_those_of_the_normal_law(rng, confidence):
+    latents = rng.normal(size=(1500, 2))
+    label = latents[:, 0] + rng.normal(size=1500)
+    probe = fit(latents, {"y": label}, confidence=confidence, n_bootstrap=4000)["y"]
+    error = np.std(probe.predicted - label) / np.sqrt(1500)
+    value, *limits = probe.scores["bias"]
+    truth = norm(value, error).interval(confidence)
+    np.testing.assert_allclose(limits, truth, rtol=0, atol=0.08 * error)
 
 
 def test_trees_see_what_a_line_cannot(rng):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable, Table
+from astropy.time import Time
 
 from astro_latent.pipeline import encode_spectra, iter_results, predict_parameters
 from astro_latent.utils.quality import QualityFlag
@@ -41,6 +42,16 @@ def test_predict_columns_units_and_values(spectra, predictor):
     cov = np.array(result["label_covariance"][0]).reshape(2, 2)
     np.testing.assert_allclose(np.sqrt(np.diag(cov)), [10, 0.01], rtol=1e-5)
     assert result.meta["labels"] == ["teff", "logg"]
+
+
+def test_time_is_that_of_the_calendar(spectra, predictor, tmp_path):
+    """MJD 55000 is 2009 June 18, by the origin that the table itself states."""
+    result = predict_parameters(spectra, model=predictor)
+    system = result["obs_time"].info.meta["timesys"]
+    days = np.asarray(result["obs_time"][:2].to_value("d"))
+    scale = system["timescale"].lower()
+    when = Time(system["timeorigin"], days, format="jd", scale=scale)
+    assert list(when.utc.isot) == ["2009-06-18T00:00:00.000", "2009-06-19T00:00:00.000"]
 
 
 def test_flags_of_model_and_preparation_are_joined(spectra, predictor):

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from specutils import Spectrum
 from specutils.manipulation import FluxConservingResampler, LinearInterpolatedResampler
 
-from astro_latent.preparation import Resampler, get_grid
+from astro_latent.preparation import (
+    Recipe,
+    Resampler,
+    SpectralGrid,
+    get_grid,
+    prepare_spectra,
+)
 from astro_latent.preparation.edges import pixel_edges
 
 
@@ -162,3 +168,23 @@ def test_unknown_method():
 def test_one_pixel_has_no_edges():
     with pytest.raises(ValueError, match="two or more"):
         pixel_edges([5000.0])
+
+
+@pytest.mark.parametrize("least", [0.2, 0.25, 0.5, 0.6, 0.75, 1.0])
+def test_a_pixel_is_valid_if_enough_of_it_is(make_star, least):
+    """Each output pixel is four input pixels, of which 0 to 4 are good, in turn."""
+    n_pixels = 50
+    grid = SpectralGrid(
+        name="coarse", spacing="linear", start=5000.0, step=1.0, n_pixels=n_pixels,
+        medium="vacuum", frame="rest", segments=((0, n_pixels),), resolving_power=22500,
+    )  # fmt: skip
+    n_good = np.arange(n_pixels) % 5
+    star = make_star(
+        wavelength=4999.625 + 0.25 * np.arange(4 * n_pixels),
+        mask=(np.arange(4) >= n_good[:, None]).ravel(),
+    )
+    step = {"step": "resample", "method": "flux_conserving", "min_good": least}
+    recipe = Recipe.from_dict({"steps": [step]})
+    prepared = prepare_spectra([star], grid, recipe)
+    expected = np.isin(n_good, [n for n in range(1, 5) if n / 4 >= least])
+    np.testing.assert_array_equal(prepared.valid[0], expected)

@@ -140,6 +140,16 @@ def test_a_chip_without_continuum_pixels_is_dropped(make_star):
     assert not prepared.valid[0, 5320:].any()
 
 
+def test_a_chip_without_good_pixels_is_told_by_any_recipe(make_star):
+    """Also where no step works chip by chip and would stumble over it."""
+    last_chip = np.arange(8575) > 6200
+    dead = make_star(mask=last_chip)
+    barely = make_star(mask=last_chip & (np.arange(8575) != 7000))
+    prepared = prepare_spectra([make_star(), dead, barely], "apogee_7214", recipe())
+    told = ["SEGMENT_MISSING" in decode_flags(flags) for flags in prepared.flags]
+    assert told == [False, True, False]
+
+
 def test_unknown_list_of_pixels(make_star):
     step = {"step": "continuum", "pixels": "apogee_canon"}
     with pytest.raises(UnknownNameError, match="apogee_cannon"):

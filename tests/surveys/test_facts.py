@@ -9,6 +9,7 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from astropy.time import Time
 
 from astro_latent.archives.base import Survey
 from astro_latent.archives.query import QueryFilter
@@ -115,6 +116,16 @@ class TestFilter:
             snr=10, time=(2.0, 1.0), band=[2, 1] * u.um, row_limit=-1
         )
         assert wanted == QueryFilter(snr=10.0, time=(1.0, 2.0), band=(1e-6, 2e-6))
+
+    @pytest.mark.parametrize("scale", ["utc", "tai", "tt"])
+    @pytest.mark.parametrize("pair", [False, True])
+    def test_times_are_utc(self, scale, pair):
+        """In April 2012 TAI was 34 s ahead of UTC, and TT another 32.184 s."""
+        ahead = {"utc": 0.0, "tai": 34.0, "tt": 66.184}[scale]
+        moments = Time(["2012-04-14T00:00:00", "2012-04-15T00:00:00"], scale=scale)
+        wanted = QueryFilter.build(time=list(moments) if pair else moments)
+        expected = np.array([56031.0, 56032.0]) - ahead / 86400
+        np.testing.assert_allclose(wanted.time, expected, rtol=0, atol=1e-8)
 
     def test_frequencies_are_wavelengths(self):
         wanted = QueryFilter.build(band=[599584.916, 299792.458] * u.GHz)

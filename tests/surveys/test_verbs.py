@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.io.votable.ucd import parse_ucd
-from astropy.table import Table, vstack
+from astropy.table import Table
 
 from astro_latent.archives import OBSCORE_COLUMNS, to_obscore
 from astro_latent.exceptions import (
@@ -225,12 +226,29 @@ class TestSample:
         assert [path.name for path in target.iterdir()] == ["sample-a.fits"]
         assert fits.getheader(fetched["path"][0])["OBJECT"] == "HD 1"
 
-    def test_rows_of_several_surveys_keep_their_order(self, sample, folder):
-        both = vstack(
-            [LocalSurvey(folder).query_object("HD 3"), sample.query_object("HD 1")],
-            metadata_conflicts="silent",
+    def test_rows_of_several_surveys_keep_their_order(
+        self, stub, say, make_fits, tmp_path
+    ):
+        """Fetched survey by survey, in a shuffle that is not its own inverse."""
+        owners = ["obscore", "ssa", "ssa", "obscore"]
+        names = [f"row-{n}" for n in range(4)]
+        bodies = [make_fits(100 + n) for n in range(4)]
+        for name, body in zip(names, bodies, strict=True):
+            stub.routes[f"/{name}"] = say(body)
+        mixed = Table(
+            {
+                "obs_id": names,
+                "obs_publisher_did": names,
+                "survey": owners,
+                "access_url": [f"{stub.url}/{name}" for name in names],
+                "access_format": ["application/fits"] * 4,
+            }
         )
-        assert list(fetch(both)["obs_id"]) == ["three", "sample-a"]
+        fetched = fetch(mixed, tmp_path)
+        assert list(fetched["obs_id"]) == names
+        assert list(fetched["survey"]) == owners
+        files = [Path(path).read_bytes() for path in fetched["local_path"]]
+        assert files == bodies
 
     def test_a_file_that_was_fetched_is_here_until_it_is_gone(self, tmp_path):
         (tmp_path / "a.fits").write_bytes(b"")
