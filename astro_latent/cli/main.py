@@ -11,7 +11,7 @@ from .. import __version__
 from ..exceptions import AstroLatentError
 from .common import EXIT_FAILED, EXIT_USAGE, complain
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 #: Verbs in the order in which a newcomer meets them; each is a module of this room.
 VERBS = (
@@ -23,7 +23,14 @@ VERBS = (
 _EXPECTED = (AstroLatentError, OSError, ValueError, TypeError, NotImplementedError)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line, with all of its verbs.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Whose result has ``run``, the function of the verb.
+    """
     parser = argparse.ArgumentParser(
         prog="astro-latent",
         description="Latent features and stellar parameters from survey spectra.",
@@ -64,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from ..exceptions import UnknownNameError
 
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         warnings.simplefilter("default", AstropyUserWarning)

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 5: what the latent features mean."""
+"""What the latents mean: which carry information, and which label each one follows."""
 
 from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
 from .estimators import (

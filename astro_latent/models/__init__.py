@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 4: prepared arrays become latents and parameters; torch lives here.
+"""Models: prepared arrays become latents and labels; torch lives here.
 
 Weights are folders of data, see `list_models`. What needs torch is imported on first
 use.

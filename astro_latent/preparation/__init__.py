@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 3: any spectrum becomes the array that a model expects."""
+"""Preparation: any spectrum becomes the array that a model expects."""
 
 from ..utils.physics import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid

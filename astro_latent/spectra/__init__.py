@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Room 2: files and specutils objects become described arrays, and back.
+"""Spectra: files and specutils objects become described arrays, and back.
 
 Names are loaded when first used; specutils only where one of its objects is made.
 """
