@@ -20,7 +20,7 @@ from matplotlib import pyplot as plt
 from scipy.stats import median_abs_deviation
 
 from astro_latent.models import load_model
-from astro_latent.models.layers.log_grid import moved
+from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.preparation import prepare_spectra
 from astro_latent.simulation.harps import HarpsConditions, open_simulator
 
@@ -73,8 +73,8 @@ def main() -> None:
             flat = network.flatten(
                 torch.from_numpy(prepared.flux), torch.from_numpy(prepared.valid)
             )
-            pixels = network.grid.pixels(network.find_velocity(flat.lines)[0])
-            real = moved(flat.lines, pixels)[0].numpy()
+            pixels = network.grid.to_pixels(network.find_velocity(flat.lines)[0])
+            real = shift_rows(flat.lines, pixels)[0].numpy()
         for low, high in PARTS:
             inside = (wavelength > low) & (wavelength < high) & ~telluric
             off = (real - ours)[inside]

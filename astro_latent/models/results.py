@@ -10,7 +10,7 @@ __all__ = ["Latents", "Parameters", "Reconstruction"]
 
 @dataclass(frozen=True, kw_only=True)
 class Latents:
-    """Posterior of the latent nodes; rows of unusable spectra hold NaN.
+    """Posterior of the latents; rows of unusable spectra hold NaN.
 
     Parameters
     ----------

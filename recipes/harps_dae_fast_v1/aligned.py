@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.models.layers.log_grid import moved, moved_mask
+from astro_latent.models.layers.interpolate import shift_mask, shift_rows
 from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
 from astro_latent.training.start import start_from
 from recipes.harps_dae_fast_v1.nodes import train_nodes
@@ -69,7 +69,7 @@ def train_aligned(
         sample = AlignedSample(model, bank, fit["n_components"], recipe["seed"])
 
     def weigh_pixels() -> None:
-        model.weight.copy_(flux_weight(model, sample.smooth, sample.known))
+        model.weight.copy_(flux_weight(model, sample.smooth, sample.smooth_valid))
         model.weight.mul_(trust(model, options.data, recipe["trust"]))
 
     def find_stars() -> None:
@@ -162,7 +162,8 @@ class AlignedSample:
             smooth.append(flat.smooth)
         self.lines = torch.cat(lines)
         self.smooth = torch.cat(smooth)
-        self.good, self.known = flat.good[:1], flat.known[0]  # the same for all
+        self.valid = flat.valid[:1]  # the same for all, as the next
+        self.smooth_valid = flat.smooth_valid[0]
         conditions = bank.conditions
         self.true_velocity = torch.from_numpy(conditions.radial_velocity[self.rows])
         self.true_earth = torch.from_numpy(conditions.berv[self.rows])
@@ -186,13 +187,13 @@ class AlignedSample:
         ------
         rows : slice
             Of the sample.
-        lines, good : Tensor, shape (n, n_log)
+        lines, valid : Tensor, shape (n, n_log)
             As observed.
         """
         for first in range(0, len(self.lines), _AT_ONCE):
             rows = slice(first, min(first + _AT_ONCE, len(self.lines)))
             lines = self.lines[rows].float()
-            yield rows, lines, self.good.expand(len(lines), -1)
+            yield rows, lines, self.valid.expand(len(lines), -1)
 
 
 def _observed(
@@ -216,19 +217,19 @@ def _align_stars(model: AlignedAutoencoder, sample: AlignedSample) -> None:
         total = torch.zeros(grid.n)
         for rows, lines, _ in sample.blocks():
             sample.velocity[rows], _ = model.find_velocity(lines)
-            rest = moved(lines, grid.pixels(sample.velocity[rows]))
+            rest = shift_rows(lines, grid.to_pixels(sample.velocity[rows]))
             total += (sample.weight[rows, None] * rest).sum(0)
         model.star.template.copy_(total / sample.weight.sum())
     for rows, lines, _ in sample.blocks():
         sample.velocity[rows], _ = model.find_velocity(lines)
     zero = (sample.velocity - sample.true_velocity).median()
-    model.star.template.copy_(_shifted(model.star.template, grid.pixels(zero[None])))
+    model.star.template.copy_(_shifted(model.star.template, grid.to_pixels(zero[None])))
     sample.velocity -= zero
 
 
 def _shifted(row: Tensor, pixels: Tensor) -> Tensor:
     """Move the content of a row to the red by a fraction of pixels."""
-    return moved(row[None], -pixels)[0]
+    return shift_rows(row[None], -pixels)[0]
 
 
 def _find_components(model: AlignedAutoencoder, sample: AlignedSample) -> None:
@@ -236,10 +237,10 @@ def _find_components(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     blue, star = model.grid.blue, model.star
     rest = torch.zeros(len(sample.lines), model.grid.n_blue)
     there = torch.zeros_like(rest, dtype=torch.bool)
-    for rows, lines, good in sample.blocks():
-        pixels = model.grid.pixels(sample.velocity[rows])
-        rest[rows] = moved(lines, pixels, blue)
-        there[rows] = moved_mask(good, pixels, blue)
+    for rows, lines, valid in sample.blocks():
+        pixels = model.grid.to_pixels(sample.velocity[rows])
+        rest[rows] = shift_rows(lines, pixels, blue)
+        there[rows] = shift_mask(valid, pixels, blue)
     share = sample.weight[:, None] / sample.weight.sum()
     mean = (share * rest * there).sum(0) / (share * there).sum(0).clamp(min=1e-3)
     rest = torch.where(there, rest - mean, 0.0)
@@ -248,9 +249,9 @@ def _find_components(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     basis = _leading(scaled, len(star.basis))
     star.mean[blue] = mean
     star.basis[:, blue] = basis / weight
-    for rows, lines, good in sample.blocks():
-        pixels = model.grid.pixels(sample.velocity[rows])
-        aligned = moved(lines, pixels, blue), moved_mask(good, pixels, blue)
+    for rows, lines, valid in sample.blocks():
+        pixels = model.grid.to_pixels(sample.velocity[rows])
+        aligned = shift_rows(lines, pixels, blue), shift_mask(valid, pixels, blue)
         sample.coefficients[rows], sample.noise[rows] = model.project(*aligned)
     model.star_scale.copy_(
         (share * sample.coefficients.square()).sum(0).sqrt().clamp(min=1e-4)
@@ -270,8 +271,8 @@ def _extend_to_red(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     rest = torch.zeros(len(sample.lines), model.grid.n_red)
     for rows, lines, _ in sample.blocks():
         lines[:, red] = (1.0 + lines[:, red]) / _transmission(model, sample, rows) - 1.0
-        pixels = model.grid.pixels(sample.velocity[rows])
-        rest[rows] = moved(lines, pixels, red).clamp(-1.0, 1.0)
+        pixels = model.grid.to_pixels(sample.velocity[rows])
+        rest[rows] = shift_rows(lines, pixels, red).clamp(-1.0, 1.0)
     design = torch.cat([torch.ones(len(rest), 1), sample.coefficients], 1)
     scale = design.square().mean(0).sqrt()
     design = design / scale
@@ -296,17 +297,17 @@ def _transmission(
 ) -> Tensor:
     """Transmission of the atmosphere as far as it is known, in the red part."""
     depth = model.air.lines(sample.amounts[rows])
-    return torch.exp(-moved(depth, -model.grid.pixels(sample.earth[rows])))
+    return torch.exp(-shift_rows(depth, -model.grid.to_pixels(sample.earth[rows])))
 
 
 def _find_tellurics(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     """Learn the telluric template and components from what stars do not explain."""
     grid, air = model.grid, model.air
-    good = sample.good[:, grid.red]
+    valid = sample.valid[:, grid.red]
     depth = torch.zeros(len(sample.lines), grid.n_red)
     for rows, lines, _ in sample.blocks():
         found = sample.velocity[rows], sample.coefficients[rows]
-        depth[rows] = model.absorption(lines, *found) * good
+        depth[rows] = model.measure_depth(lines, *found) * valid
     if not air.template.any():
         deepest = (depth.square().sum(1) * sample.weight).argmax()
         air.template.copy_(depth[deepest])
@@ -314,18 +315,20 @@ def _find_tellurics(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     for _ in range(_ROUNDS):
         for rows, _, _ in sample.blocks():
             block = depth[rows]
-            sample.earth[rows], *_ = model.atmosphere(block, good.expand_as(block))
-            aligned[rows] = moved(block, grid.pixels(sample.earth[rows]))
+            sample.earth[rows], *_ = model.find_atmosphere(
+                block, valid.expand_as(block)
+            )
+            aligned[rows] = shift_rows(block, grid.to_pixels(sample.earth[rows]))
         mean = (sample.weight[:, None] * aligned).sum(0) / sample.weight.sum()
         air.template.copy_(mean)
     for rows, _, _ in sample.blocks():
         block = depth[rows]
-        sample.earth[rows], *_ = model.atmosphere(block, good.expand_as(block))
+        sample.earth[rows], *_ = model.find_atmosphere(block, valid.expand_as(block))
     zero = (sample.earth - sample.true_earth).median()
     sample.earth -= zero
-    air.template.copy_(_shifted(air.template, grid.pixels(zero[None])))
+    air.template.copy_(_shifted(air.template, grid.to_pixels(zero[None])))
     for rows, _, _ in sample.blocks():
-        aligned[rows] = moved(depth[rows], grid.pixels(sample.earth[rows]))
+        aligned[rows] = shift_rows(depth[rows], grid.to_pixels(sample.earth[rows]))
     air.mean.copy_(air.template)
     scaled = (aligned - air.mean) * sample.weight[:, None]
     air.basis.copy_(_leading(scaled, len(air.basis)))

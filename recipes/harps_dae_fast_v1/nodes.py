@@ -57,7 +57,7 @@ def train_nodes(
     for step in range(1, n_steps + 1):
         rows = torch.randint(len(noise), (options["batch_size"],), generator=generator)
         truth, level = coefficients[rows], noise[rows]
-        mean, log_variance = model.nodes(truth, level)
+        mean, log_variance = model.encode_star(truth, level)
         drawn = torch.empty_like(mean).normal_(generator=generator)
         latent = mean + torch.exp(0.5 * log_variance) * drawn
         kept = torch.randint(1, 2 * n_nodes, (len(rows), 1), generator=generator)

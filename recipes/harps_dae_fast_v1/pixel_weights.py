@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.models.layers.log_grid import from_points, moved
+from astro_latent.models.layers.interpolate import shift_rows
+from astro_latent.models.layers.log_grid import interpolate_points
 from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.recipes import HARPS_RECIPE
 from astro_latent.simulation.harps import HarpsConditions, open_simulator
@@ -28,7 +29,7 @@ _CONDITIONS = {
 }  # fmt: skip
 
 
-def flux_weight(model: AlignedAutoencoder, smooth: Tensor, known: Tensor) -> Tensor:
+def flux_weight(model: AlignedAutoencoder, smooth: Tensor, valid: Tensor) -> Tensor:
     """Return weights as of photon noise: the square root of the mean flux.
 
     Parameters
@@ -37,7 +38,7 @@ def flux_weight(model: AlignedAutoencoder, smooth: Tensor, known: Tensor) -> Ten
         With the grid.
     smooth : Tensor, shape (n, n_points)
         ln of the smooth flux of many spectra.
-    known : Tensor of bool, shape (n_points,)
+    valid : Tensor of bool, shape (n_points,)
         Where there are data.
 
     Returns
@@ -45,10 +46,11 @@ def flux_weight(model: AlignedAutoencoder, smooth: Tensor, known: Tensor) -> Ten
     Tensor, shape (n_blue,)
         At most 1.5.
     """
-    points = np.arange(len(known))
-    mean = smooth[:, known].mean(0).numpy()
-    filled = np.interp(points, points[known.numpy()], mean)
-    weight = torch.exp(0.5 * from_points(torch.from_numpy(filled).float()[None])[0])
+    index = np.arange(len(valid))
+    mean = smooth[:, valid].mean(0).numpy()
+    filled = np.interp(index, index[valid.numpy()], mean)
+    points = torch.from_numpy(filled).float()[None]
+    weight = torch.exp(0.5 * interpolate_points(points)[0])
     return weight[model.grid.blue].clamp(max=1.5)
 
 
@@ -84,7 +86,7 @@ def trust(
     model.star.template.copy_(synthetic.lines[0])
     velocity, _ = model.find_velocity(real.lines)
     blue = model.grid.blue
-    rest = moved(real.lines, model.grid.pixels(velocity), blue)
+    rest = shift_rows(real.lines, model.grid.to_pixels(velocity), blue)
     ours = synthetic.lines[:, blue]
     both = torch.cat([rest - ours, ours]).square()
     difference, depth = functional.avg_pool1d(

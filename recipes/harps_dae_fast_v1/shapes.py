@@ -13,9 +13,9 @@ from scipy.fft import dct
 from torch import Tensor
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.models.layers.layer import Layer
-from astro_latent.models.layers.log_grid import JOINED, moved
-from astro_latent.models.layers.smooth_flux import average_to_knots
+from astro_latent.models.layers.components import Components
+from astro_latent.models.layers.interpolate import shift_rows
+from astro_latent.models.layers.log_grid import PIXELS_PER_POINT, average_to_knots
 
 if TYPE_CHECKING:
     from recipes.harps_dae_fast_v1.aligned import AlignedSample
@@ -40,45 +40,46 @@ def find_shapes(
         Components of the shape that are cosines.
     """
     grid = model.grid
-    nodes, _ = model.nodes(sample.coefficients, sample.noise)
-    coefficients = model.coefficients(nodes)  # as the decoder will have them
+    nodes, _ = model.encode_star(sample.coefficients, sample.noise)
+    coefficients = model.decode_star(nodes)  # as the decoder will have them
     there = (sample.velocity, coefficients, sample.earth, sample.amounts)
-    seen = _filled(sample.smooth, sample.known)
+    seen = _filled(sample.smooth, sample.smooth_valid)
     shape = torch.zeros_like(seen)
-    star_at = grid.pixels(sample.velocity) / JOINED
-    earth_at = grid.pixels(sample.earth) / JOINED
+    star_at = grid.to_pixels(sample.velocity) / PIXELS_PER_POINT
+    earth_at = grid.to_pixels(sample.earth) / PIXELS_PER_POINT
     for _ in range(_ROUNDS):
-        left = seen - shape - model.layers(*there)
-        star = model.star.smooth(coefficients) + moved(left, star_at)
+        left = seen - shape - model.predict_smooth(*there)
+        star = model.star.smooth(coefficients) + shift_rows(left, star_at)
         _regress(model.star, star, coefficients, sample.weight)
-        shape = _fit_shape(model, seen - model.layers(*there), sample.known, n_cosines)
-        left = (seen - shape - model.layers(*there))[:, grid.red_points]
-        air = -model.air.smooth(sample.amounts) + moved(left, earth_at)
+        rest = seen - model.predict_smooth(*there)
+        shape = _fit_shape(model, rest, sample.smooth_valid, n_cosines)
+        left = (seen - shape - model.predict_smooth(*there))[:, grid.red_points]
+        air = -model.air.smooth(sample.amounts) + shift_rows(left, earth_at)
         _regress(model.air, -air, sample.amounts, sample.weight)
     model.scale[0], model.scale[1] = sample.velocity.std(), sample.earth.std()
 
 
-def _filled(smooth: Tensor, known: Tensor) -> Tensor:
+def _filled(smooth: Tensor, valid: Tensor) -> Tensor:
     """Fill the points without data by interpolation along each spectrum."""
-    points = np.arange(len(known))
-    where = points[known.numpy()]
+    points = np.arange(len(valid))
+    where = points[valid.numpy()]
     rows = [np.interp(points, where, row[where]) for row in smooth.numpy()]
     return torch.from_numpy(np.stack(rows)).to(smooth.dtype)
 
 
-def _regress(layer: Layer, rows: Tensor, amounts: Tensor, weight: Tensor) -> None:
-    """Set the smooth parts of a layer by weighted least squares."""
+def _regress(part: Components, rows: Tensor, amounts: Tensor, weight: Tensor) -> None:
+    """Set the smooth parts of components by weighted least squares."""
     scale = amounts.std(0)
     design = torch.cat([torch.ones(len(rows), 1), amounts / scale], 1)
     normal = (design * weight[:, None]).T @ design
     normal += 1e-3 * weight.sum() * torch.eye(len(normal))
     solved = torch.linalg.solve(normal, (design * weight[:, None]).T @ rows)
-    layer.smooth_mean.copy_(solved[0])
-    layer.smooth_basis.copy_(solved[1:] / scale[:, None])
+    part.smooth_mean.copy_(solved[0])
+    part.smooth_basis.copy_(solved[1:] / scale[:, None])
 
 
 def _fit_shape(
-    model: AlignedAutoencoder, smooth: Tensor, known: Tensor, n_cosines: int
+    model: AlignedAutoencoder, smooth: Tensor, valid: Tensor, n_cosines: int
 ) -> Tensor:
     """Set the components of the flux shape: cosines first, then what they leave.
 
@@ -102,6 +103,6 @@ def _fit_shape(
     model.shape_mean.copy_(torch.from_numpy(mean))
     model.shape_basis.copy_(torch.from_numpy(basis))
     model.scale[-n_shape:] = torch.from_numpy(spread).float()
-    shapes, _ = model.find_shape(smooth, known.expand_as(smooth))
+    shapes, _ = model.find_shape(smooth, valid.expand_as(smooth))
     fitted = torch.addmm(model.shape_mean, shapes, model.shape_basis)
-    return model.grid.from_knots(fitted)
+    return model.grid.interpolate_knots(fitted)

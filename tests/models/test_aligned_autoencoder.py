@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.models.layers.alignment import (
-    best_shift,
-    masked_projection,
-    small_shift,
+from astro_latent.models.layers.alignment import best_shift, small_shift
+from astro_latent.models.layers.components import masked_projection
+from astro_latent.models.layers.interpolate import (
+    running_mean,
+    shift_mask,
+    shift_rows,
 )
-from astro_latent.models.layers.interpolate import running_mean
-from astro_latent.models.layers.log_grid import LogGrid, from_points, moved, moved_mask
+from astro_latent.models.layers.log_grid import LogGrid, interpolate_points
 from astro_latent.preparation import get_grid
 
 LIGHT_SPEED = 299_792.458
@@ -107,7 +108,7 @@ def test_joining_pixels_keeps_the_mean_flux(log_grid):
     flux = 1.0 + 0.3 * np.sin(wavelength / 0.8)
     valid = log_grid.valid[None]
     rows = torch.where(valid, torch.from_numpy(flux).float(), 0.0)
-    joined, good = log_grid.joined(rows, valid)
+    joined, good = log_grid.join(rows, valid)
     middle = log_wavelength(log_grid)
     half = 0.5 * middle * 1.5 / LIGHT_SPEED
     # mean of a sine over a pixel
@@ -123,20 +124,20 @@ def test_pixels_without_data_do_not_enter_the_mean(log_grid):
     valid = log_grid.valid[None].clone()
     valid[0, 100_000:101_000:2] = False
     rows = torch.where(valid, 2.0, 0.0)
-    joined, good = log_grid.joined(rows, valid)
+    joined, good = log_grid.join(rows, valid)
     np.testing.assert_allclose(joined[good].numpy(), 2.0, rtol=1e-5)
-    assert int(good.sum()) < int(log_grid.joined(rows, log_grid.valid[None])[1].sum())
+    assert int(good.sum()) < int(log_grid.join(rows, log_grid.valid[None])[1].sum())
 
 
 def test_pixels_and_velocities_are_relativistic(log_grid):
     velocity = torch.tensor([-80.0, 0.0, 120.0])
-    pixels = log_grid.pixels(velocity)
+    pixels = log_grid.to_pixels(velocity)
     beta = velocity.double() / LIGHT_SPEED
     factor = ((1 + beta) / (1 - beta)).sqrt()
     torch.testing.assert_close(
         torch.exp(pixels * 1.5 / LIGHT_SPEED), factor, rtol=1e-12, atol=0
     )
-    back = log_grid.velocity(pixels)
+    back = log_grid.to_velocity(pixels)
     torch.testing.assert_close(back.float(), velocity, rtol=1e-5, atol=1e-6)
 
 
@@ -150,14 +151,14 @@ def test_moved_rows_are_those_of_a_band_limited_signal(shift):
         return np.exp(-0.5 * ((at[:, None] - centres) / widths) ** 2).sum(1)
 
     row, pixels = torch.from_numpy(lines(pixel))[None], torch.tensor([shift]).double()
-    found = moved(row, pixels)
+    found = shift_rows(row, pixels)
     np.testing.assert_allclose(found[0], lines(pixel + shift), atol=0.01)
-    part = moved(row, pixels, slice(140, 430))
+    part = shift_rows(row, pixels, slice(140, 430))
     torch.testing.assert_close(part, found[:, 140:430])
-    fine = moved(row, pixels, fine=True)
+    fine = shift_rows(row, pixels, fine=True)
     torch.testing.assert_close(fine[:, ::2], found)
     np.testing.assert_allclose(fine[0, 1::2], lines(pixel + shift + 0.5), atol=0.01)
-    mask = moved_mask(row > 0.5, pixels)
+    mask = shift_mask(row > 0.5, pixels)
     there = lines(pixel + shift)
     assert mask[0].numpy()[there > 0.9].all()
     assert not mask[0].numpy()[there < 0.1].any()
@@ -166,9 +167,9 @@ def test_moved_rows_are_those_of_a_band_limited_signal(shift):
 def test_rows_are_moved_each_by_its_own_distance():
     rows = torch.randn(3, 200, dtype=torch.float64)
     pixels = torch.tensor([-7.3, 0.0, 12.9], dtype=torch.float64)
-    together = moved(rows, pixels)
+    together = shift_rows(rows, pixels)
     for row in range(3):
-        alone = moved(rows[[row]], pixels[[row]])
+        alone = shift_rows(rows[[row]], pixels[[row]])
         torch.testing.assert_close(together[[row]], alone)
     torch.testing.assert_close(together[1], rows[1])
 
@@ -178,9 +179,9 @@ def test_points_are_joined_by_straight_lines():
     pixel = np.arange(40.0)
     expected = (pixel - 3.5) / 8
     inside = slice(4, -4)  # level beyond the first and the last
-    np.testing.assert_allclose(from_points(points)[0, inside], expected[inside])
-    fine = from_points(points, fine=True)[0]
-    np.testing.assert_allclose(fine[::2], from_points(points)[0])
+    np.testing.assert_allclose(interpolate_points(points)[0, inside], expected[inside])
+    fine = interpolate_points(points, fine=True)[0]
+    np.testing.assert_allclose(fine[::2], interpolate_points(points)[0])
     np.testing.assert_allclose(fine[9:-9:2], expected[4:-5] + 0.5 / 8)
     assert (float(fine[0]), float(fine[-1])) == (0.0, 4.0)
 

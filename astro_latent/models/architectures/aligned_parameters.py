@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..layers.components import make_network
 from .aligned_autoencoder import AlignedAutoencoder
 
 __all__ = ["AlignedParameters"]
@@ -54,13 +55,7 @@ class AlignedParameters(nn.Module):
         self.encoder = AlignedAutoencoder(**(encoder or {}))
         self.n_pixels, self.n_outputs = self.encoder.n_pixels, 1 + n_labels
         n_components = self.encoder.star_scale.shape[0]
-        self.layers = nn.Sequential(
-            nn.Linear(n_components + 1, n_hidden),
-            nn.SiLU(),
-            nn.Linear(n_hidden, n_hidden),
-            nn.SiLU(),
-            nn.Linear(n_hidden, 2 * n_labels),
-        )
+        self.layers = make_network(n_components + 1, n_hidden, 2 * n_labels)
 
     def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return what the head sees of spectra.
@@ -80,7 +75,7 @@ class AlignedParameters(nn.Module):
         encoder = self.encoder
         flat = encoder.flatten(flux, valid)
         velocity, variance, coefficients, noise = encoder.find_star(
-            flat.lines, flat.good
+            flat.lines, flat.valid
         )
         variance = variance * encoder.error_scale[0] ** 2
         return torch.cat(

@@ -3,7 +3,7 @@
 
 The topology is that of MNRAS 501, 6026: strided convolutions halve the length until
 twenty pixels are left, two linear layers give the mean and the log-variance of the
-latent nodes, and the decoder mirrors the encoder.
+latents, and the decoder mirrors the encoder.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ class DisentangledAutoencoder(nn.Module):
     n_pixels : int
         Length of a spectrum; divisible by ``2**len(channels)``.
     n_latent : int
-        Number of latent nodes.
+        Number of latents.
     channels : sequence of int, optional
         Channels after each halving; by default `default_channels`.
 
@@ -159,7 +159,7 @@ class DisentangledAutoencoder(nn.Module):
     def encode(
         self, flux: Tensor, valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return the posterior of the latent nodes.
+        """Return the posterior of the latents.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class DisentangledAutoencoder(nn.Module):
         Parameters
         ----------
         latent : Tensor, shape (n, n_latent)
-            Values of the latent nodes.
+            Latent vectors.
 
         Returns
         -------

@@ -1,12 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What spectra tell about their shift and their components."""
+"""The shift of spectra against a template, by cross-correlation."""
 
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
-__all__ = ["best_shift", "masked_projection", "small_shift"]
+from .interpolate import shift_rows
+from .log_grid import LogGrid
 
+__all__ = ["best_shift", "find_velocity", "small_shift"]
+
+_ROUGH = 4  # pixels joined to find a velocity roughly
 _FEW = 16  # shifts that are faster to try than to find by a Fourier transform
 
 
@@ -81,48 +85,38 @@ def _highest(near: Tensor, n: int) -> tuple[Tensor, Tensor]:
     return shift, 1.0 / (n * steepness)
 
 
-def masked_projection(
-    rows: Tensor,
-    valid: Tensor,
-    basis: Tensor,
-    scale: Tensor,
-    weight: Tensor | None = None,
+def find_velocity(
+    grid: LogGrid, lines: Tensor, template: Tensor, *, limit: float, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Fit rows by an orthonormal basis although pixels are missing.
+    """Find the velocity of spectra: roughly on joined pixels, then exactly.
 
     Parameters
     ----------
-    rows : Tensor, shape (n, n_pixels)
-        What to fit; values where not valid do not count.
-    valid : Tensor of bool, shape (n, n_pixels)
-        Where there are data.
-    basis : Tensor, shape (n_components, n_pixels)
-        Rows, orthonormal when multiplied by the weight.
-    scale : Tensor, shape (n_components,)
-        Spread of each coefficient to be expected.
-    weight : Tensor, shape (n_pixels,), optional
-        By default one.
+    grid : LogGrid
+        The pixels of equal velocity.
+    lines : Tensor, shape (n, n_part)
+        Zero where there are no data.
+    template : Tensor, shape (n_part,)
+        What to look for.
+    limit : float
+        Largest velocity looked for, km/s.
+    weight : Tensor, shape (n_part,)
+        How much each pixel at rest counts.
 
     Returns
     -------
-    coefficients : Tensor, shape (n, n_components)
-        Most probable values.
-    variance : Tensor, shape (n,)
-        Of a weighted pixel around the fit.
+    velocity, variance : Tensor, shape (n,)
+        km/s and its square.
     """
-    weight = torch.ones_like(rows[0]) if weight is None else weight
-    rows = torch.where(valid, rows * weight, torch.zeros_like(rows))
-    straight = (rows * weight) @ basis.T
-    energy = rows.square().sum(1)
-    count = valid.sum(1).clamp(min=1)
-    missing = (basis[:, ~row] * weight[~row] for row in valid)
-    gaps = torch.stack([part @ part.T for part in missing])
-    seen = torch.eye(len(basis), dtype=rows.dtype, device=rows.device) - gaps
-    noise = (energy - straight.square().sum(1)).clamp(min=0.0) / count
-    for _ in range(2):  # the noise is known only after a first fit
-        prior = torch.diag_embed(noise[:, None] / scale.square())
-        coefficients = torch.linalg.solve(seen + prior, straight[..., None])[..., 0]
-        fitted = (coefficients[:, None] @ seen @ coefficients[..., None])[:, 0, 0]
-        rest = energy - 2.0 * (coefficients * straight).sum(1) + fitted
-        noise = rest.clamp(min=1e-10) / count
-    return coefficients, noise
+    weighted = template * weight
+    most = max(1, int(limit / grid.step / _ROUGH))
+    rough, _ = best_shift(_join(lines), _join(weighted * weight), most)
+    near = shift_rows(lines, rough * _ROUGH) * weight
+    shift, variance = small_shift(near, weighted)
+    return grid.to_velocity(rough * _ROUGH + shift), variance * grid.step**2
+
+
+def _join(rows: Tensor) -> Tensor:
+    """Join pixels to their means; what is left at the end is dropped."""
+    whole = rows.shape[-1] // _ROUGH * _ROUGH
+    return rows[..., :whole].unflatten(-1, (-1, _ROUGH)).mean(-1)

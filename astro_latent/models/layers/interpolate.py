@@ -1,10 +1,13 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Interpolation and running means of long spectra, differentiable and on any device."""
+"""Rows between, around and beside their pixels, differentiable and on any device."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["cubic_at", "running_mean"]
+__all__ = ["cubic_at", "running_mean", "sharpen", "shift_mask", "shift_rows"]
+
+_HALF = 4  # the filter that shifts rows has twice as many taps
 
 
 def cubic_at(flux: Tensor, position: Tensor) -> Tensor:
@@ -50,9 +53,109 @@ def running_mean(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, Tenso
         Of the window that is valid.
     """
     both = torch.stack([flux, valid.to(flux.dtype)])
-    total = torch.nn.functional.pad(both.double().cumsum(-1), (width // 2 + 1, 0))
+    total = functional.pad(both.double().cumsum(-1), (width // 2 + 1, 0))
     last = total[..., -1:].expand(*total.shape[:-1], width // 2 - 1)
     total = torch.cat([total, last], dim=-1)
     sums = (total[..., width:] - total[..., :-width]).to(flux.dtype)
-    sums = torch.nn.functional.pad(sums, (0, flux.shape[-1] - sums.shape[-1]))
+    sums = functional.pad(sums, (0, flux.shape[-1] - sums.shape[-1]))
     return sums[0] / sums[1].clamp(min=1.0), sums[1] / width
+
+
+def sharpen(rows: Tensor) -> Tensor:
+    """Turn means over pixels into values at their middles, to second order.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (n, n_pixels)
+        Means.
+
+    Returns
+    -------
+    Tensor, shape (n, n_pixels)
+        Values.
+    """
+    middle = rows[:, 1:-1]
+    bend = rows[:, 2:] - 2.0 * middle + rows[:, :-2]
+    return torch.cat([rows[:, :1], middle - bend / 24.0, rows[:, -1:]], 1)
+
+
+def _windows(
+    rows: Tensor, first: Tensor, length: int, mode: str = "replicate"
+) -> Tensor:
+    """Cut from each row a window that begins at its own pixel."""
+    starts = first.tolist()
+    left = max(0, -min(starts))
+    right = max(0, max(starts) + length - rows.shape[1])
+    if left or right:
+        rows = functional.pad(rows[:, None], (left, right), mode=mode)[:, 0]
+    return torch.stack(
+        [
+            row[start + left : start + left + length]
+            for row, start in zip(rows, starts, strict=True)
+        ]
+    )
+
+
+def shift_rows(
+    rows: Tensor, pixels: Tensor, part: slice = slice(None), *, fine: bool = False
+) -> Tensor:
+    """Return rows at a distance, by a windowed sinc of eight taps.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (n, n_log)
+        Beyond their ends they go on as they end.
+    pixels : Tensor, shape (n,)
+        Pixel ``i`` of the result is at ``i + pixels`` of the row.
+    part : slice, optional
+        Pixels of the result to return.
+    fine : bool, optional
+        Return each second value at half a pixel more.
+
+    Returns
+    -------
+    Tensor, shape (n, n_part), or (n, 2 * n_part) if ``fine``
+        Moved rows.
+    """
+    start, stop, _ = part.indices(rows.shape[1])
+    length = stop - start
+    whole = pixels.detach().floor()
+    window = _windows(rows, start + whole.long() - _HALF + 1, length + 2 * _HALF)
+    tap = torch.arange(1 - _HALF, _HALF + 2, device=rows.device)
+
+    def filtered(fraction: Tensor) -> Tensor:
+        distance = fraction[:, None] - tap
+        taper = torch.cos(distance * (torch.pi / 2 / _HALF)) ** 2
+        taps = torch.sinc(distance) * taper * (distance.abs() < _HALF)
+        taps = (taps / taps.sum(1, keepdim=True)).to(rows.dtype)
+        result = taps[:, :1] * window[:, :length]
+        for k in range(1, len(tap)):
+            result.addcmul_(taps[:, k, None], window[:, k : k + length])
+        return result
+
+    fraction = pixels - whole
+    if not fine:
+        return filtered(fraction)
+    return torch.stack([filtered(fraction), filtered(fraction + 0.5)], 2).flatten(1)
+
+
+def shift_mask(valid: Tensor, pixels: Tensor, part: slice = slice(None)) -> Tensor:
+    """Return where rows that were moved have data.
+
+    Parameters
+    ----------
+    valid : Tensor of bool, shape (n, n_log)
+        Where the rows have data; beyond their ends they have none.
+    pixels : Tensor, shape (n,)
+        As of `shift_rows`.
+    part : slice, optional
+        Pixels of the result to return.
+
+    Returns
+    -------
+    Tensor of bool, shape (n, n_part)
+        Of the nearest pixel.
+    """
+    start, stop, _ = part.indices(valid.shape[1])
+    first = start + pixels.detach().round().long()
+    return _windows(valid, first, stop - start, mode="constant")

@@ -1,9 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Pixels of equal velocity: from those of a spectrum, back to them, and moved.
+"""Pixels of equal velocity, and the smooth flux and the lines of spectra on them.
 
-On them a Doppler shift moves all lines by the same fraction of a pixel, so that one
-short filter moves a whole spectrum.
+A Doppler shift moves all lines by the same fraction of such a pixel, so that one short
+filter moves a whole spectrum.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,13 +14,24 @@ from torch.nn import functional
 
 from ...preparation.grid import SpectralGrid
 from ...utils.physics import SPEED_OF_LIGHT
-from .interpolate import cubic_at
+from .interpolate import cubic_at, running_mean
 
-__all__ = ["JOINED", "KNOT", "LogGrid", "from_points", "moved", "moved_mask"]
+__all__ = [
+    "PIXELS_PER_POINT",
+    "POINTS_PER_KNOT",
+    "FlatSpectra",
+    "LogGrid",
+    "average_to_knots",
+    "flatten",
+    "interpolate_points",
+]
 
-JOINED = 8  # pixels in a point of the smooth flux
-KNOT = 22  # points in a knot of the flux shape
-_HALF = 4  # the filter that moves spectra has twice as many taps
+#: Pixels in a point of the smooth flux.
+PIXELS_PER_POINT = 8
+#: Points in a knot of the flux shape.
+POINTS_PER_KNOT = 22
+_WINDOW = 26  # points in the window of the smooth flux, about 300 km/s
+_LEAST = 0.01  # of the median flux: what a smooth flux is at least
 
 
 class LogGrid(nn.Module):
@@ -35,7 +48,7 @@ class LogGrid(nn.Module):
     """
 
     valid: Tensor
-    _good: Tensor
+    _log_valid: Tensor
     _factor: Tensor
     _tap: Tensor
     _overlap: Tensor
@@ -49,13 +62,14 @@ class LogGrid(nn.Module):
         start, stop = np.log(inside[0]), np.log(inside[-1])
         self.step, log_step = step, step / SPEED_OF_LIGHT
         n_needed = (stop - start) / log_step + 1
-        self.n_knots = int(np.ceil(n_needed / (JOINED * KNOT)))
-        self.n_points = self.n_knots * KNOT
-        self.n = self.n_points * JOINED
+        self.n_knots = int(np.ceil(n_needed / (PIXELS_PER_POINT * POINTS_PER_KNOT)))
+        self.n_points = self.n_knots * POINTS_PER_KNOT
+        self.n = self.n_points * PIXELS_PER_POINT
         self.n_pixels = grid.n_pixels
-        first_red = int((np.log(red) - start) / log_step) // JOINED * JOINED
+        red_point = int((np.log(red) - start) / log_step) // PIXELS_PER_POINT
+        first_red = red_point * PIXELS_PER_POINT
         self.red, self.blue = slice(first_red, None), slice(0, first_red)
-        self.red_points = slice(first_red // JOINED, None)
+        self.red_points = slice(red_point, None)
         self.n_red, self.n_blue = self.n - first_red, first_red
 
         edges = np.exp(start + (np.arange(self.n + 1) - 0.5) * log_step)
@@ -65,7 +79,8 @@ class LogGrid(nn.Module):
         taps = np.floor(edges[:-1]).astype(np.int64) + np.arange(n_taps)[:, None]
         overlap = np.minimum(edges[1:], taps + 1) - np.maximum(edges[:-1], taps)
         back = (np.log(grid.wavelength) - start) / log_step * 2.0
-        knot = (np.arange(self.n_points) - 0.5 * (KNOT - 1)) / KNOT
+        point = np.arange(self.n_points)
+        knot = (point - 0.5 * (POINTS_PER_KNOT - 1)) / POINTS_PER_KNOT
         constants = {
             "valid": torch.from_numpy(grid.valid.copy()),
             "_tap": torch.from_numpy(taps.clip(0, grid.n_pixels - 1)),
@@ -76,24 +91,24 @@ class LogGrid(nn.Module):
         }
         for name, tensor in constants.items():
             self.register_buffer(name, tensor, persistent=False)
-        good, factor = self._coverage(self.valid[None])
-        self.register_buffer("_good", good, persistent=False)
+        log_valid, factor = self._measure_coverage(self.valid[None])
+        self.register_buffer("_log_valid", log_valid, persistent=False)
         self.register_buffer("_factor", factor, persistent=False)
 
-    def _summed(self, rows: Tensor) -> Tensor:
+    def _integrate(self, rows: Tensor) -> Tensor:
         """Integrate rows over pixels of equal velocity."""
         total = rows.new_zeros(len(rows), self.n)
         for tap, overlap in zip(self._tap, self._overlap, strict=True):
             total.addcmul_(rows.index_select(1, tap), overlap)
         return total
 
-    def _coverage(self, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Say which pixels are good, and the factor from sum to mean, else zero."""
-        covered = self._summed(valid.to(self._width.dtype)) / self._width
-        good = covered > 0.5
-        return good, good / (self._width * covered.clamp(min=0.5))
+    def _measure_coverage(self, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Say which pixels are valid, and the factor from sum to mean, else zero."""
+        covered = self._integrate(valid.to(self._width.dtype)) / self._width
+        log_valid = covered > 0.5
+        return log_valid, log_valid / (self._width * covered.clamp(min=0.5))
 
-    def joined(self, flux: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def join(self, flux: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Average a spectrum over pixels of equal velocity.
 
         Parameters
@@ -106,16 +121,16 @@ class LogGrid(nn.Module):
         Returns
         -------
         flux : Tensor, shape (n, n_log)
-            Mean of the valid pixels, as far as they lie inside; zero where not good.
-        good : Tensor of bool, shape (n, n_log)
+            Mean of the valid pixels, as far as they lie inside; zero where not valid.
+        valid : Tensor of bool, shape (n, n_log)
             Where more than half is valid.
         """
-        good, factor = self._good, self._factor
+        log_valid, factor = self._log_valid, self._factor
         if not torch.equal(valid, self.valid.expand_as(valid)):
-            good, factor = self._coverage(valid)
-        return self._summed(flux) * factor, good.expand(len(flux), -1)
+            log_valid, factor = self._measure_coverage(valid)
+        return self._integrate(flux) * factor, log_valid.expand(len(flux), -1)
 
-    def pixels(self, velocity: Tensor) -> Tensor:
+    def to_pixels(self, velocity: Tensor) -> Tensor:
         """Return how far a source's lines lie to the red.
 
         Parameters
@@ -132,7 +147,7 @@ class LogGrid(nn.Module):
         limit = self.n / 8
         return (torch.atanh(beta) * (SPEED_OF_LIGHT / self.step)).clamp(-limit, limit)
 
-    def velocity(self, pixels: Tensor) -> Tensor:
+    def to_velocity(self, pixels: Tensor) -> Tensor:
         """Return the velocity that moves lines by so many pixels.
 
         Parameters
@@ -147,7 +162,7 @@ class LogGrid(nn.Module):
         """
         return torch.tanh(pixels * (self.step / SPEED_OF_LIGHT)) * SPEED_OF_LIGHT
 
-    def from_knots(self, knots: Tensor) -> Tensor:
+    def interpolate_knots(self, knots: Tensor) -> Tensor:
         """Interpolate the flux shape.
 
         Parameters
@@ -162,13 +177,13 @@ class LogGrid(nn.Module):
         """
         return cubic_at(knots, self._knot.expand(len(knots), -1))
 
-    def on_pixels(self, fine: Tensor) -> Tensor:
+    def to_grid(self, fine: Tensor) -> Tensor:
         """Interpolate from half pixels of equal velocity to those of the grid.
 
         Parameters
         ----------
         fine : Tensor, shape (n, 2 * n_log)
-            From `moved`, twice as fine.
+            From `shift_rows`, twice as fine.
 
         Returns
         -------
@@ -179,7 +194,7 @@ class LogGrid(nn.Module):
         return torch.where(self.valid, flux, torch.zeros_like(flux))
 
 
-def from_points(points: Tensor, *, fine: bool = False) -> Tensor:
+def interpolate_points(points: Tensor, *, fine: bool = False) -> Tensor:
     """Interpolate the smooth flux between its points.
 
     Parameters
@@ -187,7 +202,7 @@ def from_points(points: Tensor, *, fine: bool = False) -> Tensor:
     points : Tensor, shape (n, n_points)
         Each at the middle of eight pixels.
     fine : bool, optional
-        Return each second value at half a pixel more, as `moved` does.
+        Return each second value at half a pixel more, as `shift_rows` does.
 
     Returns
     -------
@@ -195,91 +210,68 @@ def from_points(points: Tensor, *, fine: bool = False) -> Tensor:
         Linear between the points.
     """
     step = 0.5 if fine else 1.0
-    pixel = torch.arange(0.0, JOINED, step, device=points.device)
-    place = (pixel.to(points.dtype) - 0.5 * (JOINED - 1)) / JOINED
+    pixel = torch.arange(0.0, PIXELS_PER_POINT, step, device=points.device)
+    place = (pixel.to(points.dtype) - 0.5 * (PIXELS_PER_POINT - 1)) / PIXELS_PER_POINT
     before, after = (-place).clamp(min=0.0), place.clamp(min=0.0)
     weights = torch.stack([before, 1.0 - before - after, after])
     around = functional.pad(points[:, None], (1, 1), mode="replicate")
     return (around.squeeze(1).unfold(1, 3, 1) @ weights).flatten(1)
 
 
-def _windows(
-    rows: Tensor, first: Tensor, length: int, mode: str = "replicate"
-) -> Tensor:
-    """Cut from each row a window that begins at its own pixel."""
-    starts = first.tolist()
-    left = max(0, -min(starts))
-    right = max(0, max(starts) + length - rows.shape[1])
-    if left or right:
-        rows = functional.pad(rows[:, None], (left, right), mode=mode)[:, 0]
-    return torch.stack(
-        [
-            row[start + left : start + left + length]
-            for row, start in zip(rows, starts, strict=True)
-        ]
+class FlatSpectra(NamedTuple):
+    """Spectra whose lines are separated from their smooth flux."""
+
+    #: Flux over smooth flux, less one; zero where not valid. Shape (n, n_log).
+    lines: Tensor
+    #: Pixels with data. Shape (n, n_log).
+    valid: Tensor
+    #: ln of the smooth flux. Shape (n, n_points).
+    smooth: Tensor
+    #: Points with data. Shape (n, n_points).
+    smooth_valid: Tensor
+
+
+def flatten(grid: LogGrid, flux: Tensor, valid: Tensor) -> FlatSpectra:
+    """Divide spectra by a running mean.
+
+    Parameters
+    ----------
+    grid : LogGrid
+        The pixels of equal velocity.
+    flux : Tensor, shape (n, n_pixels)
+        Prepared flux.
+    valid : Tensor of bool, shape (n, n_pixels)
+        Within the valid pixels of the grid.
+
+    Returns
+    -------
+    FlatSpectra
+        On pixels of equal velocity.
+    """
+    joined, log_valid = grid.join(torch.where(valid, flux, 0.0), valid)
+    smooth, fraction = running_mean(
+        joined.unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
+        log_valid.to(flux.dtype).unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
+        _WINDOW,
     )
+    smooth = smooth.clamp(min=_LEAST)
+    lines = (joined / interpolate_points(smooth) - 1.0).clamp(-1.5, 3.0) * log_valid
+    return FlatSpectra(lines, log_valid, smooth.log(), fraction > 0.5)
 
 
-def moved(
-    rows: Tensor, pixels: Tensor, part: slice = slice(None), *, fine: bool = False
-) -> Tensor:
-    """Return rows at a distance, by a windowed sinc of eight taps.
-
-    Parameters
-    ----------
-    rows : Tensor, shape (n, n_log)
-        Beyond their ends they go on as they end.
-    pixels : Tensor, shape (n,)
-        Pixel ``i`` of the result is at ``i + pixels`` of the row.
-    part : slice, optional
-        Pixels of the result to return.
-    fine : bool, optional
-        Return each second value at half a pixel more.
-
-    Returns
-    -------
-    Tensor, shape (n, n_part), or (n, 2 * n_part) if ``fine``
-        Moved rows.
-    """
-    start, stop, _ = part.indices(rows.shape[1])
-    length = stop - start
-    whole = pixels.detach().floor()
-    window = _windows(rows, start + whole.long() - _HALF + 1, length + 2 * _HALF)
-    tap = torch.arange(1 - _HALF, _HALF + 2, device=rows.device)
-
-    def filtered(fraction: Tensor) -> Tensor:
-        distance = fraction[:, None] - tap
-        taper = torch.cos(distance * (torch.pi / 2 / _HALF)) ** 2
-        taps = torch.sinc(distance) * taper * (distance.abs() < _HALF)
-        taps = (taps / taps.sum(1, keepdim=True)).to(rows.dtype)
-        result = taps[:, :1] * window[:, :length]
-        for k in range(1, len(tap)):
-            result.addcmul_(taps[:, k, None], window[:, k : k + length])
-        return result
-
-    fraction = pixels - whole
-    if not fine:
-        return filtered(fraction)
-    return torch.stack([filtered(fraction), filtered(fraction + 0.5)], 2).flatten(1)
-
-
-def moved_mask(good: Tensor, pixels: Tensor, part: slice = slice(None)) -> Tensor:
-    """Return where rows that were moved have data.
+def average_to_knots(smooth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Average the ln of a smooth flux to knots.
 
     Parameters
     ----------
-    good : Tensor of bool, shape (n, n_log)
-        Where the rows have data; beyond their ends they have none.
-    pixels : Tensor, shape (n,)
-        As of `moved`.
-    part : slice, optional
-        Pixels of the result to return.
+    smooth, valid : Tensor, shape (n, n_points)
+        Values and where there are data.
 
     Returns
     -------
-    Tensor of bool, shape (n, n_part)
-        Of the nearest pixel.
+    knots, valid : Tensor, shape (n, n_knots)
+        Means and where there are data.
     """
-    start, stop, _ = part.indices(good.shape[1])
-    first = start + pixels.detach().round().long()
-    return _windows(good, first, stop - start, mode="constant")
+    count = valid.to(smooth.dtype).unflatten(1, (-1, POINTS_PER_KNOT)).mean(2)
+    total = (smooth * valid).unflatten(1, (-1, POINTS_PER_KNOT)).mean(2)
+    return total / count.clamp(min=0.1), count > 0.5
