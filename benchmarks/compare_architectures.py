@@ -21,7 +21,7 @@ from astropy.table import Table
 
 from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.loop import fit
-from astro_latent.training.scores import residual_scores
+from astro_latent.training.scores import score_residuals
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/architectures.ecsv"
 
@@ -90,7 +90,7 @@ def judge(model, sets, offset: np.ndarray, scale: np.ndarray) -> list[dict]:
         start = time.process_time()
         values = predict(model, prepared, offset, scale)
         seconds = (time.process_time() - start) / len(values)
-        scores = residual_scores(values, truth, APOGEE_LABELS)
+        scores = score_residuals(values, truth, APOGEE_LABELS)
         for column, label in enumerate(APOGEE_LABELS):
             squares = np.mean((values[:, column] - truth[:, column]) ** 2)
             rows.append(

@@ -23,7 +23,8 @@ from astropy.table import Table
 from astro_latent.models import load_model
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.priors import APOGEE_LABELS
-from astro_latent.training.scores import residual_scores, statistical_error
+from astro_latent.training.calibration import statistical_error
+from astro_latent.training.scores import score_residuals
 from recipes.apogee_starnet_v1.finish import simulated_test_set
 from recipes.apogee_starnet_v1.starnet import apogee_emulator
 
@@ -139,7 +140,7 @@ def judge(results, truth: np.ndarray, snr: float) -> list[dict]:
         for kind, chosen in classes.items():
             if "giants" in method and kind == "dwarfs":
                 continue
-            scores = residual_scores(values[chosen], truth[chosen], APOGEE_LABELS)
+            scores = score_residuals(values[chosen], truth[chosen], APOGEE_LABELS)
             for column, label in enumerate(APOGEE_LABELS):
                 residual = (values - truth)[chosen, column]
                 rows.append(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_latent.simulation.emulators import QuadraticEmulator
-from astro_latent.training.scores import residual_scores
+from astro_latent.training.scores import score_residuals
 from recipes.apogee_starnet_v1.starnet import (
     apogee_emulator,
     draw_apogee_stars,
@@ -85,7 +85,7 @@ def main() -> None:
     names = ("teff", "logg", "fe_h", "alpha_fe")
     report = {
         "seed": options.seed,
-        "least_squares": residual_scores(fitted[:, :4], stars, names),
+        "least_squares": score_residuals(fitted[:, :4], stars, names),
     }
     options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

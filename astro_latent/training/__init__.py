@@ -1,7 +1,41 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Simulate observations, fit networks to them, judge the result.
+"""Fit networks to spectra and their labels, calibrate the errors, judge the result.
 
-Nothing outside this room imports it. One command makes a set of weights again::
-
-    python -m recipes apogee_starnet_v1 --data FOLDER --work FOLDER
+Nothing here knows a survey: losses, calibration and scores take arrays. What made the
+bundled weights calls this room and ``simulation``, and lies outside the package.
 """
+
+from ..utils.lazy import lazy_names
+
+_HOMES = {
+    "autoencoder_loss": ".losses",
+    "bound_covariance": ".scores",
+    "calibrate_errors": ".calibration",
+    "collect_features": ".domain",
+    "coverage": ".scores",
+    "describe_domain": ".domain",
+    "describe_outputs": ".outputs",
+    "find_components": ".linear",
+    "fine_tuning_recipe": ".start",
+    "fit": ".loop",
+    "fit_growth_with_missing": ".calibration",
+    "fit_ridge": ".linear",
+    "gaussian_nll": ".losses",
+    "group_parameters": ".loop",
+    "keep_outputs": ".outputs",
+    "kl_divergence": ".losses",
+    "kl_weight": ".losses",
+    "label_ranges": ".outputs",
+    "linear_start": ".linear_start",
+    "one_cycle": ".loop",
+    "restart_silent_units": ".linear_start",
+    "scale_flux_errors": ".calibration",
+    "score_repeats": ".scores",
+    "score_residuals": ".scores",
+    "share_layers": ".start",
+    "start_from": ".start",
+    "statistical_error": ".calibration",
+    "write_checkpoint": ".loop",
+}
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

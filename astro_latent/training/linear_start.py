@@ -13,54 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..models.architectures.starnet import StarNet
+from .linear import fit_ridge
 
-__all__ = ["linear_start", "revive", "ridge"]
+__all__ = ["linear_start", "restart_silent_units"]
 
-_RARE = 0.002  # a unit is dead if a smaller share of the spectra activates it
+_RARE = 0.002  # a unit is silent if a smaller share of the spectra activates it
 _PRODUCTS = 0.4  # weight of products of two labels, if there are three for each label
-
-
-def ridge(
-    inputs: Tensor, targets: Tensor, *, penalties: tuple[float, ...]
-) -> tuple[Tensor, Tensor]:
-    """Fit a linear regression with more inputs than rows.
-
-    Parameters
-    ----------
-    inputs : Tensor, shape (n_rows, n_inputs)
-        Centred in place.
-    targets : Tensor, shape (n_rows, n_labels)
-        What to regress to.
-    penalties : tuple of float
-        Tried on the last tenth of the rows, in units of the mean squared row.
-
-    Returns
-    -------
-    weights : Tensor, shape (n_labels, n_inputs)
-        With the best penalty, on average over the labels.
-    bias : Tensor, shape (n_labels,)
-        Constant.
-    """
-    centre, middle = inputs.mean(0), targets.mean(0)
-    inputs -= centre
-    residual = (targets - middle).double()
-    gram = (inputs @ inputs.T).double()
-    size = gram.diagonal().mean()
-    kept = len(inputs) - len(inputs) // 10
-
-    def solve(penalty: float, rows: int) -> Tensor:
-        matrix = gram[:rows, :rows].clone()
-        matrix.diagonal().add_(penalty * size)
-        factor = torch.linalg.cholesky(matrix)
-        return torch.cholesky_solve(residual[:rows], factor)
-
-    def left(penalty: float) -> float:
-        guess = gram[kept:, :kept] @ solve(penalty, kept)
-        return float((residual[kept:] - guess).square().mean())
-
-    best = min(penalties, key=left)
-    weights = solve(best, len(inputs)).float().T @ inputs
-    return weights, middle - weights @ centre
 
 
 @torch.no_grad()
@@ -85,7 +43,7 @@ def linear_start(
     first, second = cast("list[nn.Linear]", list(model.dense))
     hidden = torch.relu(first(inputs[:1000]))
     outer = torch.relu(second(hidden))
-    weights, bias = ridge(inputs, truth, penalties=(1e-4, 1e-3, 1e-2, 1e-1))
+    weights, bias = fit_ridge(inputs, truth, penalties=(1e-4, 1e-3, 1e-2, 1e-1))
 
     n = len(bias)
     units = (hidden.std(0) * second.weight.norm(dim=0)).argsort()[: 2 * n]
@@ -101,7 +59,7 @@ def linear_start(
 
 
 @torch.no_grad()
-def revive(
+def restart_silent_units(
     model: StarNet, batches: Callable[[int], tuple], n_batches: int, *, seed: int
 ) -> tuple[int, int]:
     """Give new weights to units that respond to no spectrum; outputs do not change.
@@ -130,33 +88,36 @@ def revive(
     pooled, truth = _gather(model, batches, n_batches)
     first, second = cast("list[nn.Linear]", list(model.dense))
     hidden = torch.relu(first(pooled))
-    dead = _never(hidden), _never(torch.relu(second(hidden)))
+    silent = _find_silent(hidden), _find_silent(torch.relu(second(hidden)))
     pairs = torch.triu_indices(truth.shape[1], truth.shape[1])
     squares = truth[:, pairs[0]] * truth[:, pairs[1]]
     targets = torch.cat([truth, squares], dim=1)
     targets = (targets - targets.mean(0)) / targets.std(0)
-    weights, bias = ridge(
+    weights, bias = fit_ridge(
         pooled.clone(), targets, penalties=(1e-4, 1e-3, 1e-2, 1e-1)
     )  # which centres what it is given
     rng = torch.Generator().manual_seed(seed)
-    mix = torch.randn(len(dead[0]), targets.shape[1], generator=rng)
+    mix = torch.randn(len(silent[0]), targets.shape[1], generator=rng)
     mix[:, truth.shape[1] :] *= (
         _PRODUCTS * (3 * truth.shape[1] / squares.shape[1]) ** 0.5
     )
     mix, threshold = _spread(pooled @ weights.T + bias, mix, rng)
-    first.weight[dead[0]], first.bias[dead[0]] = mix @ weights, mix @ bias - threshold
-    second.weight[:, dead[0]] = 0.0
+    first.weight[silent[0]], first.bias[silent[0]] = (
+        mix @ weights,
+        mix @ bias - threshold,
+    )
+    second.weight[:, silent[0]] = 0.0
     hidden = torch.relu(first(pooled))
-    mix = torch.randn(len(dead[1]), hidden.shape[1], generator=rng)
+    mix = torch.randn(len(silent[1]), hidden.shape[1], generator=rng)
     mix, threshold = _spread(hidden, mix / (hidden.std(0) + 1e-3), rng)
-    second.weight[dead[1]], second.bias[dead[1]] = mix, -threshold
+    second.weight[silent[1]], second.bias[silent[1]] = mix, -threshold
     for layer in (model.output, model.log_variance):
         if layer is not None:
-            layer.weight[:, dead[1]] = 0.0
-    return len(dead[0]), len(dead[1])
+            layer.weight[:, silent[1]] = 0.0
+    return len(silent[0]), len(silent[1])
 
 
-def _never(activation: Tensor) -> Tensor:
+def _find_silent(activation: Tensor) -> Tensor:
     """Return the units that next to no row activates."""
     return ((activation > 0).float().mean(0) < _RARE).nonzero().ravel()
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["fit", "one_cycle"]
+__all__ = ["fit", "group_parameters", "one_cycle", "write_checkpoint"]
 
 Batch = Any
 
@@ -63,8 +63,23 @@ def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batc
             yield batch
 
 
-def _groups(model: nn.Module, scale_by_fan_in: bool) -> list[dict[str, Any]]:
-    """Return parameters in groups of one width, the divisor of their rate."""
+def group_parameters(
+    model: nn.Module, *, scale_by_fan_in: bool
+) -> list[dict[str, Any]]:
+    """Return parameters in groups of one width, the divisor of their rate.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        A network.
+    scale_by_fan_in : bool
+        Whether widths follow the number of inputs; else there is one group.
+
+    Returns
+    -------
+    list of dict
+        ``params`` and ``width``, for an optimiser.
+    """
     if not scale_by_fan_in:
         return [{"params": list(model.parameters()), "width": 1.0}]
     groups: dict[float, list[nn.Parameter]] = {}
@@ -80,10 +95,46 @@ def _groups(model: nn.Module, scale_by_fan_in: bool) -> list[dict[str, Any]]:
     return [{"params": part, "width": width} for width, part in groups.items()]
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint that is either whole or not there.
+
+    Parameters
+    ----------
+    path : path
+        File to write; an old one is replaced.
+    state : dict
+        Tensors, numbers and dictionaries of these.
+    """
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
+
+
+def _resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Take up a checkpoint, if there is one; return the step it was written at."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["step"]
+
+
+class _Log:
+    """Means of figures over some steps, as lines of a file."""
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path, self.every = path, every
+        self.sums: dict[str, float] = {}
+
+    def add(self, step: int, elapsed: float, figures: dict[str, float]) -> None:
+        for name, figure in figures.items():
+            self.sums[name] = self.sums.get(name, 0.0) + figure / self.every
+        if step % self.every == 0:
+            with self.path.open("a") as log:
+                line = {"step": step, "seconds": round(elapsed, 1), **self.sums}
+                log.write(json.dumps(line) + "\n")
+            self.sums = {}
 
 
 def fit(
@@ -141,20 +192,13 @@ def fit(
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(
-        _groups(model, scale_by_fan_in), lr=learning_rate, weight_decay=weight_decay,
-        fused=True,  # one pass over wide layers instead of several
+        group_parameters(model, scale_by_fan_in=scale_by_fan_in), lr=learning_rate,
+        weight_decay=weight_decay, fused=True,  # one pass over wide layers
     )  # fmt: skip
-    checkpoint = work / "checkpoint.pt"
-    first = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        first = state["step"]
+    checkpoint, log = work / "checkpoint.pt", _Log(work / "log.jsonl", log_every)
+    first = step = _resume(checkpoint, model, optimiser)
     start = time.monotonic()
     model.train()
-    step = first
-    sums: dict[str, float] = {}
     for step, batch in enumerate(_ahead(batches, first, n_steps), start=first + 1):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * one_cycle(step, n_steps) / group["width"]
@@ -164,23 +208,16 @@ def fit(
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
         if torch.isfinite(norm):  # one absurd batch must not end a long training
             optimiser.step()
-        for name, figure in {"loss": value.item(), **figures}.items():
-            sums[name] = sums.get(name, 0.0) + figure / log_every
         elapsed = time.monotonic() - start
-        if step % log_every == 0:
-            with (work / "log.jsonl").open("a") as log:
-                line = {"step": step, "seconds": round(elapsed, 1), **sums}
-                log.write(json.dumps(line) + "\n")
-            sums = {}
-        if step % checkpoint_every == 0 or step == n_steps or elapsed > stop_after:
-            _save(
-                checkpoint,
-                {
-                    "model": model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                },
-            )
-            if elapsed > stop_after:
-                break
+        log.add(step, elapsed, {"loss": value.item(), **figures})
+        late = elapsed > stop_after
+        if step % checkpoint_every == 0 or step == n_steps or late:
+            state = {
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step,
+            }
+            write_checkpoint(checkpoint, state)
+        if late:
+            break
     return step

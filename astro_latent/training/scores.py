@@ -1,26 +1,24 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Figures of merit: bias and robust scatter with their errors, calibration, domain."""
+"""Figures of merit: bias and robust scatter with their errors, coverage, bounds."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.stats import chi2
 
 __all__ = [
-    "calibrate_errors",
+    "MAD_TO_SIGMA",
+    "bound_covariance",
     "coverage",
-    "feature_domain",
-    "growth_with_missing",
-    "repeat_scores",
-    "residual_scores",
-    "statistical_error",
+    "score_repeats",
+    "score_residuals",
 ]
 
-_MAD_TO_SIGMA = 1.482602218505602
+#: Median absolute deviation to standard deviation, of a Gaussian.
+MAD_TO_SIGMA = 1.482602218505602
 
 
-def residual_scores(
+def score_residuals(
     values: np.ndarray, truth: np.ndarray, names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Bias and scatter of predictions.
@@ -41,9 +39,9 @@ def residual_scores(
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_latent.training.scores import residual_scores
+    >>> from astro_latent.training.scores import score_residuals
     >>> values = np.array([[1.0], [2.0], [3.0]])
-    >>> residual_scores(values, np.zeros((3, 1)), ["a"])["a"]["bias"]
+    >>> score_residuals(values, np.zeros((3, 1)), ["a"])["a"]["bias"]
     2.0
     """
     scores = {}
@@ -51,7 +49,7 @@ def residual_scores(
         residual = values[:, column] - truth[:, column]
         residual = residual[np.isfinite(residual)]
         middle = np.median(residual)
-        scatter = _MAD_TO_SIGMA * np.median(np.abs(residual - middle))
+        scatter = MAD_TO_SIGMA * np.median(np.abs(residual - middle))
         scores[name] = {
             "bias": float(middle),
             "scatter": float(scatter),
@@ -60,46 +58,6 @@ def residual_scores(
             "n": len(residual),
         }
     return scores
-
-
-def calibrate_errors(
-    residual: np.ndarray, error: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit ``scale`` and ``floor`` so that residuals scatter as their errors say.
-
-    Maximum likelihood of a Gaussian of variance ``scale**2 error**2 + floor**2`` per
-    label, with residuals beyond five errors left out.
-
-    Parameters
-    ----------
-    residual, error : ndarray, shape (n_spectra, n_labels)
-        On spectra that the network was not trained on.
-
-    Returns
-    -------
-    scale, floor : ndarray, shape (n_labels,)
-        For the configuration of a model.
-    """
-    scales, floors = [], []
-    for r, e in zip(residual.T, error.T, strict=True):
-        keep = np.isfinite(r) & np.isfinite(e)
-        r, e = r[keep], e[keep]
-        keep = np.abs(r) < 5.0 * np.sqrt(
-            e**2 + (_MAD_TO_SIGMA * np.median(np.abs(r))) ** 2
-        )
-        r, e = r[keep], e[keep]
-        unit = np.median(e)
-
-        def cost(
-            p: np.ndarray, r: np.ndarray = r, e: np.ndarray = e, unit: float = unit
-        ) -> float:
-            variance = np.exp(2 * p[0]) * e**2 + (np.exp(p[1]) * unit) ** 2
-            return float(np.mean(r**2 / variance + np.log(variance)))
-
-        best = minimize(cost, [0.0, -2.0], method="Nelder-Mead").x
-        scales.append(np.exp(best[0]))
-        floors.append(np.exp(best[1]) * unit)
-    return np.array(scales), np.array(floors)
 
 
 def coverage(residual: np.ndarray, error: np.ndarray) -> dict[str, list[float]]:
@@ -122,67 +80,7 @@ def coverage(residual: np.ndarray, error: np.ndarray) -> dict[str, list[float]]:
     }
 
 
-def growth_with_missing(
-    residual: np.ndarray, error: np.ndarray, missing: np.ndarray
-) -> np.ndarray:
-    """Fit how errors have to grow with the share of missing pixels.
-
-    Maximum likelihood of a Gaussian of deviation ``error * (1 + k missing)``, with
-    residuals beyond five errors left out.
-
-    Parameters
-    ----------
-    residual, error : ndarray, shape (n_spectra, n_labels)
-        On spectra that the network was not trained on.
-    missing : ndarray, shape (n_spectra,)
-        0 to 1.
-
-    Returns
-    -------
-    ndarray, shape (n_labels,)
-        The factors k, not negative.
-    """
-    pull = np.abs(residual / error)
-    factors = np.linspace(0.0, 4.0, 81)
-    growth = 1.0 + factors[:, None] * missing
-    found = []
-    for column in pull.T:
-        kept = column < 5.0 * (1.0 + missing)
-        cost = np.mean(
-            0.5 * (column[kept] / growth[:, kept]) ** 2 + np.log(growth[:, kept]),
-            axis=1,
-        )
-        found.append(factors[np.argmin(cost)])
-    return np.array(found)
-
-
-def statistical_error(error: np.ndarray, calibration: dict) -> np.ndarray:
-    """Take the declared systematic part off total errors.
-
-    Parameters
-    ----------
-    error : ndarray, shape (n_spectra, n_labels)
-        Total errors of a model.
-    calibration : dict
-        Of its configuration.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, n_labels)
-        What held-out spectra of the training's own kind scatter by.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_latent.training.scores import statistical_error
-    >>> statistical_error(np.array([[5.0]]), {"systematic": [3.0]})
-    array([[4.]])
-    """
-    common = np.asarray(calibration.get("systematic", 0.0), dtype=float)
-    return np.sqrt(np.maximum(error.astype(float) ** 2 - common**2, 0.0))
-
-
-def repeat_scores(
+def score_repeats(
     first: np.ndarray, second: np.ndarray, errors: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, list[float]]:
     """Compare two observations of each star with their errors.
@@ -205,45 +103,37 @@ def repeat_scores(
     pull = np.abs(first - second) / error
     kept = np.where(pull <= np.nanquantile(pull, 0.99, axis=0), pull, np.nan)
     return {
-        "ratio": (_MAD_TO_SIGMA * np.nanmedian(pull, axis=0)).round(3).tolist(),
+        "ratio": (MAD_TO_SIGMA * np.nanmedian(pull, axis=0)).round(3).tolist(),
         "chi2": np.nanmean(kept**2, axis=0).round(3).tolist(),
         **coverage(first - second, error),
     }
 
 
-def feature_domain(
-    features: np.ndarray, *, n_components: int = 48, false_alarms: float = 0.02
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Describe where the features of in-domain spectra lie.
-
-    The distance is that of Mahalanobis in the leading principal components plus the
-    length of what they leave, so that new directions count as well.
+def bound_covariance(
+    gradients: np.ndarray, noise: float, priors: np.ndarray
+) -> np.ndarray:
+    """Return the Cramer-Rao bound of labels, with weak Gaussian priors.
 
     Parameters
     ----------
-    features : ndarray, shape (n_spectra, n_features)
-        Of held-out in-domain spectra.
-    n_components : int, optional
-        Components that are whitened singly.
-    false_alarms : float, optional
-        Share of these spectra beyond the limit.
+    gradients : ndarray, shape (n_parameters, n_pixels)
+        Flux per unit of each parameter.
+    noise : float
+        Standard deviation of the flux of a pixel.
+    priors : ndarray, shape (n_parameters,)
+        Standard deviations known beforehand.
 
     Returns
     -------
-    mean : ndarray, shape (n_features,)
-        Centre.
-    whitening : ndarray, shape (n_features, n_features)
-        Matrix that whitens.
-    limit : float
-        Norm of the whitened features that this share exceeds.
+    ndarray, shape (n_parameters, n_parameters)
+        Covariance that no unbiased estimate can undercut.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.training.scores import bound_covariance
+    >>> bound_covariance(np.full((1, 100), 2.0), 0.1, np.array([1e9])).round(6)
+    array([[2.5e-05]])
     """
-    mean = features.mean(0)
-    centred = features - mean
-    _, values, rotation = np.linalg.svd(centred, full_matrices=True)
-    spread = np.zeros(features.shape[1])
-    spread[: len(values)] = values / np.sqrt(len(features))
-    rest = np.sqrt(np.mean(spread[n_components:] ** 2))
-    spread[n_components:] = max(rest, 1e-3 * spread[0])
-    whitening = rotation / spread[:, None]
-    distance = np.linalg.norm(centred @ whitening.T, axis=1)
-    return mean, whitening, float(np.quantile(distance, 1.0 - false_alarms))
+    information = gradients @ gradients.T / noise**2 + np.diag(priors**-2.0)
+    return np.linalg.inv(information)

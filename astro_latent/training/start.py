@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..exceptions import WeightsError
 from ..models import SpectralModel, load_model
 
-__all__ = ["fine_tuning_recipe", "start_from"]
+__all__ = ["fine_tuning_recipe", "share_layers", "start_from"]
 
 
 def fine_tuning_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -97,3 +97,22 @@ def _with_outputs(
             wider[name] = tensor.new_zeros(n_labels, *tensor.shape[1:])
             wider[name][rows] = tensor
     return wider
+
+
+def share_layers(module: nn.Module, name: str | Path) -> None:
+    """Begin with the convolutions and dense layers of published weights.
+
+    Parameters
+    ----------
+    module : `torch.nn.Module`
+        Changed in place; its output layers are left as they are.
+    name : str or path
+        Weights of a network with the same layers before these.
+    """
+    source = load_model(name, device="cpu").members[0].state_dict()
+    kept = {
+        key: value
+        for key, value in source.items()
+        if not key.startswith(("output", "log_variance"))
+    }
+    module.load_state_dict(kept, strict=False)

@@ -12,7 +12,8 @@ from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.apogee_synthesis import SynthesisEmulator
-from astro_latent.training.scores import coverage, residual_scores, statistical_error
+from astro_latent.training.calibration import statistical_error
+from astro_latent.training.scores import coverage, score_residuals
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     ALPHA_ELEMENTS,
@@ -201,7 +202,7 @@ def _at_points(
         )
         values = model.predict(prepared, flux_errors=False).values
         truth = stars.labels[:, [_COLUMN[name] for name in names]]
-        report[point] = residual_scores(values, truth, names)
+        report[point] = score_residuals(values, truth, names)
         report[f"{point}_over_limit"] = {
             name: report[point][name]["scatter"] / INFORMATION_LIMIT[name][index]
             for name in names
@@ -257,7 +258,7 @@ def evaluate_abundances(
         prepared = observe_stars(clean, model, seed=seed + 1, snr=snr, conditions=CALM)
         values = model.predict(prepared, flux_errors=False).values
         report[f"snr_{snr:.0f}"] = {
-            kind: residual_scores(values[rows], truth[rows][:, columns], names)
+            kind: score_residuals(values[rows], truth[rows][:, columns], names)
             for kind, rows in (("giants", giants), ("dwarfs", ~giants))
         }
         if snr == 100.0:

@@ -9,7 +9,8 @@ import numpy as np
 from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.simulation.apogee_synthesis import SynthesisEmulator
-from astro_latent.training.scores import calibrate_errors, feature_domain
+from astro_latent.training.calibration import calibrate_errors
+from astro_latent.training.domain import describe_domain
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     clean_spectra,
@@ -187,7 +188,7 @@ def finish_abundances(
     factor, floor = calibrate_errors(
         result.values - stars.labels[:, columns], result.error
     )
-    mean, whitening, limit = feature_domain(_features(loaded, held_out))
+    mean, whitening, limit = describe_domain(_features(loaded, held_out))
     systematic, _ = label_scale(loaded, data)
     config["calibration"] = {
         "scale": factor.tolist(),

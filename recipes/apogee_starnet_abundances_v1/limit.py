@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from astro_latent.simulation.apogee_synthesis import NODE_LABELS, SynthesisEmulator
+from astro_latent.training.scores import bound_covariance
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     AbundanceStars,
@@ -15,40 +16,12 @@ from recipes.apogee_starnet_abundances_v1.abundances import (
 )
 from recipes.apogee_starnet_v1.starnet import DEFECTS
 
-__all__ = ["cramer_rao", "information_limit"]
+__all__ = ["information_limit"]
 
 # T_eff, log g, v_micro, [Fe/H], each [X/Fe], the emulator's own [alpha/Fe], v_macro.
 _STEPS = np.array([50.0, 0.1, 0.1, 0.05, *[0.1] * 18, 0.05, 1.0])
 _PRIORS = np.array([300.0, 1.0, 1.0, 1.0, *[0.5] * 18, 0.2, 5.0])
 _BASE = {0: 0, 1: 1, 3: 2, 22: 3, 23: 4}  # parameters that the emulator takes
-
-
-def cramer_rao(gradients: np.ndarray, noise: float, priors: np.ndarray) -> np.ndarray:
-    """Covariance that no unbiased estimate can undercut, with weak Gaussian priors.
-
-    Parameters
-    ----------
-    gradients : ndarray, shape (n_parameters, n_pixels)
-        Flux per unit of each parameter.
-    noise : float
-        Standard deviation of the flux of a pixel.
-    priors : ndarray, shape (n_parameters,)
-        Standard deviations known beforehand.
-
-    Returns
-    -------
-    ndarray, shape (n_parameters, n_parameters)
-        The inverse of the information.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from recipes.apogee_starnet_abundances_v1.limit import cramer_rao
-    >>> cramer_rao(np.full((1, 100), 2.0), 0.1, np.array([1e9])).round(6)
-    array([[2.5e-05]])
-    """
-    information = gradients @ gradients.T / noise**2 + np.diag(priors**-2.0)
-    return np.linalg.inv(information)
 
 
 def _stars_about(point: tuple[float, float, float]) -> AbundanceStars:
@@ -93,7 +66,7 @@ def information_limit(
     gradients = (flux[::2] - flux[1::2]) / (2.0 * _STEPS[:, None])
     for first, last in DEFECTS:
         gradients[:, first:last] = 0.0
-    covariance = cramer_rao(gradients, 1.0 / snr, _PRIORS)
+    covariance = bound_covariance(gradients, 1.0 / snr, _PRIORS)
     over_hydrogen = np.eye(len(_STEPS))
     over_hydrogen[4:22, 3] = 1.0  # [X/H] = [X/Fe] + [Fe/H]
     deviation = np.sqrt(np.diag(over_hydrogen @ covariance @ over_hydrogen.T))

@@ -8,9 +8,9 @@ them, so the network begins as a linear regression, which finds them at once.
 from pathlib import Path
 from typing import Any
 
-from astro_latent.models import load_model
 from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.training.linear_start import linear_start
+from astro_latent.training.start import share_layers
 from recipes.apogee_starnet_abundances_v1.abundances import make_abundance_bank
 from recipes.apogee_starnet_v1.starnet import (
     TrainedStarNet,
@@ -19,26 +19,7 @@ from recipes.apogee_starnet_v1.starnet import (
     training_conditions,
 )
 
-__all__ = ["share_layers", "train_abundances"]
-
-
-def share_layers(model: StarNet, name: str) -> None:
-    """Begin with the convolutions and dense layers of published weights.
-
-    Parameters
-    ----------
-    model : StarNet
-        Changed in place; its output layers are left as they are.
-    name : str
-        Weights of a StarNet on the same grid.
-    """
-    source = load_model(name, device="cpu").members[0].state_dict()
-    kept = {
-        key: value
-        for key, value in source.items()
-        if not key.startswith(("output", "log_variance"))
-    }
-    model.load_state_dict(kept, strict=False)
+__all__ = ["train_abundances"]
 
 
 def train_abundances(

@@ -15,15 +15,15 @@ from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
 from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.tables.columns import LABELS
-from astro_latent.training.scores import (
+from astro_latent.training.calibration import (
     calibrate_errors,
-    feature_domain,
-    growth_with_missing,
+    fit_growth_with_missing,
+    scale_flux_errors,
 )
+from astro_latent.training.domain import collect_features, describe_domain
 from recipes.apogee_starnet_v1.held_out import (
     CALM,
     drop_pixels,
-    features_of,
     repeated_observations,
     simulated_test_set,
     with_recipe,
@@ -49,7 +49,7 @@ __all__ = [
     "starnet_recipe",
 ]
 
-_features = features_of  # the name under which other trainings know it
+_features = collect_features  # the name under which other trainings know it
 
 
 def starnet_recipe() -> dict[str, Any]:
@@ -142,13 +142,8 @@ def _calibrate(model: SpectralModel, data: str | Path) -> dict[str, list[float]]
         model.predict(with_recipe(prepared, model))
         for prepared in repeated_observations(data, 500, seed=820_000)
     )
-    pull = (first.values - second.values) / np.hypot(
-        first.error_flux, second.error_flux
-    )
-    # between the centre and the wings of the distribution, which has both
-    flux_scale = np.sqrt(
-        1.4826 * np.median(np.abs(pull), axis=0) * np.std(pull, axis=0)
-    )
+    errors = first.error_flux, second.error_flux
+    flux_scale = scale_flux_errors(first.values, second.values, errors)
     systematic, _ = label_scale(model, data)
     missing = _growth(model, data, np.array([scale, floor]))
     return {
@@ -178,15 +173,17 @@ def _growth(
     )
     scale, floor = calibration
     error = np.hypot(scale * result.error, floor)
-    return growth_with_missing(result.values - truth, error, 1.0 - valid.mean(axis=1))
+    return fit_growth_with_missing(
+        result.values - truth, error, 1.0 - valid.mean(axis=1)
+    )
 
 
 def _limits(
     model: SpectralModel, basis: FluxBasis, data: str | Path, held_out: PreparedSpectra
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     """Set the limits of the domain: 1.5, 0.1, 1 % of in-domain spectra are beyond."""
-    mean, whitening, limit = feature_domain(
-        features_of(model, held_out), false_alarms=0.015
+    mean, whitening, limit = describe_domain(
+        collect_features(model, held_out), false_alarms=0.015
     )
     # Residuals as wide as lines widen the scatter that these are measured in.
     plain, _ = simulated_test_set(

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from astro_latent.models import SpectralModel
 from astro_latent.preparation import get_grid
@@ -22,7 +21,6 @@ __all__ = [
     "CALM",
     "bovy_giants",
     "drop_pixels",
-    "features_of",
     "repeated_observations",
     "simulated_test_set",
     "with_recipe",
@@ -185,33 +183,3 @@ def with_recipe(prepared: PreparedSpectra, model: SpectralModel) -> PreparedSpec
         That the model accepts.
     """
     return replace(prepared, recipe=model.recipe)
-
-
-def features_of(model: SpectralModel, prepared: PreparedSpectra) -> np.ndarray:
-    """Return the last hidden layer of the first member.
-
-    Parameters
-    ----------
-    model : SpectralModel
-        A label network.
-    prepared : PreparedSpectra
-        Spectra.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, n_features)
-        Features.
-    """
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(prepared), 64):
-            rows = slice(first, first + 64)
-            parts.append(
-                model.members[0]
-                .features(
-                    torch.from_numpy(prepared.flux[rows]),
-                    torch.from_numpy(prepared.valid[rows]),
-                )
-                .numpy()
-            )
-    return np.concatenate(parts)

@@ -20,7 +20,8 @@ from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import observe_apogee
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.simulation.priors import APOGEE_LABELS
-from astro_latent.training.scores import residual_scores, statistical_error
+from astro_latent.training.calibration import statistical_error
+from astro_latent.training.scores import score_residuals
 from recipes.apogee_starnet_abundances_v1.abundances import ALPHA_ELEMENTS
 from recipes.apogee_starnet_v1.held_out import CALM, with_recipe
 from recipes.apogee_starnet_v1.starnet import draw_apogee_stars, prepare_observed
@@ -168,7 +169,7 @@ def label_scale(
         shared = np.mean(difference, axis=0) ** 2
         squares.append(np.maximum(square - np.mean(noise**2, axis=0), shared))
         some = np.flatnonzero(np.isfinite(square))
-        report[name] = residual_scores(
+        report[name] = score_residuals(
             result.values[:, some], labels[:, some], [names[k] for k in some]
         )
         report[name]["rms"] = np.sqrt(square[some]).tolist()
@@ -208,7 +209,7 @@ def catalogue_scales(data: str | Path) -> dict[str, Any]:
         good = np.all((np.abs(before) < 9000) & (np.abs(after) < 9000), axis=1)
         teff, logg, fe_h = before[:, :3].T
         good &= (teff > 4400) & (teff < 5050) & (logg < 3.3) & (fe_h > -0.9)
-        report[f"later_{kind.lower()}_minus_dr12"] = residual_scores(
+        report[f"later_{kind.lower()}_minus_dr12"] = score_residuals(
             after[good], before[good], names
         )
     return report

@@ -18,7 +18,7 @@ from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.emulators import EmulatedStars, SigmoidEmulator
 from astro_latent.simulation.priors import draw_apogee_labels
 from astro_latent.spectra.observation import Observation, SpectrumArrays
-from astro_latent.training.linear_start import revive
+from astro_latent.training.linear_start import restart_silent_units
 from astro_latent.training.loop import fit
 from astro_latent.training.losses import gaussian_nll
 from astro_latent.training.start import start_from
@@ -312,10 +312,12 @@ def train_starnet(
         (labels - offset) / scale,
         conditions=lambda step: training_conditions(recipe, step),
     )
-    if "revive" in options and not Path(work, "checkpoint.pt").exists():
+    if "restart_silent_units" in options and not Path(work, "checkpoint.pt").exists():
         # other observations than those of the steps
         some = batches(batch_size=500, seed=seed + 1)
-        revive(model, some, options["revive"] // 500, seed=seed)
+        restart_silent_units(
+            model, some, options["restart_silent_units"] // 500, seed=seed
+        )
     model.to(device)
 
     def loss(

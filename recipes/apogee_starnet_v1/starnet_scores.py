@@ -23,12 +23,8 @@ from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.spectra import decode_flags, iter_arrays
-from astro_latent.training.scores import (
-    coverage,
-    repeat_scores,
-    residual_scores,
-    statistical_error,
-)
+from astro_latent.training.calibration import statistical_error
+from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from astro_latent.utils.quality import QualityFlag
 from recipes.apogee_starnet_v1.held_out import (
     CALM,
@@ -140,8 +136,8 @@ def _by_snr(
         result = model.predict(with_recipe(prepared, model))
         giants = truth[:, 1] < 3.8
         report[f"snr_{snr:.0f}"] = {
-            "giants": residual_scores(result.values[giants], truth[giants], names),
-            "dwarfs": residual_scores(result.values[~giants], truth[~giants], names),
+            "giants": score_residuals(result.values[giants], truth[giants], names),
+            "dwarfs": score_residuals(result.values[~giants], truth[~giants], names),
             "coverage": _coverage(model, result, truth),
         }
         if snr == 100.0:
@@ -170,9 +166,9 @@ def _baselines(
     linear = ridge.predict(pca.transform(filled(prepared)))
     mean = np.broadcast_to(model.offsets, truth.shape)
     return {
-        "mean_predictor_snr_100": residual_scores(mean, truth, _names(model)),
-        "pca128_linear_snr_100": residual_scores(linear, truth, _names(model)),
-        "starnet_all_snr_100": residual_scores(result.values, truth, _names(model)),
+        "mean_predictor_snr_100": score_residuals(mean, truth, _names(model)),
+        "pca128_linear_snr_100": score_residuals(linear, truth, _names(model)),
+        "starnet_all_snr_100": score_residuals(result.values, truth, _names(model)),
     }
 
 
@@ -195,7 +191,7 @@ def _by_missing_fraction(
     for name, case in cases.items():
         result = model.predict(with_recipe(case, model))
         report[name] = {
-            "all": residual_scores(result.values, truth, _names(model)),
+            "all": score_residuals(result.values, truth, _names(model)),
             "coverage": _coverage(model, result, truth),
         }
     return report
@@ -237,7 +233,7 @@ def _independent(
     residual = result.values[:, :4] - truth
     statistical = statistical_error(result.error, model.config.calibration)[:, :4]
     return {
-        "bovy_cannon_giants_snr_100": residual_scores(
+        "bovy_cannon_giants_snr_100": score_residuals(
             result.values[:, :4], truth, _names(model)[:4]
         ),
         "bovy_cannon_coverage": coverage(residual, result.error[:, :4]),
@@ -256,7 +252,7 @@ def _repeats(
         for prepared in repeated_observations(data, n_stars, seed=seed)
     )
     errors = first.error_flux, second.error_flux
-    scores = repeat_scores(first.values, second.values, errors)
+    scores = score_repeats(first.values, second.values, errors)
     return {"n_stars": n_stars, "seed": seed, **scores}
 
 

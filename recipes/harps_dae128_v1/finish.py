@@ -14,34 +14,10 @@ from astro_latent.latent import measure_dispersion, prior_divergence
 from astro_latent.models import load_model, save_weights
 from astro_latent.preparation.recipes import HARPS_RECIPE
 from astro_latent.simulation.harps import open_simulator
+from astro_latent.training.linear import find_components
 from recipes.harps_dae128_v1.autoencoder import harps_batches
 
-__all__ = ["evaluate_autoencoder", "finish_autoencoder", "principal_components"]
-
-
-def principal_components(flux: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
-    """Mean and leading principal components of long spectra, by the Gram matrix.
-
-    Parameters
-    ----------
-    flux : Tensor, shape (n_spectra, n_pixels)
-        Spectra, fewer than pixels.
-    n_components : int
-        How many components.
-
-    Returns
-    -------
-    mean : Tensor, shape (n_pixels,)
-        Mean spectrum.
-    components : Tensor, shape (n_components, n_pixels)
-        Orthonormal rows.
-    """
-    mean = flux.mean(0)
-    centred = flux - mean
-    values, vectors = torch.linalg.eigh((centred @ centred.T).double())
-    leading = vectors[:, -n_components:].float().T
-    length = values[-n_components:].clamp(min=1e-12).sqrt().float()
-    return mean, (leading @ centred) / length[:, None]
+__all__ = ["evaluate_autoencoder", "finish_autoencoder"]
 
 
 def _collect(
@@ -95,7 +71,7 @@ def evaluate_autoencoder(
     train = _collect(
         harps_batches(simulator, data, batch_size=8, seed=seed + 1), n_pca // 8
     )
-    mean, components = principal_components(train.pop("flux"), 128)
+    mean, components = find_components(train.pop("flux"), 128)
     test = _collect(
         harps_batches(simulator, data, batch_size=8, seed=seed, snr=100.0),
         n_spectra // 8,

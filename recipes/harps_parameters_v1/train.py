@@ -16,14 +16,11 @@ from astro_latent.preparation.recipes import HARPS_RECIPE
 from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
 from astro_latent.spectra import Observation
 from astro_latent.tables.columns import LABELS
+from astro_latent.training.calibration import calibrate_errors
+from astro_latent.training.domain import describe_domain
 from astro_latent.training.loop import one_cycle
 from astro_latent.training.losses import gaussian_nll
-from astro_latent.training.scores import (
-    calibrate_errors,
-    coverage,
-    feature_domain,
-    residual_scores,
-)
+from astro_latent.training.scores import coverage, score_residuals
 from astro_latent.training.start import start_from
 from recipes.options import Options
 
@@ -263,7 +260,7 @@ def finish_parameters(
     values, error, features = _predict(loaded, bank, for_errors, seed=31)
     scale, floor = calibrate_errors(values - truth[for_errors], error)
     config["calibration"] = {"scale": scale.tolist(), "floor": floor.tolist()}
-    mean, whitening, limit = feature_domain(features, n_components=24)
+    mean, whitening, limit = describe_domain(features, n_components=24)
     config["domain"] = {"snr": [8.0, 500.0], "feature_limit": limit}
 
     def save(where: Path) -> Path:
@@ -335,7 +332,7 @@ def _evaluate(
     report: dict[str, Any] = {"n_spectra": len(rows)}
     for title, snr in (("snr_100", 100.0), ("snr_30", 30.0), ("any_snr", None)):
         values, error, features = _predict(model, bank, rows, seed=77, snr=snr)
-        report[title] = residual_scores(values, truth, names)
+        report[title] = score_residuals(values, truth, names)
         report[f"coverage_{title}"] = coverage(values - truth, error)
         distance = (features - model.domain_mean) @ np.asarray(model.domain_whitening).T
         limit = model.config.domain["feature_limit"]

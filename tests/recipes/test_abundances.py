@@ -15,6 +15,8 @@ from astro_latent.simulation.apogee_synthesis import (
     read_nodes,
 )
 from astro_latent.tables.columns import LABELS
+from astro_latent.training.scores import bound_covariance
+from astro_latent.training.start import share_layers
 from recipes.apogee_starnet_abundances_v1 import abundances
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
@@ -35,8 +37,6 @@ from recipes.apogee_starnet_abundances_v1.abundances_scores import (
 )
 from recipes.apogee_starnet_abundances_v1.arcturus import ARCTURUS, read_arcturus
 from recipes.apogee_starnet_abundances_v1.finish import keep_outputs, labels_with_skill
-from recipes.apogee_starnet_abundances_v1.limit import cramer_rao
-from recipes.apogee_starnet_abundances_v1.train import share_layers
 from recipes.apogee_starnet_v1.starnet import TrainedStarNet
 
 NODES = "apogee/synthetic/apogee_like_nodes.npz"
@@ -194,13 +194,13 @@ def test_stars_of_a_point_scatter_about_the_pattern():
 
 def test_the_bound_is_that_of_least_squares(rng):
     gradients, noise = rng.normal(size=(3, 500)), 0.2
-    covariance = cramer_rao(gradients, noise, np.full(3, 1e6))
+    covariance = bound_covariance(gradients, noise, np.full(3, 1e6))
     noisy = gradients.T @ np.ones((3, 1)) + noise * rng.normal(size=(500, 4000))
     fitted = np.linalg.lstsq(gradients.T, noisy, rcond=None)[0]
     np.testing.assert_allclose(
         fitted.std(axis=1), np.sqrt(np.diag(covariance)), rtol=0.05
     )
-    tight = cramer_rao(gradients, noise, np.array([1e-6, 1e6, 1e6]))
+    tight = bound_covariance(gradients, noise, np.array([1e-6, 1e6, 1e6]))
     assert np.sqrt(tight[0, 0]) == pytest.approx(1e-6, rel=1e-3)
 
 

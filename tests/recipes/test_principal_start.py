@@ -11,7 +11,7 @@ from astro_latent.models.architectures.disentangled_autoencoder import (
 )
 from astro_latent.simulation.harps import open_simulator
 from astro_latent.simulation.harps_bank import HarpsBank, bank_batches, make_harps_bank
-from astro_latent.training.loop import _groups
+from astro_latent.training.loop import group_parameters
 from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder
 from recipes.harps_dae128_v1.principal_start import (
     sampling_order,
@@ -77,13 +77,13 @@ def test_rates_shrink_with_the_number_of_inputs():
     model = nn.Sequential(nn.Linear(320, 4), nn.ConvTranspose2d(64, 2, (1, 4), (1, 2)))
     width = {
         parameter: group["width"]
-        for group in _groups(model, scale_by_fan_in=True)
+        for group in group_parameters(model, scale_by_fan_in=True)
         for parameter in group["params"]
     }
     assert width[model[0].weight] == 10.0
     assert width[model[1].weight] == 4.0  # two of the four taps reach an output
     assert width[model[0].bias] == width[model[1].bias] == 1.0
-    (everything,) = _groups(model, scale_by_fan_in=False)
+    (everything,) = group_parameters(model, scale_by_fan_in=False)
     assert len(everything["params"]) == 4
 
 

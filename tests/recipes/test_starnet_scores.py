@@ -8,13 +8,8 @@ import pytest
 
 from astro_latent.models import load_model
 from astro_latent.preparation import get_grid
-from astro_latent.training.scores import (
-    coverage,
-    growth_with_missing,
-    repeat_scores,
-    residual_scores,
-    statistical_error,
-)
+from astro_latent.training.calibration import fit_growth_with_missing, statistical_error
+from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from recipes.apogee_starnet_v1 import starnet_scores
 from recipes.apogee_starnet_v1.held_out import (
     CALM,
@@ -47,10 +42,10 @@ def model():
 def test_repeats_that_scatter_as_their_errors_say(rng):
     error = rng.uniform(1.0, 5.0, (20_000, 2))
     first, second = (rng.normal(0.0, error) for _ in range(2))
-    scores = repeat_scores(first, second, (error, 2.0 * error))
+    scores = score_repeats(first, second, (error, 2.0 * error))
     expected = 2.0 / 5.0  # variance 2 e^2 over the stated 5 e^2
     assert scores["ratio"] == pytest.approx([expected**0.5] * 2, rel=0.03)
-    right = repeat_scores(first, second, (error, error))
+    right = score_repeats(first, second, (error, error))
     assert right["68"] == pytest.approx([0.683] * 2, abs=0.02)
     assert right["chi2"] == pytest.approx([0.92] * 2, abs=0.04)  # less the wings
 
@@ -60,7 +55,7 @@ def test_growth_with_missing_pixels_is_found(rng):
     error = np.exp(rng.normal(0.0, 1.0, (30_000, 2)))
     growth = 1.0 + missing[:, None] * [0.0, 1.5]
     residual = rng.normal(size=error.shape) * error * growth
-    found = growth_with_missing(residual, error, missing)
+    found = fit_growth_with_missing(residual, error, missing)
     assert found == pytest.approx([0.0, 1.5], abs=0.1)
 
 
@@ -101,7 +96,7 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
     )
     result = model.predict(with_recipe(prepared, model))
     names = [output.name for output in model.outputs]
-    found = residual_scores(result.values, truth, names)
+    found = score_residuals(result.values, truth, names)
     card = model.config.evaluation
     for name in names:
         stated = card["starnet_all_snr_100"][name]
@@ -133,7 +128,7 @@ def test_emulated_repeats_scatter_as_their_errors_say(real_data, model):
         for prepared in repeated_observations(real_data, 50, seed=34)
     )
     errors = first.error_flux, second.error_flux
-    scores = repeat_scores(first.values, second.values, errors)
+    scores = score_repeats(first.values, second.values, errors)
     assert np.all(np.abs(np.log(scores["ratio"])) < 0.5)
 
 

@@ -7,7 +7,8 @@ import torch
 
 from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.simulation.emulators import EmulatedStars, SigmoidEmulator
-from astro_latent.training.linear_start import linear_start, revive, ridge
+from astro_latent.training.linear import fit_ridge
+from astro_latent.training.linear_start import linear_start, restart_silent_units
 
 
 def test_ridge_finds_weights_with_more_inputs_than_rows():
@@ -15,7 +16,9 @@ def test_ridge_finds_weights_with_more_inputs_than_rows():
     inputs = torch.randn(300, 3) @ torch.randn(3, 2000)  # three directions matter
     truth = torch.randn(2, 2000) / 40.0
     targets = inputs @ truth.T + 5.0
-    weights, bias = ridge(inputs[:200].clone(), targets[:200], penalties=(1e-4, 10.0))
+    weights, bias = fit_ridge(
+        inputs[:200].clone(), targets[:200], penalties=(1e-4, 10.0)
+    )
     guess = inputs[200:] @ weights.T + bias
     torch.testing.assert_close(guess, targets[200:], rtol=0, atol=0.05)
 
@@ -60,12 +63,12 @@ def silenced():
     return network, batches
 
 
-def test_revived_units_respond_and_change_no_output(silenced):
+def test_restarted_units_respond_and_change_no_output(silenced):
     network, batches = silenced
     flux, valid, _ = batches(9)
     before = network(flux, valid)
     alive = network.dense[0].weight[12:].clone()
-    first, second = revive(network, batches, 2, seed=5)
+    first, second = restart_silent_units(network, batches, 2, seed=5)
     assert (first, second) >= (12, 4)  # random units may be silent as well
     for old, new in zip(before, network(flux, valid), strict=True):
         torch.testing.assert_close(new, old, rtol=1e-4, atol=1e-5)
@@ -77,9 +80,9 @@ def test_revived_units_respond_and_change_no_output(silenced):
     assert first > 12 or torch.equal(network.dense[0].weight[12:], alive)
 
 
-def test_revived_units_know_the_labels_and_learn(silenced):
+def test_restarted_units_know_the_labels_and_learn(silenced):
     network, batches = silenced
-    revive(network, batches, 4, seed=5)
+    restart_silent_units(network, batches, 4, seed=5)
     flux, valid, target = batches(9)
     values = network.dense[0](network.convolve(flux, valid))[:, :12]
     centred = values - values.mean(0)
@@ -92,7 +95,7 @@ def test_revived_units_know_the_labels_and_learn(silenced):
     assert gradient[4:, :12].abs().max() > 0
     # seeds are all that it depends on
     again = network.dense[0].weight[:12].clone()
-    revive(network, batches, 4, seed=5)
+    restart_silent_units(network, batches, 4, seed=5)
     torch.testing.assert_close(network.dense[0].weight[:12], again)
 
 

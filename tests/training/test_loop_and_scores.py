@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from astro_latent.training.calibration import calibrate_errors
+from astro_latent.training.domain import describe_domain
+from astro_latent.training.linear import find_components
 from astro_latent.training.loop import fit, one_cycle
 from astro_latent.training.losses import (
     autoencoder_loss,
@@ -15,13 +18,7 @@ from astro_latent.training.losses import (
     kl_divergence,
     kl_weight,
 )
-from astro_latent.training.scores import (
-    calibrate_errors,
-    coverage,
-    feature_domain,
-    residual_scores,
-)
-from recipes.harps_dae128_v1.finish import principal_components
+from astro_latent.training.scores import coverage, score_residuals
 
 
 def line_fit(work, *, stop_after=float("inf"), n_steps=60):
@@ -113,7 +110,7 @@ def test_missing_labels_do_not_count():
 def test_scatter_is_robust(rng):
     residual = rng.normal(0.3, 2.0, (20_000, 1))
     residual[:200] = 1e6
-    score = residual_scores(residual, np.zeros_like(residual), ["x"])["x"]
+    score = score_residuals(residual, np.zeros_like(residual), ["x"])["x"]
     assert score["bias"] == pytest.approx(0.3, abs=0.1)
     assert score["scatter"] == pytest.approx(2.0, rel=0.05)
     assert score["n"] == 20_000
@@ -133,7 +130,7 @@ def test_calibration_finds_scale_and_floor(rng):
 def test_domain_has_the_asked_false_alarms_and_sees_strangers(rng):
     mixing = rng.normal(size=(64, 64))
     inside = rng.normal(size=(4000, 64)) @ mixing
-    mean, whitening, limit = feature_domain(inside, false_alarms=0.02)
+    mean, whitening, limit = describe_domain(inside, false_alarms=0.02)
 
     def share(features):
         distance = np.linalg.norm((features - mean) @ whitening.T, axis=1)
@@ -147,7 +144,7 @@ def test_domain_has_the_asked_false_alarms_and_sees_strangers(rng):
 def test_principal_components_reproduce_a_subspace(rng):
     basis = rng.normal(size=(3, 400))
     flux = torch.from_numpy(rng.normal(size=(40, 3)) @ basis + 5.0).float()
-    mean, components = principal_components(flux, 3)
+    mean, components = find_components(flux, 3)
     rebuilt = mean + (flux - mean) @ components.T @ components
     torch.testing.assert_close(rebuilt, flux, rtol=0, atol=1e-3)
     identity = components @ components.T

@@ -1,0 +1,106 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Outputs of a label network: what a folder of weights says of them, fewer of them."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..tables.columns import LABELS
+
+__all__ = ["describe_outputs", "keep_outputs", "label_ranges"]
+
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+_OUTPUT_LAYERS = ("output.", "log_variance.")
+
+
+def label_ranges(labels: np.ndarray, *, margin: float = 0.02) -> np.ndarray:
+    """Return the range of each label of a training, and a little more at either end.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_spectra, n_labels)
+        Of the training.
+    margin : float, optional
+        What is added at either end, as a share of the range.
+
+    Returns
+    -------
+    ndarray, shape (n_labels, 2)
+        Lowest and highest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.training.outputs import label_ranges
+    >>> label_ranges(np.array([[4000.0], [6000.0]]))
+    array([[3960., 6040.]])
+    """
+    low, high = labels.min(axis=0), labels.max(axis=0)
+    more = margin * (high - low)
+    return np.stack([low - more, high + more], axis=1)
+
+
+def describe_outputs(
+    names: Sequence[str],
+    offset: Sequence[float] | np.ndarray,
+    scale: Sequence[float] | np.ndarray,
+    domain: np.ndarray,
+) -> list[dict[str, Any]]:
+    """Describe the outputs of a label network for its configuration.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Labels, of `~astro_latent.tables.columns.LABELS`.
+    offset, scale : sequence of float, shape (n_labels,)
+        Units of the network: label = offset + scale * output.
+    domain : ndarray, shape (n_labels, 2)
+        Lowest and highest label that can be believed; NaN where there is no limit.
+
+    Returns
+    -------
+    list of dict
+        One for each label, in the order of the outputs.
+    """
+    return [
+        {
+            "name": name,
+            "unit": LABELS[name].unit,
+            "ucd": LABELS[name].ucd,
+            "description": LABELS[name].description,
+            "scale": float(scale[k]),
+            "offset": float(offset[k]),
+            **({"domain": domain[k].tolist()} if np.isfinite(domain[k]).all() else {}),
+        }
+        for k, name in enumerate(names)
+    ]
+
+
+def keep_outputs(
+    network: nn.Module, smaller: AnyNetwork, columns: Sequence[int]
+) -> AnyNetwork:
+    """Give the weights of a label network to one that has fewer outputs.
+
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+        With the layers ``output`` and, if it predicts a variance, ``log_variance``.
+    smaller : `torch.nn.Module`
+        The same architecture with ``len(columns)`` outputs; changed in place.
+    columns : sequence of int
+        Outputs to keep.
+
+    Returns
+    -------
+    `torch.nn.Module`
+        ``smaller``, in evaluation mode.
+    """
+
+    def part(name: str, tensor: Tensor) -> Tensor:
+        return tensor[list(columns)] if name.startswith(_OUTPUT_LAYERS) else tensor
+
+    state = {name: part(name, tensor) for name, tensor in network.state_dict().items()}
+    smaller.load_state_dict(state)
+    return smaller.eval()
