@@ -8,8 +8,9 @@ import numpy as np
 
 from astro_latent.preparation import get_grid
 from astro_latent.simulation.apogee import observe_apogee
-from recipes.apogee_starnet_v1.finish import CALM, simulated_test_set
-from recipes.apogee_starnet_v1.starnet import (
+from recipes.apogee.held_out import simulate_test_set
+from recipes.apogee.stars import (
+    CALM,
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,
@@ -92,8 +93,8 @@ def draw_batch(
 def test_sets(data: Path, n_spectra: int) -> dict[str, tuple]:
     """Stars of another seed, noise included, all through `prepare_observed`."""
     return {
-        "S/N 100": simulated_test_set(
+        "S/N 100": simulate_test_set(
             data, n_spectra, seed=TEST_SEED, snr=100.0, conditions=CALM
         ),
-        "S/N 10-300": simulated_test_set(data, n_spectra, seed=TEST_SEED + 10),
+        "S/N 10-300": simulate_test_set(data, n_spectra, seed=TEST_SEED + 10),
     }

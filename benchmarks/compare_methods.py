@@ -25,8 +25,8 @@ from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import score_residuals
-from recipes.apogee_starnet_v1.finish import simulated_test_set
-from recipes.apogee_starnet_v1.starnet import apogee_emulator
+from recipes.apogee.held_out import simulate_test_set
+from recipes.apogee.stars import apogee_emulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/methods.ecsv"
 #: Where fits start; the best of the results counts.
@@ -179,7 +179,7 @@ def main() -> None:
     methods = make_methods(options)
     rows = []
     for snr in options.snr:
-        prepared, truth = simulated_test_set(
+        prepared, truth = simulate_test_set(
             options.data, options.n_test, seed=options.seed, snr=snr, conditions=CALM
         )
         rows += judge(run_blocks(methods, prepared), truth, snr)

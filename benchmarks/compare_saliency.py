@@ -24,8 +24,8 @@ from astro_latent.latent import read_windows, window_share
 from astro_latent.models import SpectralModel, load_model
 from astro_latent.plotting import plot_saliency
 from astro_latent.simulation.priors import APOGEE_LABELS
-from recipes.apogee_starnet_v1.finish import simulated_test_set
-from recipes.apogee_starnet_v1.starnet import apogee_emulator
+from recipes.apogee.held_out import simulate_test_set
+from recipes.apogee.stars import apogee_emulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 #: Elements behind the labels that are not one element over hydrogen.
@@ -235,7 +235,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(options.model, device="cpu")
     windows = read_windows(options.data / "apogee/windows/masks.dat", model.grid)
-    prepared, truth = simulated_test_set(
+    prepared, truth = simulate_test_set(
         options.data, options.n_spectra, seed=options.seed, snr=100.0, conditions=CALM
     )
     prepared = replace(prepared, recipe=model.recipe)

@@ -16,11 +16,7 @@ import numpy as np
 
 from astro_latent.simulation.emulators import QuadraticEmulator
 from astro_latent.training.scores import score_residuals
-from recipes.apogee_starnet_v1.starnet import (
-    apogee_emulator,
-    draw_apogee_stars,
-    prepare_observed,
-)
+from recipes.apogee.stars import apogee_emulator, draw_apogee_stars, prepare_observed
 
 START = np.array([4750.0, 2.4, -0.2, 0.1, 4.0])
 STEP = 5e-3  # of the emulator's box, for the derivatives

@@ -6,14 +6,20 @@ pixels, missing stretches and lost chips, the error of the velocity correction, 
 the flux shape that the continuum normalisation has to remove again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from ..preparation.grid import SpectralGrid
+from ..preparation.grid import SpectralGrid, get_grid
+from ..preparation.prepare import prepare_spectra
+from ..preparation.prepared import PreparedSpectra
+from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
+from ..spectra.observation import Observation, SpectrumArrays
+from ..utils.physics import SPEED_OF_LIGHT
 
-__all__ = ["ApogeeConditions", "observe_apogee", "shift_pixels"]
+__all__ = ["ApogeeConditions", "observe_apogee", "prepare_apogee", "shift_pixels"]
 
 # Observed-frame regions where telluric bands (H2O, CO2, CH4) raise the noise.
 _TELLURIC = (
@@ -91,7 +97,7 @@ def _noise_shape(
     """Draw the relative noise level per pixel; its median is about one."""
     wavelength = grid.wavelength
     # Stars move by up to 150 km/s, so the sky falls on different pixels.
-    shift = 1.0 + rng.uniform(-150.0, 150.0, n) / 299_792.458
+    shift = 1.0 + rng.uniform(-150.0, 150.0, n) / SPEED_OF_LIGHT
     lines = np.random.default_rng(4179).uniform(
         wavelength[0], wavelength[-1], conditions.sky_lines
     )
@@ -203,7 +209,7 @@ def observe_apogee(
         lowest, highest = np.log(conditions.snr)
         snr = np.exp(rng.uniform(lowest, highest, n))
     velocity = rng.normal(0.0, conditions.velocity_error, n)
-    pixel = 299_792.458 * 6e-6 * np.log(10.0)  # km/s per pixel of the apStar grid
+    pixel = SPEED_OF_LIGHT * 6e-6 * np.log(10.0)  # km/s per pixel of the apStar grid
     flux = shift_pixels(np.asarray(clean, dtype=np.float32), velocity / pixel)
     if conditions.systematics:
         flux *= 1.0 + _systematics(
@@ -215,3 +221,48 @@ def observe_apogee(
     mask = _bad_pixels(level, grid, conditions, rng)
     shape = _flux_shape(n, grid, conditions.shape, rng)
     return flux * shape, sigma * shape, mask
+
+
+def prepare_apogee(
+    flux: np.ndarray,
+    sigma: np.ndarray,
+    mask: np.ndarray,
+    *,
+    defects: Sequence[tuple[int, int]] = (),
+) -> PreparedSpectra:
+    """Send simulated observations down the road that real spectra take.
+
+    Parameters
+    ----------
+    flux, sigma, mask : ndarray, shape (n_spectra, 7214)
+        From `observe_apogee`, on the grid ``apogee_7214``.
+    defects : sequence of tuple of int, optional
+        First pixel and the one after the last, where the spectra are not to be used.
+
+    Returns
+    -------
+    PreparedSpectra
+        At rest, normalised; pixels of ``defects`` are not valid.
+    """
+    grid = get_grid("apogee_7214")
+    mask = mask.copy()
+    for first, last in defects:
+        mask[:, first:last] = True
+    observation = Observation(
+        medium="vacuum",
+        frame="rest",
+        normalisation="none",
+        resolving_power=grid.resolving_power,
+        radial_velocity=0.0,
+    )
+    spectra = [
+        SpectrumArrays(
+            wavelength=grid.wavelength,
+            flux=row_flux,
+            sigma=row_sigma,
+            mask=row_mask,
+            observation=observation,
+        )
+        for row_flux, row_sigma, row_mask in zip(flux, sigma, mask, strict=True)
+    ]
+    return prepare_spectra(spectra, grid, APOGEE_CHEBYSHEV_RECIPE)

@@ -10,8 +10,16 @@ from scipy.fft import irfft, rfft, rfftfreq
 from torch import Tensor
 
 from ..preparation import get_grid
+from ..utils.physics import SPEED_OF_LIGHT
+from .ingredients import find_ingredient
 
-__all__ = ["NODE_LABELS", "SynthesisEmulator", "broaden", "read_nodes"]
+__all__ = [
+    "ALPHA_ELEMENTS",
+    "NODE_LABELS",
+    "SynthesisEmulator",
+    "broaden",
+    "read_nodes",
+]
 
 _ELEMENTS = (
     "c", "n", "o", "na", "mg", "al", "si", "p", "s", "k", "ca", "ti", "v", "cr", "mn",
@@ -20,6 +28,9 @@ _ELEMENTS = (
 
 #: Labels of the nodes, in their order; the elements are [X/Fe].
 NODE_LABELS = ("teff", "logg", "vmicro", "fe_h", *(f"{x}_fe" for x in _ELEMENTS))
+
+#: Elements that [alpha/Fe] stands for.
+ALPHA_ELEMENTS = ("o", "mg", "si", "s", "ca", "ti")
 
 # Slices of the 8,575-pixel apStar grid that make the 7,214 pixels.
 _CHIPS = ((322, 3242), (3648, 6048), (6412, 8306))
@@ -45,6 +56,7 @@ def read_nodes(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the labels are others, or a pixel was not computed.
     """
+    find_ingredient(path, "synthetic APOGEE spectra at the nodes of a library")
     with np.load(path, allow_pickle=False) as file:
         names = tuple(
             name.lower().replace("vmic", "vmicro") for name in file["label_names"]
@@ -183,7 +195,7 @@ def broaden(flux: np.ndarray, fwhm: np.ndarray) -> np.ndarray:
     ndarray, shape (n_spectra, 7214), float32
         Broadened; at the ends of a chip the spectrum is mirrored.
     """
-    pixel = 299_792.458 * 6e-6 * np.log(10.0)  # km/s
+    pixel = SPEED_OF_LIGHT * 6e-6 * np.log(10.0)  # km/s
     sigma = np.asarray(fwhm, np.float32)[:, None] / (pixel * np.sqrt(8.0 * np.log(2.0)))
     result = np.empty_like(flux, dtype=np.float32)
     for first, last in get_grid("apogee_7214").segments:

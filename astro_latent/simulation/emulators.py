@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .ingredients import find_ingredient
+
 __all__ = ["EmulatedStars", "QuadraticEmulator", "SigmoidEmulator"]
 
 
@@ -54,6 +56,9 @@ class SigmoidEmulator:
         SigmoidEmulator
             The emulator.
         """
+        path = find_ingredient(
+            path, "an emulator of APOGEE spectra, one network a pixel"
+        )
         with np.load(path, allow_pickle=False) as file:
             return cls(
                 weights_in=file["w_array_0"].astype(np.float32),
@@ -143,11 +148,11 @@ class QuadraticEmulator:
         QuadraticEmulator
             The emulator.
         """
-        return cls(
-            coefficients=np.loadtxt(f"{stem}.txt"),
-            baseline=np.loadtxt(f"{stem}_baseline_labels.txt"),
-            scatter=np.loadtxt(f"{stem}_scatter.txt"),
+        parts = (
+            np.loadtxt(find_ingredient(f"{stem}{end}.txt", "a part of a Cannon model"))
+            for end in ("", "_baseline_labels", "_scatter")
         )
+        return cls(*parts)
 
     def flux(self, labels: np.ndarray) -> np.ndarray:
         """Evaluate the emulator.

@@ -19,6 +19,7 @@ from ..models.layers.interpolate import cubic_at
 from ..preparation.grid import SpectralGrid, get_grid
 from ..utils.physics import SPEED_OF_LIGHT
 from .harps_library import HarpsLibrary
+from .ingredients import find_ingredient
 
 __all__ = [
     "HarpsConditions",
@@ -378,7 +379,7 @@ _TELLURIC_STEP = 1.5e-6  # ln wavelength per pixel of the telluric templates
 
 def _log_transmission(path: Path, log_wavelength: np.ndarray) -> np.ndarray:
     """Read ln transmission onto a fine uniform grid in ln air wavelength."""
-    table = fits.getdata(path, 1)
+    table = fits.getdata(find_ingredient(path, "the transmission of the air"), 1)
     vacuum = table["wave"].astype(float)
     # Ciddor (1996): dispersion of standard air; wavenumber in 1/um
     s2 = (1e4 / vacuum) ** 2

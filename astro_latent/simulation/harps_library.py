@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .ingredients import find_ingredient
+from .priors import flattening_weights
+
 __all__ = ["HARPS_LABELS", "HarpsLibrary", "draw_harps_labels"]
 
 #: Labels of the library, in its order.
@@ -29,6 +32,7 @@ class HarpsLibrary:
     """
 
     def __init__(self, path: str | Path, device: str | torch.device = "cpu") -> None:
+        find_ingredient(path, "synthetic HARPS spectra as principal components")
         with np.load(path, allow_pickle=False) as file:
             self.log_start = float(file["log_lambda0"])
             self.log_step = float(file["dlog"])
@@ -151,8 +155,7 @@ def draw_harps_labels(
     ndarray, shape (n_spectra, 7)
         In the order of `HARPS_LABELS`.
     """
-    from .priors import flattening_weights
-
+    find_ingredient(catalogue, "the catalogue of HARPS targets")
     stars = np.genfromtxt(
         catalogue, delimiter=",", comments="#", usecols=(5, 6, 7), invalid_raise=False
     )

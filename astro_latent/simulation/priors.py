@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .ingredients import find_ingredient
+
 __all__ = ["APOGEE_LABELS", "draw_apogee_labels", "flattening_weights"]
 
 #: Labels of the APOGEE emulator, in its order.
@@ -43,6 +45,7 @@ def flattening_weights(
 
 
 def _draw_giants(n: int, table: Path, rng: np.random.Generator) -> np.ndarray:
+    find_ingredient(table, "labels of real giants, SDSS DR17")
     stars = np.load(table, allow_pickle=False).astype(float)
     low = np.array([_SAFE["teff"][0], 1.24, -0.9, -0.24])
     high = np.array([5400.0, 3.9, 0.387, 0.426])

@@ -1,25 +1,25 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Make the sample archive: simulated spectra in the formats of the real surveys.
 
-Run as ``python -m astro_latent.simulation.sample --data FOLDER --output FOLDER``.
-Every star is invented; the index says so and holds the true labels.
+Run as ``python -m astro_latent.simulation.sample`` with the paths of an emulator, of a
+library and of telluric templates. Every star is invented; the index says so and holds
+the true labels.
 """
 
 import argparse
 import gzip
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from recipes.apogee_starnet_v1.starnet import apogee_emulator
-
 from ..preparation.grid import APOGEE_CHIPS, get_grid
 from ..spectra.examples import write_example
 from .apogee import ApogeeConditions, observe_apogee
-from .harps import HarpsConditions, open_simulator
+from .emulators import SigmoidEmulator
+from .harps import HarpsConditions, HarpsSimulator
+from .harps_library import HarpsLibrary
 
 __all__ = ["make_sample"]
 
@@ -51,14 +51,14 @@ _HARPS = (
 
 
 def _apogee_file(
-    star: tuple, data: Path, folder: Path, rng: np.random.Generator
+    star: tuple, emulator: SigmoidEmulator, folder: Path, rng: np.random.Generator
 ) -> Path:
     name, *labels, snr, special = star
     grid = get_grid("apogee_7214")
     calm = ApogeeConditions(missing_probability=0.0, lost_chip_probability=0.0)
     known = np.isfinite(labels).all()
     clean = (
-        apogee_emulator(data).flux(np.array([labels]))
+        emulator.flux(np.array([labels]))
         if known
         else np.ones((1, grid.n_pixels), np.float32)
     )
@@ -85,7 +85,7 @@ def _apogee_file(
 
 
 def _harps_file(
-    star: tuple, simulator: Any, folder: Path, rng: np.random.Generator
+    star: tuple, simulator: HarpsSimulator, folder: Path, rng: np.random.Generator
 ) -> Path:
     name, *labels = star[:8]
     velocity, vsini, vmacro, berv, snr = star[8:]
@@ -122,15 +122,23 @@ def _dec(name: str) -> float:
     return -5.0 * (ord(name[-1]) - ord("A"))
 
 
-def make_sample(data: str | Path, output: str | Path, *, seed: int = 11) -> Table:
+def make_sample(
+    emulator: SigmoidEmulator,
+    simulator: HarpsSimulator,
+    output: str | Path,
+    *,
+    seed: int = 11,
+) -> Table:
     """Write the sample spectra and their index.
 
     Parameters
     ----------
-    data : path
-        Folder with the training ingredients.
+    emulator : SigmoidEmulator
+        Of APOGEE spectra.
+    simulator : HarpsSimulator
+        Of HARPS spectra.
     output : path
-        Where to write.
+        Folder to write to.
     seed : int, optional
         Seed of the noise.
 
@@ -139,16 +147,15 @@ def make_sample(data: str | Path, output: str | Path, *, seed: int = 11) -> Tabl
     `~astropy.table.Table`
         The index.
     """
-    data, folder = Path(data), Path(output)
+    folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     rows: list[tuple] = []
     star: tuple
     for star in _APOGEE:
-        path = _apogee_file(star, data, folder, rng)
+        path = _apogee_file(star, emulator, folder, rng)
         name, teff, logg, fe_h, *_, snr, special = star
         rows.append((path.name, name, "apogee", snr, teff, logg, fe_h, 0.0, special))
-    simulator = open_simulator(data)
     for star in _HARPS:
         path = _harps_file(star, simulator, folder, rng)
         rows.append((path.name, star[0], "harps", star[12], *star[1:4], star[8], ""))
@@ -182,10 +189,19 @@ def make_sample(data: str | Path, output: str | Path, *, seed: int = 11) -> Tabl
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    options = parser.parse_args()
-    make_sample(options.data, options.output)
+    for name, what in (
+        ("emulator", "NN_normalized_spectra.npz of the APOGEE emulator"),
+        ("library", "principal components of the synthetic HARPS library"),
+        ("tellurics", "folder with H2O.fits and O2.fits"),
+        ("output", "folder to write to"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
+    given = parser.parse_args()
+    make_sample(
+        SigmoidEmulator.read(given.emulator),
+        HarpsSimulator(HarpsLibrary(given.library), given.tellurics),
+        given.output,
+    )
 
 
 if __name__ == "__main__":

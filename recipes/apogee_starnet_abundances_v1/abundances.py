@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from astro_latent.simulation.apogee_synthesis import (
+    ALPHA_ELEMENTS,
     NODE_LABELS,
     SynthesisEmulator,
     broaden,
     read_nodes,
 )
-from recipes.apogee_starnet_v1.starnet import apogee_emulator, draw_apogee_stars
+from recipes.apogee.stars import apogee_emulator, draw_apogee_stars
 
 __all__ = [
     "ABUNDANCE_LABELS",
-    "ALPHA_ELEMENTS",
     "DRAWN_RANGES",
     "AbundanceStars",
     "abundance_labels",
@@ -39,8 +39,6 @@ ABUNDANCE_LABELS = tuple(
     name.replace("_fe", "_h") if name != "fe_h" else name for name in NODE_LABELS
 )
 
-#: Elements that [alpha/Fe] stands for.
-ALPHA_ELEMENTS = ("o", "mg", "si", "s", "ca", "ti")
 
 #: Limits of the uniform distribution of each [X/Fe]; the nodes cover them at every
 #: [Fe/H] of the emulator.

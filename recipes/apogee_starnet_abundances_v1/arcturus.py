@@ -8,9 +8,9 @@ import numpy as np
 
 from astro_latent.models import SpectralModel
 from astro_latent.preparation import prepare_spectra
+from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS
 from astro_latent.spectra.observation import Observation, SpectrumArrays
 from astro_latent.training.calibration import statistical_error
-from recipes.apogee_starnet_abundances_v1.abundances import ALPHA_ELEMENTS
 
 __all__ = ["ARCTURUS", "judge_arcturus", "read_arcturus"]
 

@@ -8,38 +8,40 @@ import numpy as np
 
 from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.architectures.starnet import StarNet
+from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.simulation.apogee_synthesis import SynthesisEmulator
 from astro_latent.training.calibration import calibrate_errors
-from astro_latent.training.domain import describe_domain
+from astro_latent.training.domain import collect_features, describe_domain
+from astro_latent.training.outputs import describe_outputs, keep_outputs
+from recipes.apogee.label_scale import measure_label_scale
+from recipes.apogee.stars import CALM, preparation_recipe, training_conditions
+from recipes.apogee.training import TrainedStarNet
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     clean_spectra,
     draw_abundance_stars,
     synthesis_emulator,
 )
-from recipes.apogee_starnet_abundances_v1.abundances_scores import (
-    abundance_skill,
+from recipes.apogee_starnet_abundances_v1.arcturus import judge_arcturus
+from recipes.apogee_starnet_abundances_v1.scores import (
     evaluate_abundances,
+    measure_skill,
     observe_stars,
 )
-from recipes.apogee_starnet_abundances_v1.arcturus import judge_arcturus
-from recipes.apogee_starnet_v1.finish import CALM, _features, _outputs, starnet_recipe
-from recipes.apogee_starnet_v1.label_scale import label_scale
-from recipes.apogee_starnet_v1.starnet import TrainedStarNet, training_conditions
 
-__all__ = ["finish_abundances", "keep_outputs", "labels_with_skill"]
+__all__ = ["choose_labels", "finish_abundances"]
 
 #: Least skill over scaled solar, in giants or in dwarfs, of an element that is kept.
 LEAST_SKILL = 0.2
 
 
-def labels_with_skill(skill: dict[str, dict[str, Any]]) -> list[str]:
+def choose_labels(skill: dict[str, dict[str, Any]]) -> list[str]:
     """Name the labels that a network can tell.
 
     Parameters
     ----------
     skill : dict
-        From `~recipes.apogee_starnet_abundances_v1.abundances_scores.abundance_skill`.
+        From `~recipes.apogee_starnet_abundances_v1.scores.measure_skill`.
 
     Returns
     -------
@@ -49,8 +51,8 @@ def labels_with_skill(skill: dict[str, dict[str, Any]]) -> list[str]:
 
     Examples
     --------
-    >>> from recipes.apogee_starnet_abundances_v1.finish import labels_with_skill
-    >>> labels_with_skill(
+    >>> from recipes.apogee_starnet_abundances_v1.finish import choose_labels
+    >>> choose_labels(
     ...     {
     ...         "giants": {"skill": {"c_h": 0.8, "p_h": 0.1}},
     ...         "dwarfs": {"skill": {"c_h": 0.1, "p_h": 0.0}},
@@ -66,31 +68,14 @@ def labels_with_skill(skill: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-def keep_outputs(trained: TrainedStarNet, columns: list[int]) -> TrainedStarNet:
-    """Leave outputs away.
-
-    Parameters
-    ----------
-    trained : TrainedStarNet
-        A network with a predicted variance.
-    columns : list of int
-        Outputs to keep.
-
-    Returns
-    -------
-    TrainedStarNet
-        The same network with fewer outputs.
-    """
-    state = dict(trained.model.state_dict())
-    for layer in ("output", "log_variance"):
-        for part in ("weight", "bias"):
-            state[f"{layer}.{part}"] = state[f"{layer}.{part}"][columns]
-    model = StarNet(
+def _keep(trained: TrainedStarNet, columns: list[int]) -> TrainedStarNet:
+    """Leave outputs away."""
+    smaller = StarNet(
         n_pixels=trained.model.n_pixels, n_labels=len(columns), heteroscedastic=True
     )
-    model.load_state_dict(state)
+    model = keep_outputs(trained.model, smaller, columns)
     return TrainedStarNet(
-        model.eval(), trained.offset[columns], trained.scale[columns], trained.step
+        model, trained.offset[columns], trained.scale[columns], trained.step
     )
 
 
@@ -110,22 +95,56 @@ def _config(
         "architecture": "starnet",
         "arguments": {**recipe["arguments"], "n_labels": len(kept)},
         "grid": {"name": "apogee_7214"},
-        "recipe": starnet_recipe(),
-        "outputs": _outputs(
-            {"labels": kept}, trained.offset, trained.scale, box.tolist()
-        ),
+        "recipe": preparation_recipe(),
+        "outputs": describe_outputs(kept, trained.offset, trained.scale, box),
     }
 
 
-def _skill(
+def _save(
+    where: Path, network: TrainedStarNet, config: dict[str, Any], **domain: np.ndarray
+) -> SpectralModel:
+    save_weights(
+        where, network.model, config, dtype="float16", overwrite=True, **domain
+    )
+    return load_model(where, device="cpu")
+
+
+def _measure_skill(
     model: SpectralModel, data: Path, synthesis: SynthesisEmulator, n_spectra: int
 ) -> dict[str, Any]:
-    """Skill on stars of their own, on which alone the outputs are chosen."""
+    """Measure skill on stars of their own, on which alone the outputs are chosen."""
     stars = draw_abundance_stars(data, n_spectra, seed=700_000)
     clean = clean_spectra(stars, data, synthesis=synthesis)
     prepared = observe_stars(clean, model, seed=700_001, snr=100.0, conditions=CALM)
     values = model.predict(prepared, flux_errors=False).values
-    return abundance_skill(values, stars.labels)
+    return measure_skill(values, stars.labels)
+
+
+def _calibrate(
+    model: SpectralModel,
+    data: Path,
+    synthesis: SynthesisEmulator,
+    n_spectra: int,
+    conditions: ApogeeConditions,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+    """Fit errors and domain to held-out stars: two sections and the domain's arrays."""
+    columns = [ABUNDANCE_LABELS.index(output.name) for output in model.outputs]
+    stars = draw_abundance_stars(data, n_spectra, seed=800_000)
+    clean = clean_spectra(stars, data, synthesis=synthesis)
+    held_out = observe_stars(clean, model, seed=800_001, conditions=conditions)
+    result = model.predict(held_out)
+    residual = result.values - stars.labels[:, columns]
+    factor, floor = calibrate_errors(residual, result.error)
+    mean, whitening, limit = describe_domain(collect_features(model, held_out))
+    systematic, _ = measure_label_scale(model, data)
+    calibration = {
+        "scale": factor.tolist(),
+        "floor": floor.tolist(),
+        "systematic": systematic.tolist(),
+    }
+    section = {"snr": [10.0, 300.0], "feature_limit": limit}
+    arrays = {"domain_mean": mean, "domain_whitening": whitening}
+    return calibration, section, arrays
 
 
 def finish_abundances(
@@ -153,60 +172,34 @@ def finish_abundances(
         The folder of weights.
     """
     data, draft = Path(data), Path(work, "draft")
-    sizes = {
-        "choose": 2000,
-        "calibrate": 1500,
-        "judge": 1500,
-        **recipe.get("judge", {}),
-    }
+    sizes = {"choose": 2000, "calibrate": 1500, "judge": 1500} | recipe.get("judge", {})
     synthesis = synthesis_emulator(data)
     labels = draw_abundance_stars(data, 4000, seed=recipe["seed"]).labels
     box = np.quantile(labels, [0.0, 1.0], axis=0).T
 
-    def save(
-        where: Path, network: TrainedStarNet, config: dict[str, Any], **domain: Any
-    ) -> SpectralModel:
-        save_weights(
-            where, network.model, config, dtype="float16", overwrite=True, **domain
-        )
-        return load_model(where, device="cpu")
-
     everything = _config(recipe, trained, list(ABUNDANCE_LABELS), box)
-    chosen = _skill(save(draft, trained, everything), data, synthesis, sizes["choose"])
-    kept = labels_with_skill(chosen)
+    loaded = _save(draft, trained, everything)
+    skill = _measure_skill(loaded, data, synthesis, sizes["choose"])
+    kept = choose_labels(skill)
     columns = [ABUNDANCE_LABELS.index(name) for name in kept]
-    network = keep_outputs(trained, columns)
+    network = _keep(trained, columns)
     config = _config(recipe, network, kept, box[columns])
-    loaded = save(draft, network, config)
+    loaded = _save(draft, network, config)
 
     # All that real spectra may have: the errors must allow for it.
     conditions = training_conditions(recipe, recipe["fit"]["n_steps"])
-    stars = draw_abundance_stars(data, sizes["calibrate"], seed=800_000)
-    clean = clean_spectra(stars, data, synthesis=synthesis)
-    held_out = observe_stars(clean, loaded, seed=800_001, conditions=conditions)
-    result = loaded.predict(held_out)
-    factor, floor = calibrate_errors(
-        result.values - stars.labels[:, columns], result.error
+    config["calibration"], config["domain"], domain = _calibrate(
+        loaded, data, synthesis, sizes["calibrate"], conditions
     )
-    mean, whitening, limit = describe_domain(_features(loaded, held_out))
-    systematic, _ = label_scale(loaded, data)
-    config["calibration"] = {
-        "scale": factor.tolist(),
-        "floor": floor.tolist(),
-        "systematic": systematic.tolist(),
-    }
-    config["domain"] = {"snr": [10.0, 300.0], "feature_limit": limit}
-    domain = {"domain_mean": mean, "domain_whitening": whitening}
-
-    final = save(draft, network, config, **domain)
+    final = _save(draft, network, config, **domain)
     config["evaluation"] = {
-        "choice_of_outputs_snr_100": {**chosen, "seed": 700_000},
+        "choice_of_outputs_snr_100": {**skill, "seed": 700_000},
         **evaluate_abundances(
             final, data, synthesis=synthesis, conditions=conditions,
             n_spectra=sizes["judge"],
         ),
-        "other_models_snr_100": label_scale(final, data, seed=910_003)[1],
+        "other_models_snr_100": measure_label_scale(final, data, seed=910_003)[1],
         "arcturus": judge_arcturus(final, data / "apogee/atlases/arct.20190830.txt"),
     }  # fmt: skip
-    save(Path(output), network, config, **domain)
+    _save(Path(output), network, config, **domain)
     return Path(output)

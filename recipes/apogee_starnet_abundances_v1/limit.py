@@ -7,6 +7,7 @@ import numpy as np
 
 from astro_latent.simulation.apogee_synthesis import NODE_LABELS, SynthesisEmulator
 from astro_latent.training.scores import bound_covariance
+from recipes.apogee.stars import DEFECTS
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     AbundanceStars,
@@ -14,9 +15,8 @@ from recipes.apogee_starnet_abundances_v1.abundances import (
     clean_spectra,
     reference_pattern,
 )
-from recipes.apogee_starnet_v1.starnet import DEFECTS
 
-__all__ = ["information_limit"]
+__all__ = ["bound_labels"]
 
 # T_eff, log g, v_micro, [Fe/H], each [X/Fe], the emulator's own [alpha/Fe], v_macro.
 _STEPS = np.array([50.0, 0.1, 0.1, 0.05, *[0.1] * 18, 0.05, 1.0])
@@ -37,7 +37,7 @@ def _stars_about(point: tuple[float, float, float]) -> AbundanceStars:
     return AbundanceStars(base, nodes, reference_pattern(base), abundance_labels(nodes))
 
 
-def information_limit(
+def bound_labels(
     point: tuple[float, float, float],
     data: str | Path,
     *,

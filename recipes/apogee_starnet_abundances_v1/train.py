@@ -11,13 +11,9 @@ from typing import Any
 from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.training.linear_start import linear_start
 from astro_latent.training.start import share_layers
+from recipes.apogee.stars import training_conditions
+from recipes.apogee.training import TrainedStarNet, starnet_batches, train_starnet
 from recipes.apogee_starnet_abundances_v1.abundances import make_abundance_bank
-from recipes.apogee_starnet_v1.starnet import (
-    TrainedStarNet,
-    starnet_batches,
-    train_starnet,
-    training_conditions,
-)
 
 __all__ = ["train_abundances"]
 
@@ -30,13 +26,13 @@ def train_abundances(
     Parameters
     ----------
     recipe : dict
-        See ``recipes/apogee_starnet_abundances_v1.toml``.
+        See ``recipes/apogee_starnet_abundances_v1/recipe.toml``.
     data : path
         Folder with the training ingredients.
     work : path
         Folder for the bank and the checkpoints.
     **options
-        Of `~recipes.apogee_starnet_v1.starnet.train_starnet`.
+        Of `~recipes.apogee.training.train_starnet`.
 
     Returns
     -------

@@ -6,145 +6,48 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.domain import FluxBasis
-from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
-from astro_latent.preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
 from astro_latent.simulation.apogee import ApogeeConditions
-from astro_latent.tables.columns import LABELS
 from astro_latent.training.calibration import (
     calibrate_errors,
     fit_growth_with_missing,
     scale_flux_errors,
 )
 from astro_latent.training.domain import collect_features, describe_domain
-from recipes.apogee_starnet_v1.held_out import (
+from astro_latent.training.outputs import describe_outputs, label_ranges
+from recipes.apogee.held_out import drop_pixels, observe_twice, simulate_test_set
+from recipes.apogee.label_scale import measure_label_scale
+from recipes.apogee.stars import (
     CALM,
-    drop_pixels,
-    repeated_observations,
-    simulated_test_set,
+    draw_apogee_stars,
+    preparation_recipe,
+    training_conditions,
     with_recipe,
 )
-from recipes.apogee_starnet_v1.label_scale import label_scale
-from recipes.apogee_starnet_v1.starnet import (
-    DEFECTS,
-    TrainedStarNet,
-    apogee_emulator,
-    draw_apogee_stars,
-    prepare_observed,
-    training_conditions,
-)
-from recipes.apogee_starnet_v1.starnet_scores import evaluate_starnet
-from recipes.apogee_starnet_v1.strangers import BRACKETT
+from recipes.apogee.training import TrainedStarNet
+from recipes.apogee_starnet_v1.out_of_domain import describe_single_stars
+from recipes.apogee_starnet_v1.scores import evaluate_starnet
 
-__all__ = [
-    "CALM",
-    "evaluate_starnet",
-    "finish_starnet",
-    "flux_basis",
-    "simulated_test_set",
-    "starnet_recipe",
-]
-
-_features = collect_features  # the name under which other trainings know it
-
-
-def starnet_recipe() -> dict[str, Any]:
-    """Return the preparation recipe of the bundled APOGEE weights.
-
-    Returns
-    -------
-    dict
-        The Chebyshev recipe, with the pixels masked where the emulator is at fault.
-    """
-    record = APOGEE_CHEBYSHEV_RECIPE.to_dict()
-    record["steps"].append(
-        {"step": "mask_pixels", "ranges": [list(d) for d in DEFECTS]}
-    )
-    return record
-
-
-def flux_basis(
-    data: str | Path, *, n_components: int = 8, n_spectra: int = 4000, seed: int = 4242
-) -> FluxBasis:
-    """Describe the clean prepared spectra of single stars by a few components.
-
-    Parameters
-    ----------
-    data : path
-        Folder with the training ingredients.
-    n_components : int, optional
-        More would describe a second star as well.
-    n_spectra : int, optional
-        Spectra that they are the principal components of.
-    seed : int, optional
-        Seed of the stars.
-
-    Returns
-    -------
-    FluxBasis
-        With the Brackett lines as the emission to look for.
-    """
-    flux = apogee_emulator(data).flux(draw_apogee_stars(data, n_spectra, seed=seed))
-    prepared = prepare_observed(
-        flux, np.full_like(flux, 0.01), np.zeros(flux.shape, dtype=bool)
-    )
-    clean = np.where(prepared.valid, prepared.flux, 1.0)
-    pca = PCA(n_components, random_state=0, svd_solver="randomized").fit(clean)
-    spread = np.sqrt(pca.explained_variance_)
-    ratio = get_grid("apogee_7214").wavelength / BRACKETT[:, None]
-    velocity = 299_792.458 * (ratio - 1.0)
-    fading = 0.85 ** np.arange(len(BRACKETT))
-    emission = fading @ np.exp(-0.5 * (velocity / 100.0) ** 2)
-    return FluxBasis(pca.mean_, pca.components_, spread, emission)
-
-
-def _outputs(
-    recipe: dict[str, Any], offset: np.ndarray, scale: np.ndarray, box: list
-) -> list:
-    return [
-        {
-            "name": name,
-            "unit": LABELS[name].unit,
-            "ucd": LABELS[name].ucd,
-            "description": LABELS[name].description,
-            "scale": float(scale[k]),
-            "offset": float(offset[k]),
-            # v_macro absorbs what the line-spread function does: no star is outside
-            **({"domain": box[k]} if name != "vmacro" else {}),
-            **({"max_error": recipe["max_error"][k]} if "max_error" in recipe else {}),
-        }
-        for k, name in enumerate(recipe["labels"])
-    ]
-
-
-def _label_box(data: str | Path, seed: int) -> list[list[float]]:
-    """Range of the training labels, and a fiftieth more at either end."""
-    labels = draw_apogee_stars(data, 4000, seed=seed)
-    low, high = labels.min(axis=0), labels.max(axis=0)
-    margin = 0.02 * (high - low)
-    return [
-        [float(a), float(b)] for a, b in zip(low - margin, high + margin, strict=True)
-    ]
+__all__ = ["finish_starnet"]
 
 
 def _calibrate(model: SpectralModel, data: str | Path) -> dict[str, list[float]]:
     """Fit the statistical errors to held-out stars, and the flux part to repeats."""
-    held_out, truth = simulated_test_set(
+    held_out, truth = simulate_test_set(
         data, 4000, seed=800_000, conditions=ApogeeConditions()
     )
     result = model.predict(with_recipe(held_out, model), flux_errors=False)
     scale, floor = calibrate_errors(result.values - truth, result.error)
     first, second = (
         model.predict(with_recipe(prepared, model))
-        for prepared in repeated_observations(data, 500, seed=820_000)
+        for prepared in observe_twice(data, 500, seed=820_000)
     )
     errors = first.error_flux, second.error_flux
     flux_scale = scale_flux_errors(first.values, second.values, errors)
-    systematic, _ = label_scale(model, data)
+    systematic, _ = measure_label_scale(model, data)
     missing = _growth(model, data, np.array([scale, floor]))
     return {
         "scale": scale.tolist(),
@@ -160,7 +63,7 @@ def _growth(
 ) -> np.ndarray:
     """Fit how errors grow with missing stretches, none to half of the pixels."""
     rng = np.random.default_rng(830_000)
-    prepared, truth = simulated_test_set(data, 1000, seed=830_000, conditions=CALM)
+    prepared, truth = simulate_test_set(data, 1000, seed=830_000, conditions=CALM)
     share = rng.uniform(0.0, 0.5, len(prepared))
     valid = np.concatenate(
         [
@@ -186,7 +89,7 @@ def _limits(
         collect_features(model, held_out), false_alarms=0.015
     )
     # Residuals as wide as lines widen the scatter that these are measured in.
-    plain, _ = simulated_test_set(
+    plain, _ = simulate_test_set(
         data, 4000, seed=815_000, conditions=ApogeeConditions()
     )
     second, emission = basis.search(plain.flux, plain.valid, plain.variance)
@@ -215,7 +118,7 @@ def finish_starnet(
     recipe : dict
         The training recipe, with the texts of the card.
     trained : TrainedStarNet
-        From `~recipes.apogee_starnet_v1.starnet.train_starnet`.
+        From `~recipes.apogee.training.train_starnet`.
     data, work, output : path
         Training ingredients, scratch space, and the folder of weights to write.
     n_spectra : int, optional
@@ -226,14 +129,17 @@ def finish_starnet(
     Path
         The folder of weights.
     """
+    domain = label_ranges(draw_apogee_stars(data, 4000, seed=recipe["seed"]))
+    # v_macro absorbs what the line-spread function does: no star is outside
+    domain[recipe["labels"].index("vmacro")] = np.nan
     config = {
         **recipe["card_texts"],
         "architecture": "starnet",
         "arguments": recipe["arguments"],
         "grid": {"name": "apogee_7214"},
-        "recipe": starnet_recipe(),
-        "outputs": _outputs(
-            recipe, trained.offset, trained.scale, _label_box(data, recipe["seed"])
+        "recipe": preparation_recipe(),
+        "outputs": describe_outputs(
+            recipe["labels"], trained.offset, trained.scale, domain
         ),
     }
     draft = save_weights(
@@ -243,14 +149,14 @@ def finish_starnet(
     config["calibration"] = _calibrate(loaded, data)
     # All that real spectra may have: a domain must not end where the emulator does.
     conditions = training_conditions(recipe, recipe["fit"]["n_steps"])
-    held_out, _ = simulated_test_set(data, 4000, seed=810_000, conditions=conditions)
-    basis = flux_basis(data)
+    held_out, _ = simulate_test_set(data, 4000, seed=810_000, conditions=conditions)
+    basis = describe_single_stars(data)
     config["domain"], mean, whitening = _limits(loaded, basis, data, held_out)
 
     def save(where: Path) -> Path:
         return save_weights(
             where, trained.model, config, dtype="float16", domain_mean=mean,
-            domain_whitening=whitening, flux_basis=basis, overwrite=True,
+            domain_whitening=whitening, describe_single_stars=basis, overwrite=True,
         )  # fmt: skip
 
     calibrated = load_model(save(Path(work, "draft")), device="cpu")

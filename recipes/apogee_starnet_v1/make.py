@@ -3,7 +3,8 @@
 
 from typing import Any
 
-from recipes.apogee_starnet_v1 import finish, starnet
+from recipes.apogee import training
+from recipes.apogee_starnet_v1 import finish
 from recipes.options import Options
 
 __all__ = ["make"]
@@ -24,7 +25,7 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     bool
         Whether the weights are written.
     """
-    trained = starnet.train_starnet(recipe, **options.training())
+    trained = training.train_starnet(recipe, **options.training())
     if trained.step < recipe["fit"]["n_steps"]:
         return False
     finish.finish_starnet(

@@ -104,7 +104,7 @@ def train_autoencoder(
     Parameters
     ----------
     recipe : dict
-        See ``recipes/harps_dae128_v1.toml``.
+        See ``recipes/harps_dae128_v1/recipe.toml``.
     data : path
         Folder with the training ingredients.
     work : path

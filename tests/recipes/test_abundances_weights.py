@@ -7,20 +7,20 @@ import torch
 
 from astro_latent.models import load_model
 from astro_latent.tables.columns import LABELS
+from recipes.apogee.stars import CALM
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
     clean_spectra,
     draw_abundance_stars,
     synthesis_emulator,
 )
-from recipes.apogee_starnet_abundances_v1.abundances_scores import (
-    INFORMATION_LIMIT,
-    observe_stars,
-    point_stars,
-)
 from recipes.apogee_starnet_abundances_v1.arcturus import judge_arcturus
-from recipes.apogee_starnet_abundances_v1.finish import labels_with_skill
-from recipes.apogee_starnet_v1.finish import CALM
+from recipes.apogee_starnet_abundances_v1.finish import choose_labels
+from recipes.apogee_starnet_abundances_v1.scores import (
+    INFORMATION_LIMIT,
+    make_stars_at,
+    observe_stars,
+)
 
 NAME = "apogee_starnet_abundances_v1"
 
@@ -34,7 +34,7 @@ def test_outputs_are_those_that_were_chosen_on_synthetic_stars(model):
     names = [output.name for output in model.outputs]
     choice = dict(model.config.evaluation["choice_of_outputs_snr_100"])
     choice.pop("seed")
-    assert names == labels_with_skill(choice)
+    assert names == choose_labels(choice)
     left_out = set(ABUNDANCE_LABELS) - set(names)
     sentence = model.config.card["limitations"].rsplit("Left out", 1)[1]
     assert all(name in sentence for name in left_out)
@@ -92,7 +92,7 @@ def test_arcturus_comes_out_as_the_card_says(model, real_data):
 
 
 def test_the_ratios_to_the_information_limit_are_found_on_other_stars(model, real_data):
-    stars = point_stars("giant_4800", 150, seed=123_458)
+    stars = make_stars_at("giant_4800", 150, seed=123_458)
     clean = clean_spectra(stars, real_data, synthesis=synthesis_emulator(real_data))
     prepared = observe_stars(clean, model, seed=123_459, snr=100.0, conditions=CALM)
     values = model.predict(prepared, flux_errors=False).values

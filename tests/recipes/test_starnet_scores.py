@@ -10,28 +10,27 @@ from astro_latent.models import load_model
 from astro_latent.preparation import get_grid
 from astro_latent.training.calibration import fit_growth_with_missing, statistical_error
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
-from recipes.apogee_starnet_v1 import starnet_scores
-from recipes.apogee_starnet_v1.held_out import (
-    CALM,
-    bovy_giants,
+from recipes.apogee.held_out import (
     drop_pixels,
-    repeated_observations,
-    simulated_test_set,
-    with_recipe,
+    observe_bovy_giants,
+    observe_twice,
+    simulate_test_set,
 )
-from recipes.apogee_starnet_v1.label_scale import (
-    catalogue_scales,
-    label_scale,
-    other_model,
-    true_labels,
+from recipes.apogee.label_scale import (
+    compare_catalogues,
+    measure_label_scale,
+    observe_other_model,
+    state_labels,
 )
-from recipes.apogee_starnet_v1.starnet_scores import refused
-from recipes.apogee_starnet_v1.strangers import (
+from recipes.apogee.stars import CALM, with_recipe
+from recipes.apogee_starnet_v1 import scores as starnet_scores
+from recipes.apogee_starnet_v1.out_of_domain import (
     BRACKETT,
-    STRANGERS,
+    KINDS,
     shift_chips,
-    strange_spectra,
+    simulate_out_of_domain,
 )
+from recipes.apogee_starnet_v1.scores import find_refused
 
 
 @pytest.fixture(scope="module")
@@ -74,24 +73,24 @@ def test_brackett_lines_are_those_of_hydrogen():
     assert BRACKETT[3] == pytest.approx(15_884.9, abs=0.6)
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_strangers_are_flagged(real_data, model, kind):
-    prepared = strange_spectra(kind, real_data, 24, seed=5)
+    prepared = simulate_out_of_domain(kind, real_data, 24, seed=5)
     result = model.predict(with_recipe(prepared, model), flux_errors=False)
-    assert refused(result).mean() > 0.75
+    assert find_refused(result).mean() > 0.75
     on_card = model.config.evaluation["flagged"][kind]["any"]
-    assert abs(refused(result).mean() - on_card) < 0.2
+    assert abs(find_refused(result).mean() - on_card) < 0.2
 
 
 def test_in_domain_spectra_are_not(real_data, model):
-    prepared, _ = simulated_test_set(real_data, 200, seed=31)
+    prepared, _ = simulate_test_set(real_data, 200, seed=31)
     result = model.predict(with_recipe(prepared, model), flux_errors=False)
-    assert refused(result).mean() < 0.09
+    assert find_refused(result).mean() < 0.09
     assert model.config.evaluation["false_alarms"]["any"] <= 0.05
 
 
 def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
-    prepared, truth = simulated_test_set(
+    prepared, truth = simulate_test_set(
         real_data, 100, seed=32, snr=100.0, conditions=CALM
     )
     result = model.predict(with_recipe(prepared, model))
@@ -112,7 +111,7 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
 
 
 def test_total_errors_cover_an_independent_model(real_data, model):
-    prepared, truth = bovy_giants(real_data, 80, seed=33)
+    prepared, truth = observe_bovy_giants(real_data, 80, seed=33)
     result = model.predict(with_recipe(prepared, model))
     residual = result.values[:, :4] - truth
     shares = coverage(residual, result.error[:, :4])
@@ -125,7 +124,7 @@ def test_total_errors_cover_an_independent_model(real_data, model):
 def test_emulated_repeats_scatter_as_their_errors_say(real_data, model):
     first, second = (
         model.predict(with_recipe(prepared, model))
-        for prepared in repeated_observations(real_data, 50, seed=34)
+        for prepared in observe_twice(real_data, 50, seed=34)
     )
     errors = first.error_flux, second.error_flux
     scores = score_repeats(first.values, second.values, errors)
@@ -133,7 +132,7 @@ def test_emulated_repeats_scatter_as_their_errors_say(real_data, model):
 
 
 def test_lost_pixels_are_lost_and_no_others(real_data, rng):
-    prepared, _ = simulated_test_set(real_data, 3, seed=35, conditions=CALM)
+    prepared, _ = simulate_test_set(real_data, 3, seed=35, conditions=CALM)
     half = drop_pixels(prepared, 0.5, rng=rng)
     assert not np.any(half.valid & ~prepared.valid)
     lost = 1.0 - half.valid.sum(axis=1) / prepared.valid.sum(axis=1)
@@ -141,17 +140,17 @@ def test_lost_pixels_are_lost_and_no_others(real_data, rng):
 
 
 def test_other_models_are_read_inside_their_range(real_data):
-    prepared, labels = other_model("data_driven_dwarfs", real_data, 8, seed=36)
+    prepared, labels = observe_other_model("data_driven_dwarfs", real_data, 8, seed=36)
     assert prepared.usable.all()
     assert np.all(labels[:, 1] > 3.8)
-    _, theory = other_model("kurucz_giants", real_data, 8, seed=36)
+    _, theory = observe_other_model("kurucz_giants", real_data, 8, seed=36)
     assert np.isnan(theory[:, 4]).all()
 
 
 def test_theory_is_scaled_solar_plus_alpha_and_real_stars_are_not():
     stars = np.array([[4800.0, 2.5, -0.5, 0.2, np.nan], [5500.0, 4.5, 0.1, 0.0, 5.0]])
     names = ["logg", "fe_h", "alpha_fe", "si_h", "c_h", "vmicro"]
-    theory, real = true_labels(stars, names)
+    theory, real = state_labels(stars, names)
     np.testing.assert_allclose(theory, [2.5, -0.5, 0.2, -0.3, -0.5, np.nan])
     np.testing.assert_allclose(real, [4.5, 0.1, 0.0, np.nan, np.nan, np.nan])
 
@@ -159,7 +158,7 @@ def test_theory_is_scaled_solar_plus_alpha_and_real_stars_are_not():
 @pytest.mark.parametrize("name", ["apogee_starnet_v1", "apogee_starnet_abundances_v1"])
 def test_the_systematic_part_is_found_on_other_stars(real_data, name):
     other = load_model(name, device="cpu")
-    systematic, _ = label_scale(other, real_data, n_spectra=60, seed=37)
+    systematic, _ = measure_label_scale(other, real_data, n_spectra=60, seed=37)
     stated = other.config.calibration["systematic"]
     labels = [output.name for output in other.outputs]
     for label, found, told in zip(labels, systematic, stated, strict=True):
@@ -171,7 +170,7 @@ def test_the_systematic_part_is_found_on_other_stars(real_data, name):
 
 
 def test_releases_of_one_survey_disagree_as_published(real_data):
-    report = catalogue_scales(real_data)
+    report = compare_catalogues(real_data)
     shift = report["later_fit_minus_dr12"]["teff"]
     # DR12 is calibrated by +91.5 K at 4500 K; later fits are about 60 K below it
     assert shift["bias"] == pytest.approx(-61.0, abs=3.0)

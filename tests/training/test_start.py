@@ -13,7 +13,7 @@ from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.models.saving import save_weights
 from astro_latent.training.start import fine_tuning_recipe, start_from
 from recipes import __main__ as command
-from recipes.apogee_starnet_v1 import starnet
+from recipes.apogee import training
 
 ARGUMENTS = {"n_pixels": 64, "n_labels": 1, "n_hidden": [8, 4], "heteroscedastic": True}
 
@@ -84,9 +84,9 @@ def test_the_command_hands_the_folder_to_the_training(tmp_path, monkeypatch):
 
     def train(recipe, **options):
         seen.update(options, n_steps=recipe["fit"]["n_steps"])
-        return starnet.TrainedStarNet(None, np.zeros(1), np.ones(1), step=0)
+        return training.TrainedStarNet(None, np.zeros(1), np.ones(1), step=0)
 
-    monkeypatch.setattr(starnet, "train_starnet", train)
+    monkeypatch.setattr(training, "train_starnet", train)
     recipe = tmp_path / "r.toml"
     recipe.write_text(
         'made_by = "apogee_starnet_v1"\n[fit]\nn_steps = 9\n[fine_tune]\nn_steps = 4\n'

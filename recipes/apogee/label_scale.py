@@ -18,20 +18,19 @@ from astro_latent.models import SpectralModel
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import observe_apogee
+from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import score_residuals
-from recipes.apogee_starnet_abundances_v1.abundances import ALPHA_ELEMENTS
-from recipes.apogee_starnet_v1.held_out import CALM, with_recipe
-from recipes.apogee_starnet_v1.starnet import draw_apogee_stars, prepare_observed
+from recipes.apogee.stars import CALM, draw_apogee_stars, prepare_observed, with_recipe
 
 __all__ = [
     "OTHER_MODELS",
-    "catalogue_scales",
-    "label_scale",
-    "other_model",
-    "true_labels",
+    "compare_catalogues",
+    "measure_label_scale",
+    "observe_other_model",
+    "state_labels",
 ]
 
 #: Models that the training did not use: name -> (file, giants or dwarfs).
@@ -46,7 +45,7 @@ OTHER_MODELS = {
 _BROADENING = 3.0  # km/s, standard deviation: the theoretical spectra have none
 
 
-def other_model(
+def observe_other_model(
     name: str, data: str | Path, n_spectra: int, *, seed: int
 ) -> tuple[PreparedSpectra, np.ndarray]:
     """Observe stars of one of `OTHER_MODELS` at signal-to-noise 100.
@@ -92,13 +91,13 @@ def other_model(
     return prepare_observed(*observed), labels
 
 
-def true_labels(labels: np.ndarray, names: list[str]) -> np.ndarray:
+def state_labels(labels: np.ndarray, names: list[str]) -> np.ndarray:
     """Say what labels the stars of `OTHER_MODELS` have, abundances included.
 
     Parameters
     ----------
     labels : ndarray, shape (n_spectra, 5)
-        From `other_model`.
+        From `observe_other_model`.
     names : list of str
         Labels of a network.
 
@@ -112,9 +111,9 @@ def true_labels(labels: np.ndarray, names: list[str]) -> np.ndarray:
     Examples
     --------
     >>> import numpy as np
-    >>> from recipes.apogee_starnet_v1.label_scale import true_labels
+    >>> from recipes.apogee.label_scale import state_labels
     >>> star = np.array([[4800.0, 2.5, -0.5, 0.25, np.nan]])
-    >>> true_labels(star, ["teff", "fe_h", "mg_h", "ni_h"])[0]
+    >>> state_labels(star, ["teff", "fe_h", "mg_h", "ni_h"])[0]
     array([ 4.80e+03, -5.00e-01, -2.50e-01, -5.00e-01])
     """
     theory = np.where(np.isnan(labels[:, 4]), 0.0, np.nan)
@@ -131,7 +130,7 @@ def true_labels(labels: np.ndarray, names: list[str]) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def label_scale(
+def measure_label_scale(
     model: SpectralModel, data: str | Path, *, n_spectra: int = 300, seed: int = 910_000
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Measure the disagreement of a network with `OTHER_MODELS`.
@@ -159,8 +158,8 @@ def label_scale(
     squares = []
     report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
     for name in OTHER_MODELS:
-        prepared, stars = other_model(name, data, n_spectra, seed=seed)
-        labels = true_labels(stars, names)
+        prepared, stars = observe_other_model(name, data, n_spectra, seed=seed)
+        labels = state_labels(stars, names)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
         difference = result.values - labels
         square = np.mean(difference**2, axis=0)
@@ -179,7 +178,7 @@ def label_scale(
     return np.sqrt(np.maximum(mean, 0.0)), report
 
 
-def catalogue_scales(data: str | Path) -> dict[str, Any]:
+def compare_catalogues(data: str | Path) -> dict[str, Any]:
     """Compare the labels that releases of SDSS give to the same giants.
 
     Parameters

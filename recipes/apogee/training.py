@@ -11,29 +11,28 @@ import torch
 from torch import Tensor, nn
 
 from astro_latent.models.architectures.starnet import StarNet
-from astro_latent.preparation import get_grid, prepare_spectra
-from astro_latent.preparation.prepared import PreparedSpectra
-from astro_latent.preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
+from astro_latent.preparation import get_grid
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
-from astro_latent.simulation.emulators import EmulatedStars, SigmoidEmulator
-from astro_latent.simulation.priors import draw_apogee_labels
-from astro_latent.spectra.observation import Observation, SpectrumArrays
+from astro_latent.simulation.emulators import EmulatedStars
 from astro_latent.training.linear_start import restart_silent_units
 from astro_latent.training.loop import fit
 from astro_latent.training.losses import gaussian_nll
 from astro_latent.training.start import start_from
+from recipes.apogee.stars import (
+    apogee_emulator,
+    draw_apogee_stars,
+    prepare_observed,
+    training_conditions,
+)
 
 __all__ = [
-    "DEFECTS",
     "TrainedStarNet",
-    "apogee_emulator",
-    "draw_apogee_stars",
     "make_bank",
-    "prepare_observed",
     "starnet_batches",
     "train_starnet",
-    "training_conditions",
 ]
+
+BankMaker = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 class TrainedStarNet(NamedTuple):
@@ -43,54 +42,6 @@ class TrainedStarNet(NamedTuple):
     offset: np.ndarray
     scale: np.ndarray
     step: int
-
-
-#: Pixels of the 7,214-pixel grid where the emulator leaves 0..1.1.
-DEFECTS = ((771, 780), (2912, 2928))
-
-
-def apogee_emulator(data: str | Path) -> SigmoidEmulator:
-    """Open the emulator that the bundled APOGEE weights are trained on.
-
-    Parameters
-    ----------
-    data : path
-        Folder with ``apogee/emulators/binspec_plus``.
-
-    Returns
-    -------
-    SigmoidEmulator
-        Five labels to 7,214 pixels.
-    """
-    return SigmoidEmulator.read(
-        Path(data, "apogee/emulators/binspec_plus/NN_normalized_spectra.npz")
-    )
-
-
-def draw_apogee_stars(data: str | Path, n_spectra: int, *, seed: int) -> np.ndarray:
-    """Draw labels for the emulator.
-
-    Parameters
-    ----------
-    data : path
-        Folder with the training ingredients.
-    n_spectra : int
-        How many stars.
-    seed : int
-        Another seed gives other stars.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, 5)
-        T_eff, log g, [Fe/H], [alpha/Fe], v_macro.
-    """
-    emulator = apogee_emulator(data)
-    return draw_apogee_labels(
-        n_spectra,
-        Path(data, "apogee/labels/dr17_rgb_joined_teff_logg_feh_alpha.npy"),
-        box=(emulator.lower, emulator.upper),
-        rng=np.random.default_rng(seed),
-    )
 
 
 def make_bank(
@@ -131,72 +82,6 @@ def make_bank(
         bank.flush()
         part.replace(path)
     return np.load(path, mmap_mode="r", allow_pickle=False), labels
-
-
-def prepare_observed(
-    flux: np.ndarray, sigma: np.ndarray, mask: np.ndarray
-) -> PreparedSpectra:
-    """Send simulated observations down the road that real spectra take.
-
-    Parameters
-    ----------
-    flux, sigma, mask : ndarray, shape (n_spectra, 7214)
-        From `~astro_latent.simulation.apogee.observe_apogee`.
-
-    Returns
-    -------
-    PreparedSpectra
-        With the pixels of `DEFECTS` not valid.
-    """
-    grid = get_grid("apogee_7214")
-    mask = mask.copy()
-    for first, last in DEFECTS:
-        mask[:, first:last] = True
-    observation = Observation(
-        medium="vacuum",
-        frame="rest",
-        normalisation="none",
-        resolving_power=grid.resolving_power,
-        radial_velocity=0.0,
-    )
-    spectra = [
-        SpectrumArrays(
-            wavelength=grid.wavelength,
-            flux=row_flux,
-            sigma=row_sigma,
-            mask=row_mask,
-            observation=observation,
-        )
-        for row_flux, row_sigma, row_mask in zip(flux, sigma, mask, strict=True)
-    ]
-    return prepare_spectra(spectra, grid, APOGEE_CHEBYSHEV_RECIPE)
-
-
-def training_conditions(recipe: dict[str, Any], step: int) -> ApogeeConditions:
-    """Return the observing conditions of a step of the training.
-
-    Parameters
-    ----------
-    recipe : dict
-        With ``fit.systematics`` and the step from which they are added, if any, and
-        ``fit.early``, conditions for the steps before ``fit.early_until``.
-    step : int
-        Step of the training.
-
-    Returns
-    -------
-    ApogeeConditions
-        Ranges of what is varied.
-    """
-    options = recipe["fit"]
-    late = step >= options.get("systematics_from", 0)
-    early = options.get("early", {}) if step < options.get("early_until", 0) else {}
-    conditions = {
-        "systematics": options.get("systematics", 0.0) * late,
-        "systematics_power": options.get("systematics_power", 1.0),
-        **early,
-    }
-    return ApogeeConditions(**conditions)
 
 
 def starnet_batches(
@@ -253,6 +138,40 @@ def _standardise(model: StarNet, sample: np.ndarray) -> None:
     model.pixel_scale.fill_(float(sample.std()))
 
 
+def _draw_stars(
+    recipe: dict[str, Any], data: str | Path, work: str | Path, make: BankMaker
+) -> tuple[np.ndarray | EmulatedStars, np.ndarray]:
+    """Return clean spectra and labels of the stars to train on."""
+    options = recipe["fit"]
+    seed = options.get("seed", recipe["seed"])
+    if "fresh_stars" in options:  # so many that none is seen often enough to remember
+        labels = draw_apogee_stars(data, options["fresh_stars"], seed=seed)
+        return EmulatedStars(apogee_emulator(data), labels), labels
+    return make(data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed)
+
+
+def _make_loss(recipe: dict[str, Any], scale: np.ndarray, device: str) -> Callable:
+    """Return the loss of a step: squares at first, then the likelihood."""
+
+    def loss(
+        model: nn.Module, batch: tuple, step: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        flux, valid, truth = (part.to(device) for part in batch)
+        mean, log_variance = model(flux, valid)
+        squares = (mean - truth).square().mean(0)
+        figures = {
+            f"rms_{name}": (square.sqrt() * width).item()
+            for name, square, width in zip(
+                recipe["labels"], squares, scale, strict=True
+            )
+        }
+        if step <= recipe["fit"]["warm_up_mse"]:
+            return squares.mean() + 0.0 * log_variance.sum(), figures
+        return gaussian_nll(mean, log_variance, truth), figures
+
+    return loss
+
+
 def train_starnet(
     recipe: dict[str, Any],
     *,
@@ -261,7 +180,7 @@ def train_starnet(
     device: str = "cpu",
     stop_after: float = float("inf"),
     from_weights: str | Path | None = None,
-    bank_maker: Callable[..., tuple[np.ndarray, np.ndarray]] = make_bank,
+    bank_maker: BankMaker = make_bank,
     begin: Callable[[StarNet], None] | None = None,
 ) -> TrainedStarNet:
     """Train, or go on training, the StarNet of a recipe.
@@ -269,7 +188,7 @@ def train_starnet(
     Parameters
     ----------
     recipe : dict
-        See ``recipes/apogee_starnet_v1.toml``.
+        See ``recipes/apogee_starnet_v1/recipe.toml``.
     data, work : path
         Training ingredients, and the folder for the bank and the checkpoints.
     device : str, optional
@@ -288,14 +207,7 @@ def train_starnet(
     """
     options = recipe["fit"]
     seed = options.get("seed", recipe["seed"])
-    bank: np.ndarray | EmulatedStars
-    if "fresh_stars" in options:  # so many that none is seen often enough to remember
-        labels = draw_apogee_stars(data, options["fresh_stars"], seed=seed)
-        bank = EmulatedStars(apogee_emulator(data), labels)
-    else:
-        bank, labels = bank_maker(
-            data, work, n_spectra=recipe["bank"]["n_spectra"], seed=seed
-        )
+    bank, labels = _draw_stars(recipe, data, work, bank_maker)
     offset, scale = labels.mean(0), labels.std(0)
     torch.manual_seed(seed)
     model = StarNet(**recipe["arguments"])
@@ -304,41 +216,22 @@ def train_starnet(
         begin(model)
     if from_weights:
         start = start_from(model, from_weights, labels=recipe["labels"])
-        known = [recipe["labels"].index(output.name) for output in start.outputs]
-        offset[known], scale[known] = start.offsets, start.scales
+        there = [recipe["labels"].index(output.name) for output in start.outputs]
+        offset[there], scale[there] = start.offsets, start.scales
     batches = partial(
         starnet_batches,
         bank,
         (labels - offset) / scale,
         conditions=lambda step: training_conditions(recipe, step),
     )
-    if "restart_silent_units" in options and not Path(work, "checkpoint.pt").exists():
+    n_batches = options.get("restart_silent_units", 0) // 500
+    if n_batches and not Path(work, "checkpoint.pt").exists():
         # other observations than those of the steps
         some = batches(batch_size=500, seed=seed + 1)
-        restart_silent_units(
-            model, some, options["restart_silent_units"] // 500, seed=seed
-        )
-    model.to(device)
-
-    def loss(
-        model: nn.Module, batch: tuple, step: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        flux, valid, truth = (part.to(device) for part in batch)
-        mean, log_variance = model(flux, valid)
-        squares = (mean - truth).square().mean(0)
-        figures = {
-            f"rms_{name}": (square.sqrt() * width).item()
-            for name, square, width in zip(
-                recipe["labels"], squares, scale, strict=True
-            )
-        }
-        if step <= options["warm_up_mse"]:
-            return squares.mean() + 0.0 * log_variance.sum(), figures
-        return gaussian_nll(mean, log_variance, truth), figures
-
+        restart_silent_units(model, some, n_batches, seed=seed)
     step = fit(
-        model,
-        loss,
+        model.to(device),
+        _make_loss(recipe, scale, device),
         batches(batch_size=options["batch_size"], seed=seed),
         n_steps=options["n_steps"],
         learning_rate=options["learning_rate"],

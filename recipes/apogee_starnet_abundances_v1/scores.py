@@ -11,12 +11,12 @@ from astro_latent.models import SpectralModel
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
-from astro_latent.simulation.apogee_synthesis import SynthesisEmulator
+from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS, SynthesisEmulator
 from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import coverage, score_residuals
+from recipes.apogee.stars import CALM, prepare_observed
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
-    ALPHA_ELEMENTS,
     AbundanceStars,
     abundance_labels,
     clean_spectra,
@@ -24,18 +24,16 @@ from recipes.apogee_starnet_abundances_v1.abundances import (
     reference_pattern,
     typical_vmicro,
 )
-from recipes.apogee_starnet_abundances_v1.limit import information_limit
-from recipes.apogee_starnet_v1.finish import CALM
-from recipes.apogee_starnet_v1.starnet import prepare_observed
+from recipes.apogee_starnet_abundances_v1.limit import bound_labels
 
 __all__ = [
     "INFORMATION_LIMIT",
     "POINTS",
-    "abundance_skill",
     "evaluate_abundances",
+    "guess_scaled_solar",
+    "make_stars_at",
+    "measure_skill",
     "observe_stars",
-    "point_stars",
-    "scaled_solar",
 ]
 
 #: T_eff, log g and [Fe/H] at which the information limit is known.
@@ -103,7 +101,7 @@ def observe_stars(
     return replace(prepared, recipe=model.recipe)
 
 
-def point_stars(name: str, n_spectra: int, *, seed: int) -> AbundanceStars:
+def make_stars_at(name: str, n_spectra: int, *, seed: int) -> AbundanceStars:
     """Make stars of one T_eff, log g and [Fe/H].
 
     Parameters
@@ -129,7 +127,7 @@ def point_stars(name: str, n_spectra: int, *, seed: int) -> AbundanceStars:
     return AbundanceStars(base, nodes, reference, abundance_labels(nodes))
 
 
-def scaled_solar(labels: np.ndarray) -> np.ndarray:
+def guess_scaled_solar(labels: np.ndarray) -> np.ndarray:
     """Return what true [Fe/H] and [alpha/Fe] alone say about the abundances.
 
     Parameters
@@ -152,8 +150,8 @@ def scaled_solar(labels: np.ndarray) -> np.ndarray:
     return guess
 
 
-def abundance_skill(values: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Compare the residuals with those of `scaled_solar`, giants and dwarfs apart.
+def measure_skill(values: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Compare residuals with those of `guess_scaled_solar`, giants and dwarfs apart.
 
     Parameters
     ----------
@@ -173,7 +171,7 @@ def abundance_skill(values: np.ndarray, truth: np.ndarray) -> dict[str, dict[str
     kinds = {"giants": truth[:, 1] < 3.8, "dwarfs": truth[:, 1] >= 3.8}
     for kind, rows in kinds.items():
         ours = np.std(values[rows] - truth[rows], axis=0)
-        guess = np.std(scaled_solar(truth[rows]) - truth[rows], axis=0)
+        guess = np.std(guess_scaled_solar(truth[rows]) - truth[rows], axis=0)
         told = [
             (name, k)
             for name, k in _COLUMN.items()
@@ -195,7 +193,7 @@ def _at_points(
     names = [output.name for output in model.outputs]
     report: dict[str, Any] = {"n_spectra": n, "seed": seed}
     for index, point in enumerate(POINTS):
-        stars = point_stars(point, n, seed=seed + index)
+        stars = make_stars_at(point, n, seed=seed + index)
         clean = clean_spectra(stars, data, synthesis=synthesis)
         prepared = observe_stars(
             clean, model, seed=seed + 50 + index, snr=100.0, conditions=CALM
@@ -207,7 +205,7 @@ def _at_points(
             name: report[point][name]["scatter"] / INFORMATION_LIMIT[name][index]
             for name in names
         }
-        bound = information_limit(POINTS[point], data, synthesis=synthesis)
+        bound = bound_labels(POINTS[point], data, synthesis=synthesis)
         report[f"{point}_bound_of_these_spectra"] = {
             name: bound[name] for name in names
         }
@@ -264,7 +262,7 @@ def evaluate_abundances(
         if snr == 100.0:
             every = np.full(truth.shape, np.nan)
             every[:, columns] = values
-            report["skill_snr_100"] = abundance_skill(every, truth)
+            report["skill_snr_100"] = measure_skill(every, truth)
     report["information_limit_snr_100"] = _at_points(
         model, data, synthesis, n_spectra // 4, seed + 10
     )

@@ -6,33 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_latent.models import SpectralModel
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.emulators import QuadraticEmulator
-from recipes.apogee_starnet_v1.starnet import (
+from recipes.apogee.stars import (
+    CALM,
     apogee_emulator,
     draw_apogee_stars,
     prepare_observed,
 )
 
 __all__ = [
-    "CALM",
-    "bovy_giants",
     "drop_pixels",
-    "repeated_observations",
-    "simulated_test_set",
-    "with_recipe",
+    "observe_bovy_giants",
+    "observe_twice",
+    "simulate_test_set",
 ]
 
-#: Spectra with every pixel but the noise: for figures at one signal-to-noise.
-CALM = ApogeeConditions(
-    bad_pixels=0.01, missing_probability=0.0, lost_chip_probability=0.0
-)
 
-
-def simulated_test_set(
+def simulate_test_set(
     data: str | Path,
     n_spectra: int,
     *,
@@ -71,7 +64,7 @@ def simulated_test_set(
     return prepare_observed(*observed), labels
 
 
-def repeated_observations(
+def observe_twice(
     data: str | Path, n_stars: int, *, seed: int
 ) -> tuple[PreparedSpectra, PreparedSpectra]:
     """Observe each star twice at the same signal-to-noise, 10 to 300.
@@ -131,7 +124,7 @@ def drop_pixels(
     return replace(prepared, valid=valid)
 
 
-def bovy_giants(
+def observe_bovy_giants(
     data: str | Path, n_spectra: int, *, seed: int, snr: float = 100.0
 ) -> tuple[PreparedSpectra, np.ndarray]:
     """Observe giants of an independent model of real spectra, which no training saw.
@@ -165,21 +158,3 @@ def bovy_giants(
         rng=np.random.default_rng(seed), conditions=CALM, snr=snr,
     )  # fmt: skip
     return prepare_observed(*observed), stars
-
-
-def with_recipe(prepared: PreparedSpectra, model: SpectralModel) -> PreparedSpectra:
-    """Put the arrays in the name of the model's recipe, which masks the defects.
-
-    Parameters
-    ----------
-    prepared : PreparedSpectra
-        From `~recipes.apogee_starnet_v1.starnet.prepare_observed`.
-    model : SpectralModel
-        An APOGEE model.
-
-    Returns
-    -------
-    PreparedSpectra
-        That the model accepts.
-    """
-    return replace(prepared, recipe=model.recipe)

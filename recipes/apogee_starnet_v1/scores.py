@@ -3,7 +3,7 @@
 
 Run as a module it writes them for any weights with the five labels::
 
-    python -m recipes.apogee_starnet_v1.starnet_scores NAME --data FOLDER --output FILE
+    python -m recipes.apogee_starnet_v1.scores NAME --data FOLDER --output FILE
 """
 
 import argparse
@@ -26,22 +26,21 @@ from astro_latent.spectra import decode_flags, iter_arrays
 from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from astro_latent.utils.quality import QualityFlag
-from recipes.apogee_starnet_v1.held_out import (
-    CALM,
-    bovy_giants,
+from recipes.apogee.held_out import (
     drop_pixels,
-    repeated_observations,
-    simulated_test_set,
-    with_recipe,
+    observe_bovy_giants,
+    observe_twice,
+    simulate_test_set,
 )
-from recipes.apogee_starnet_v1.label_scale import catalogue_scales, label_scale
-from recipes.apogee_starnet_v1.strangers import (
-    STRANGERS,
-    strange_files,
-    strange_spectra,
+from recipes.apogee.label_scale import compare_catalogues, measure_label_scale
+from recipes.apogee.stars import CALM, with_recipe
+from recipes.apogee_starnet_v1.out_of_domain import (
+    KINDS,
+    out_of_domain_files,
+    simulate_out_of_domain,
 )
 
-__all__ = ["REFUSALS", "evaluate_starnet", "refused"]
+__all__ = ["REFUSALS", "evaluate_starnet", "find_refused"]
 
 #: Bits that say not to trust the labels; those of masks and preparation do not count.
 REFUSALS = (
@@ -56,7 +55,7 @@ REFUSALS = (
 VISITS = ("5094-55874-088", "5094-56643-088", "5094-56651-082")
 
 
-def refused(result: Parameters) -> np.ndarray:
+def find_refused(result: Parameters) -> np.ndarray:
     """Return which spectra a model says not to trust its labels for.
 
     Parameters
@@ -130,7 +129,7 @@ def _by_snr(
 ) -> dict[str, Any]:
     report, names = {}, _names(model)
     for snr in (20.0, 50.0, 100.0, 200.0):
-        prepared, truth = simulated_test_set(
+        prepared, truth = simulate_test_set(
             data, n_spectra, seed=seed, snr=snr, conditions=CALM
         )
         result = model.predict(with_recipe(prepared, model))
@@ -153,7 +152,7 @@ def _baselines(
 ) -> dict[str, Any]:
     """Score the mean label, and a linear map of components as wide as a last layer."""
     prepared, truth, result = test
-    train, labels = simulated_test_set(
+    train, labels = simulate_test_set(
         data, 2 * len(truth), seed=seed, snr=100.0, conditions=CALM
     )
 
@@ -175,7 +174,7 @@ def _baselines(
 def _by_missing_fraction(
     model: SpectralModel, data: Path, n_spectra: int, seed: int
 ) -> dict[str, Any]:
-    prepared, truth = simulated_test_set(
+    prepared, truth = simulate_test_set(
         data, n_spectra, seed=seed + 11, snr=100.0, conditions=CALM
     )
     rng = np.random.default_rng(seed + 12)
@@ -201,11 +200,11 @@ def _all_conditions(
     model: SpectralModel, data: Path, n_spectra: int, seed: int
 ) -> dict[str, Any]:
     """Signal-to-noise 10 to 300, all defects: coverage, and how often it is refused."""
-    prepared, truth = simulated_test_set(
+    prepared, truth = simulate_test_set(
         data, n_spectra, seed=seed, conditions=ApogeeConditions()
     )
     result = model.predict(with_recipe(prepared, model))
-    others, _ = simulated_test_set(
+    others, _ = simulate_test_set(
         data, 6 * n_spectra, seed=seed + 20_000, conditions=ApogeeConditions()
     )
     judged = model.predict(with_recipe(others, model), flux_errors=False)
@@ -219,7 +218,7 @@ def _all_conditions(
         "false_alarms": {
             "n_spectra": 6 * n_spectra,
             "seed": seed + 20_000,
-            "any": float(np.mean(refused(judged))),
+            "any": float(np.mean(find_refused(judged))),
             **bits,
         },
     }
@@ -228,7 +227,7 @@ def _all_conditions(
 def _independent(
     model: SpectralModel, data: Path, n_spectra: int, seed: int
 ) -> dict[str, Any]:
-    prepared, truth = bovy_giants(data, n_spectra, seed=seed)
+    prepared, truth = observe_bovy_giants(data, n_spectra, seed=seed)
     result = model.predict(with_recipe(prepared, model))
     residual = result.values[:, :4] - truth
     statistical = statistical_error(result.error, model.config.calibration)[:, :4]
@@ -238,9 +237,9 @@ def _independent(
         ),
         "bovy_cannon_coverage": coverage(residual, result.error[:, :4]),
         "bovy_cannon_coverage_statistical": coverage(residual, statistical),
-        "bovy_cannon_refused": float(np.mean(refused(result))),
-        "other_models_snr_100": label_scale(model, data, seed=seed + 10_000)[1],
-        "catalogues": catalogue_scales(data),
+        "bovy_cannon_refused": float(np.mean(find_refused(result))),
+        "other_models_snr_100": measure_label_scale(model, data, seed=seed + 10_000)[1],
+        "catalogues": compare_catalogues(data),
     }
 
 
@@ -249,7 +248,7 @@ def _repeats(
 ) -> dict[str, Any]:
     first, second = (
         model.predict(with_recipe(prepared, model))
-        for prepared in repeated_observations(data, n_stars, seed=seed)
+        for prepared in observe_twice(data, n_stars, seed=seed)
     )
     errors = first.error_flux, second.error_flux
     scores = score_repeats(first.values, second.values, errors)
@@ -278,12 +277,12 @@ def _strangers(
     model: SpectralModel, data: Path, n_spectra: int, seed: int
 ) -> dict[str, Any]:
     report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
-    for kind in STRANGERS:
-        prepared = strange_spectra(kind, data, n_spectra, seed=seed)
+    for kind in KINDS:
+        prepared = simulate_out_of_domain(kind, data, n_spectra, seed=seed)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
         unlike = result.flags & np.int32(QualityFlag.UNLIKE_TRAINING)
         report[kind] = {
-            "any": round(float(np.mean(refused(result))), 4),
+            "any": round(float(np.mean(find_refused(result))), 4),
             "unlike_training": round(float(np.mean(unlike != 0)), 4),
         }
     return report
@@ -291,7 +290,7 @@ def _strangers(
 
 def _strange_files(model: SpectralModel, data: Path) -> dict[str, Any]:
     report: dict[str, Any] = {}
-    for kind, paths in strange_files(data).items():
+    for kind, paths in out_of_domain_files(data).items():
         present = [str(path) for path in paths if path.exists()]
         if not present:
             continue
@@ -299,7 +298,7 @@ def _strange_files(model: SpectralModel, data: Path) -> dict[str, Any]:
         result = model.predict(prepare_spectra(spectra, model.grid, model.recipe))
         report[kind] = {
             "n_files": len(present),
-            "flagged": int(refused(result).sum()),
+            "flagged": int(find_refused(result).sum()),
             "bits": sorted({bit for row in decode_flags(result.flags) for bit in row}),
         }
     return report
@@ -318,9 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
     int
         0.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m recipes.apogee_starnet_v1.starnet_scores"
-    )
+    parser = argparse.ArgumentParser(prog="python -m recipes.apogee_starnet_v1.scores")
     parser.add_argument("model", help="name of a set of weights, or its folder")
     parser.add_argument("--data", type=Path, required=True, help="training ingredients")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")

@@ -11,19 +11,17 @@ from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from sklearn.decomposition import PCA
 
+from astro_latent.models.domain import FluxBasis
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.utils.physics import SPEED_OF_LIGHT
-from recipes.apogee_starnet_v1.starnet import (
-    apogee_emulator,
-    draw_apogee_stars,
-    prepare_observed,
-)
+from recipes.apogee.stars import apogee_emulator, draw_apogee_stars, prepare_observed
 
-__all__ = ["STRANGERS", "shift_chips", "strange_files", "strange_spectra"]
+__all__ = ["KINDS", "out_of_domain_files", "shift_chips", "simulate_out_of_domain"]
 
 #: Vacuum wavelengths of Brackett lines in the H band: 4 to n, n = 11 to 20.
 BRACKETT = 1e8 / (109_677.58 * (1 / 16 - 1 / np.arange(11, 21) ** 2))
@@ -165,7 +163,7 @@ def _steps(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 #: Kinds of simulated strangers: name -> function of data folder, number and rng.
-STRANGERS: dict[str, Callable[[Path, int, np.random.Generator], np.ndarray]] = {
+KINDS: dict[str, Callable[[Path, int, np.random.Generator], np.ndarray]] = {
     "hot_kurucz_7000_7990K": _hot_stars,
     "hot_emulator_7000_7890K": _hot_emulated,
     "cool_giants_kurucz_3200_3950K": _cool_giants,
@@ -182,7 +180,7 @@ STRANGERS: dict[str, Callable[[Path, int, np.random.Generator], np.ndarray]] = {
 }
 
 
-def strange_spectra(
+def simulate_out_of_domain(
     kind: str, data: str | Path, n_spectra: int, *, seed: int
 ) -> PreparedSpectra:
     """Simulate spectra that no label is right for.
@@ -190,7 +188,7 @@ def strange_spectra(
     Parameters
     ----------
     kind : str
-        One of `STRANGERS`. ``white_noise`` has a signal-to-noise of 0.3 to 3 and says
+        One of `KINDS`. ``white_noise`` has a signal-to-noise of 0.3 to 3 and says
         so; ``white_noise_denied`` has the same but claims 30 to 300.
     data : path
         Folder with the training ingredients.
@@ -204,8 +202,8 @@ def strange_spectra(
     PreparedSpectra
         Observed at signal-to-noise 10 to 300 with all defects, and prepared.
     """
-    rng = np.random.default_rng([seed, list(STRANGERS).index(kind)])
-    clean = STRANGERS[kind](Path(data), n_spectra, rng)
+    rng = np.random.default_rng([seed, list(KINDS).index(kind)])
+    clean = KINDS[kind](Path(data), n_spectra, rng)
     noisy = kind.startswith("white_noise")
     flux, sigma, mask = observe_apogee(
         clean, get_grid("apogee_7214"), rng=rng,
@@ -216,7 +214,7 @@ def strange_spectra(
     return prepare_observed(flux, sigma, mask)
 
 
-def strange_files(data: str | Path) -> dict[str, list[Path]]:
+def out_of_domain_files(data: str | Path) -> dict[str, list[Path]]:
     """Return real spectra that the models must flag.
 
     Parameters
@@ -240,3 +238,38 @@ def strange_files(data: str | Path) -> dict[str, list[Path]]:
         folder / "spectra/apVisit-r5-7125-56557-285.fits",
     ]
     return {"m_dwarfs": dwarfs, "m_giants": giants, "f_stars": hot}
+
+
+def describe_single_stars(
+    data: str | Path, *, n_components: int = 8, n_spectra: int = 4000, seed: int = 4242
+) -> FluxBasis:
+    """Describe the clean prepared spectra of single stars by a few components.
+
+    Parameters
+    ----------
+    data : path
+        Folder with the training ingredients.
+    n_components : int, optional
+        More would describe a second star as well.
+    n_spectra : int, optional
+        Spectra that they are the principal components of.
+    seed : int, optional
+        Seed of the stars.
+
+    Returns
+    -------
+    FluxBasis
+        With the Brackett lines as the emission to look for.
+    """
+    flux = apogee_emulator(data).flux(draw_apogee_stars(data, n_spectra, seed=seed))
+    prepared = prepare_observed(
+        flux, np.full_like(flux, 0.01), np.zeros(flux.shape, dtype=bool)
+    )
+    clean = np.where(prepared.valid, prepared.flux, 1.0)
+    pca = PCA(n_components, random_state=0, svd_solver="randomized").fit(clean)
+    spread = np.sqrt(pca.explained_variance_)
+    ratio = get_grid("apogee_7214").wavelength / BRACKETT[:, None]
+    velocity = 299_792.458 * (ratio - 1.0)
+    fading = 0.85 ** np.arange(len(BRACKETT))
+    emission = fading @ np.exp(-0.5 * (velocity / 100.0) ** 2)
+    return FluxBasis(pca.mean_, pca.components_, spread, emission)
