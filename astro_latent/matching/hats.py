@@ -12,6 +12,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from ..tables import to_wide
 from ..tables.document import (
     build_document,
     describe_document,
@@ -20,7 +21,6 @@ from ..tables.document import (
 )
 from ..tables.fields import flatten
 from ..tables.files import free_path
-from ..tables.wide import to_wide
 from .sky import Positions, find_pairs, position_columns
 
 __all__ = ["match_hats", "write_hats"]

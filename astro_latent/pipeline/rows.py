@@ -80,9 +80,9 @@ def result_rows(
         One row for each spectrum.
     """
     columns = _observed(prepared.observations)
-    columns["radial_velocity_used"] = prepared.radial_velocity.astype("f4")
+    columns["velocity_used"] = prepared.radial_velocity.astype("f4")
     sources = np.array(prepared.radial_velocity_source, dtype="U")
-    columns["radial_velocity_source"] = sources
+    columns["velocity_source"] = sources
     columns["model"] = np.full(len(prepared), model.name)
     outputs = {output.name: output for output in model.outputs}
     if task == "predict":
@@ -134,8 +134,8 @@ def _observed(observations: Sequence[Observation]) -> dict[str, np.ndarray]:
         "obs_time": number("time"),
         "obs_publisher_did": text("obs_publisher_did"),
         "snr": number("snr", "f4"),
-        "radial_velocity_used": np.full(len(observations), np.nan, "f4"),
-        "radial_velocity_source": np.full(len(observations), "none"),
+        "velocity_used": np.full(len(observations), np.nan, "f4"),
+        "velocity_source": np.full(len(observations), "none"),
         "model": np.full(len(observations), "", dtype="U1"),
         "message": text("message"),
     }

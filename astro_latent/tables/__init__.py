@@ -4,10 +4,9 @@
 from ..utils.lazy import lazy_names
 from .columns import COLUMNS, LABELS, ColumnInfo
 from .publish import write_resource
-from .result_table import ResultTable, read_table, write_table
+from .result_table import ResultTable, read_table, to_wide, write_table
 from .samp import send_to_samp
 from .validate import check_table, is_ucd, is_vounit
-from .wide import to_wide
 from .writer import TableWriter
 
 #: Names that were here before pipeline and matching had rooms of their own.

@@ -51,13 +51,13 @@ COLUMNS = _named(
     ),
     ColumnInfo("snr", "", "stat.snr", "Median signal-to-noise ratio per pixel"),
     ColumnInfo(
-        "radial_velocity_used",
+        "velocity_used",
         "km/s",
         "spect.dopplerVeloc.opt",
         "Velocity by which the spectrum was shifted before the model saw it",
     ),
     ColumnInfo(
-        "radial_velocity_source",
+        "velocity_source",
         "",
         "meta.note",
         "Origin of that velocity: file, caller, cross-correlation, none",

@@ -9,8 +9,10 @@ that look at the binary table alone.
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
-from astropy.table import QTable, Table
+from astropy.table import Column, QTable, Table
+from astropy.table.meta import get_yaml_from_table
 
 from .document import (
     build_document,
@@ -23,6 +25,11 @@ from .fields import Field, assemble, flatten, unit_from_text, unit_to_text
 from .files import as_stream, free_path
 
 __all__ = ["read_fits", "write_fits"]
+
+#: What Astropy puts around its description of columns, and the length of its lines.
+_BEGIN = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
+_END = "--END-ASTROPY-SERIALIZED-COLUMNS--"
+_CARD = 70
 
 _FORMATS = {"b1": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 #: FITS spells unsigned types as shifted signed ones.
@@ -69,14 +76,29 @@ def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
     columns = [_hdu_column(s, v) for s, v in zip(fields, arrays, strict=True)]
     hdu = fits.BinTableHDU.from_columns(columns, name=table.meta.get("name", "RESULTS"))
     for i, spec in enumerate(fields, 1):
+        unit = "" if spec.unit == u.dex else unit_to_text(spec.unit)
         for key, value in (
-            ("TUNIT", unit_to_text(spec.unit)),
+            ("TUNIT", unit),  # FITS knows no dex, and readers warn of what it lacks
             ("TUCD", spec.ucd),
             ("TCOMM", spec.description),
         ):
             if value:
                 hdu.header[f"{key}{i}"] = value
+    for line in _column_notes(fields):
+        hdu.header["COMMENT"] = line
     fits.HDUList([primary, hdu]).writeto(path, overwrite=overwrite)
+
+
+def _column_notes(fields: list[Field]) -> list[str]:
+    """Describe columns in the way in which Astropy keeps what FITS has no words for."""
+    like = Table(meta={"__serialized_columns__": {}})
+    for spec in fields:
+        like[spec.name] = Column([0], unit=spec.unit, description=spec.description)
+    cards = []
+    for line in get_yaml_from_table(like):
+        parts = [line[i : i + _CARD] for i in range(0, len(line), _CARD)] or [""]
+        cards += [f"{part}\\" for part in parts[:-1]] + parts[-1:]
+    return [_BEGIN, *cards, _END]
 
 
 def _header_fields(hdu: fits.BinTableHDU, arrays: dict[str, np.ndarray]) -> list[Field]:

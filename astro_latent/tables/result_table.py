@@ -6,18 +6,26 @@ table, so a thin subclass is the least surprising place for our own: plain table
 Astropy's, and ``table.write("x.vot")`` works as people expect.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from astropy import units as u
 from astropy.io import registry
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.table.connect import TableRead, TableWrite
 
+from .fields import Field, assemble, flatten, unit_to_text
+from .files import free_path
 from .fits import read_fits, write_fits
 from .parquet import read_parquet, write_parquet
 from .votable import read_votable, write_votable
 
-__all__ = ["ResultTable", "read_table", "write_table"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ResultTable", "read_table", "to_wide", "write_table"]
 
 #: Format of a file by the end of its name.
 SUFFIXES = {
@@ -63,6 +71,25 @@ class _Write(TableWrite):
         super().__call__(*args, format=form, **options)
 
 
+class Measured(u.Quantity):
+    """One value of a table with its unit; ``float(value)`` gives the number alone."""
+
+    def __float__(self) -> float:
+        """Return the number, in the unit of the column."""
+        return float(self.value)
+
+
+class ResultRow(Row):
+    """A row whose values know their unit and are numbers all the same."""
+
+    def __getitem__(self, item: Any) -> Any:
+        """Return the value of a column, or a row of several."""
+        value = super().__getitem__(item)
+        if isinstance(value, u.Quantity) and value.isscalar:
+            return value.view(Measured)
+        return value
+
+
 class ResultTable(QTable):
     """A `~astropy.table.QTable` that is written and read with all its metadata.
 
@@ -88,8 +115,28 @@ class ResultTable(QTable):
     'phys.gravity'
     """
 
+    Row = ResultRow
     read = registry.UnifiedReadWriteMethod(_Read)
     write = registry.UnifiedReadWriteMethod(_Write)
+
+    def to_pandas(self, *args: Any, **options: Any) -> "DataFrame":
+        """Return a pandas frame; its ``attrs["units"]`` has the units by column.
+
+        Parameters
+        ----------
+        *args, **options
+            As for `astropy.table.Table.to_pandas`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns of one value a cell, and array columns as one column an element.
+        """
+        wide = to_wide(self)
+        frame = QTable(wide, copy=False).to_pandas(*args, **options)
+        units = ((name, wide[name].unit) for name in wide.colnames)
+        frame.attrs["units"] = {name: str(unit) for name, unit in units if unit}
+        return frame
 
 
 def _reader(function: Any) -> Any:
@@ -195,3 +242,104 @@ def read_table(path: Any, *, format: str | None = None, **options: Any) -> Resul
     except registry.IORegistryError as error:
         msg = f"{path}: neither name nor content tell the format; pass format="
         raise ValueError(msg) from error
+
+
+#: Beginnings of the names of the new columns.
+PREFIXES = {"latent": "z", "latent_error": "z_error_"}
+
+
+def to_wide(table: Table, *, columns: Sequence[str] | None = None) -> ResultTable:
+    """Replace array columns by one scalar column for each element.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    columns : sequence of str, optional
+        Which columns; by default all that hold one-dimensional arrays.
+
+    Returns
+    -------
+    ResultTable
+        ``latent`` becomes ``z000`` ... ``z127``, ``latent_error`` ``z_error_000`` ...,
+        any other column ``<name>_000`` ..., with the unit and UCD of the array.
+
+    Raises
+    ------
+    ValueError
+        If a column does not hold one-dimensional arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import QTable
+    >>> from astro_latent.tables import to_wide
+    >>> table = QTable({"obs_id": ["a", "b"], "latent": np.zeros((2, 3))})
+    >>> to_wide(table).colnames
+    ['obs_id', 'z000', 'z001', 'z002']
+    """
+    fields, arrays = flatten(table)
+    for spec in fields:
+        if columns is not None and spec.name in columns and len(spec.shape) != 1:
+            msg = f"column {spec.name!r} has cells of shape {spec.shape}, not arrays"
+            raise ValueError(msg)
+    spread: list[tuple[Field, np.ndarray]] = []
+    for spec, values in zip(fields, arrays, strict=True):
+        if len(spec.shape) == 1 and (columns is None or spec.name in columns):
+            spread += _elements(spec, values)
+        else:
+            spread.append((spec, values))
+    new_fields, new_arrays = map(list, zip(*spread, strict=True))
+    meta: dict[str, Any] = dict(table.meta)
+    return assemble(new_fields, new_arrays, meta, kind=ResultTable)
+
+
+def _elements(spec: Field, values: np.ndarray) -> list[tuple[Field, np.ndarray]]:
+    prefix = PREFIXES.get(spec.name, f"{spec.name}_")
+    digits = max(3, len(str(spec.shape[0] - 1)))
+    return [
+        (
+            Field(
+                name=f"{prefix}{i:0{digits}d}",
+                kind=spec.kind,
+                unit=spec.unit,
+                ucd=spec.ucd,
+                description=f"{spec.description} [{i}]".strip(),
+                meta=spec.meta,
+            ),
+            values[:, i],
+        )
+        for i in range(spec.shape[0])
+    ]
+
+
+def write_parquet_votable(table: Table, path: Any, *, overwrite: bool = False) -> None:
+    """Write the convention "VOParquet": a Parquet file with a VOTable in its metadata.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table; array columns become one column for each element.
+    path : path-like
+        File to write.
+    overwrite : bool, optional
+        Replace an existing file.
+    """
+    from astropy.io.misc.parquet import write_parquet_votable as write
+
+    path = free_path(path, overwrite)
+    wide = to_wide(table)
+    metadata = {}
+    plain = Table()
+    for name in wide.colnames:
+        column = wide[name]
+        plain[name] = np.asarray(getattr(column, "value", column))
+        metadata[name] = {
+            "unit": unit_to_text(column.unit),
+            "ucd": (column.info.meta or {}).get("ucd", ""),
+            "description": column.info.description or "",
+        }
+    write(plain, path, metadata=metadata, overwrite=overwrite)
+
+
+registry.register_writer("parquet.votable", ResultTable, write_parquet_votable)
