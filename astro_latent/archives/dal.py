@@ -82,9 +82,9 @@ def call_once(action: Callable[[], T], *, url: str, query: str = "") -> T:
     try:
         return action()
     except DALAccessError as error:
-        raise _translated(error, url, query) from error
+        raise _translate(error, url, query) from error
     except (requests.RequestException, ConnectionError, TimeoutError) as error:
-        raise _broken(error, url) from error
+        raise _describe_break(error, url) from error
 
 
 def without_overflow_warning(action: Callable[[], T]) -> T:
@@ -133,21 +133,21 @@ def warn_truncated(name: str, n_rows: int, *, advice: str = _MORE_ROWS) -> None:
     )
 
 
-def _broken(error: Exception, url: str) -> TransientError:
+def _describe_break(error: Exception, url: str) -> TransientError:
     late = isinstance(error, requests.Timeout | ReadTimeoutError | TimeoutError)
     msg = "no answer in time" if late else f"the connection broke: {error}"
     cause = TimeoutError(str(error)) if late else error
     return TransientError(msg, url=url, cause=cause)
 
 
-def _translated(error: DALAccessError, url: str, query: str) -> ArchiveError:
+def _translate(error: DALAccessError, url: str, query: str) -> ArchiveError:
     """Turn pyvo's errors into ours, and tell which may pass with time."""
     cause = getattr(error, "cause", None)
     response = getattr(cause, "response", None)
     if isinstance(
         cause, requests.ConnectionError | requests.Timeout | Urllib3Error | OSError
     ) and not isinstance(cause, requests.HTTPError):
-        return _broken(cause, url)
+        return _describe_break(cause, url)
     # Services answer a query that they do not understand with 400 or 500 at once.
     if response is not None and response.status_code in RETRY_STATUS - {500}:
         wait = retry_after(response.headers)

@@ -66,7 +66,7 @@ def download_files(
     workers = max(1, conf.n_workers if n_workers is None else n_workers)
     limit = connections_per_host or conf.connections_per_host
     show = package_conf.show_progress if progress is None else progress
-    unique = _unique(wanted)
+    unique = _drop_repeats(wanted)
     with (
         ExitStack() as stack,
         scratch_folder(folder) as scratch,
@@ -76,11 +76,11 @@ def download_files(
             folder=folder,
             scratch=scratch,
             session=session or stack.enter_context(make_session(n_connections=workers)),
-            hosts=_hosts(unique.values(), limit),
+            hosts=_list_hosts(unique.values(), limit),
             bar=bar,
         )
         results = _run(job, unique, workers)
-    return [_for_request(request, unique, results) for request in wanted]
+    return [_match_request(request, unique, results) for request in wanted]
 
 
 class _Job:
@@ -113,7 +113,7 @@ class _Job:
             self.bar.update()
 
 
-def _unique(wanted: Sequence[FileRequest]) -> dict[str, FileRequest]:
+def _drop_repeats(wanted: Sequence[FileRequest]) -> dict[str, FileRequest]:
     """Ask for each identifier once, however many rows it has."""
     unique: dict[str, FileRequest] = {}
     for request in wanted:
@@ -121,7 +121,7 @@ def _unique(wanted: Sequence[FileRequest]) -> dict[str, FileRequest]:
     return unique
 
 
-def _for_request(
+def _match_request(
     request: FileRequest,
     unique: dict[str, FileRequest],
     results: dict[str, FileResult],
@@ -156,7 +156,7 @@ class _Host:
             self._failures += 1
 
 
-def _hosts(wanted: Iterable[FileRequest], limit: int) -> dict[str, _Host]:
+def _list_hosts(wanted: Iterable[FileRequest], limit: int) -> dict[str, _Host]:
     names = {urlsplit(request.url).netloc for request in wanted}
     return {name: _Host(limit) for name in names}
 
@@ -167,7 +167,7 @@ def _run(
     """Fetch what is missing in threads; an interrupt leaves only complete files."""
     results, missing = {}, []
     for request in unique.values():
-        found = _cached(job, request)
+        found = _find_cached(job, request)
         if found is None:
             missing.append(request)
         else:
@@ -188,7 +188,7 @@ def _run(
     return results
 
 
-def _cached(job: _Job, request: FileRequest) -> FileResult | None:
+def _find_cached(job: _Job, request: FileRequest) -> FileResult | None:
     """Look whether the file is here; it has its name only if it is complete."""
     identifier = request.identifier
     try:

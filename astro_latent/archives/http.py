@@ -157,14 +157,14 @@ def with_retries(action: Callable[[], T], *, stop: threading.Event | None = None
         try:
             return action()
         except TransientError as error:
-            seconds = _pause(attempt, error)
+            seconds = _choose_pause(attempt, error)
             if attempt == attempts or stop.is_set() or seconds > conf.max_wait:
-                raise _final(error, attempt, seconds) from error
+                raise _make_final(error, attempt, seconds) from error
             stop.wait(seconds)
     raise AssertionError  # pragma: no cover - the loop returns or raises
 
 
-def _pause(attempt: int, error: TransientError) -> float:
+def _choose_pause(attempt: int, error: TransientError) -> float:
     """Seconds before the next attempt; jitter keeps many workers from marching."""
     if error.wait is not None:
         return error.wait
@@ -172,7 +172,7 @@ def _pause(attempt: int, error: TransientError) -> float:
     return min(conf.backoff * 2 ** (attempt - 1) * jitter, conf.max_wait)
 
 
-def _final(error: TransientError, attempts: int, seconds: float) -> ArchiveError:
+def _make_final(error: TransientError, attempts: int, seconds: float) -> ArchiveError:
     kind = (
         ArchiveTimeoutError
         if isinstance(error.cause, requests.Timeout | TimeoutError)

@@ -68,7 +68,7 @@ class ObsCoreSurvey(Survey):
         """Base address of the TAP service."""
         return self._url
 
-    def _client(self) -> Any:
+    def _make_client(self) -> Any:
         from .tap import TapClient
 
         if not self.url:
@@ -112,12 +112,12 @@ class ObsCoreSurvey(Survey):
         str
             ADQL.
         """
-        every = [*self._own_conditions(wanted), *where, *conditions(wanted)]
+        every = [*self._write_conditions(wanted), *where, *conditions(wanted)]
         limit = f"TOP {top} " if top else ""
         text = f"SELECT {limit}{self.columns} FROM {identifier(self.table)} WHERE "
         return text + " AND ".join(every) + (f" ORDER BY {order}" if order else "")
 
-    def _own_conditions(self, wanted: QueryFilter, prefix: str = "") -> list[str]:
+    def _write_conditions(self, wanted: QueryFilter, prefix: str = "") -> list[str]:
         if wanted.snr is not None and not self.has_snr:
             msg = (
                 f"{self.name}: ObsCore has no signal-to-noise ratio; filter with "
@@ -185,7 +185,7 @@ class ObsCoreSurvey(Survey):
         from .dal import warn_truncated
 
         limit = QueryFilter.build(row_limit=row_limit).row_limit
-        result = self._client().run(adql, row_limit=limit)
+        result = self._make_client().run(adql, row_limit=limit)
         if result.truncated:
             warn_truncated(self.name, len(result.table))
         return self._answer(result.table, rename=self._rename(result.table))
@@ -193,7 +193,7 @@ class ObsCoreSurvey(Survey):
     def _query(self, where: list[str], wanted: QueryFilter) -> Table:
         from .dal import warn_truncated
 
-        client, limit = self._client(), wanted.row_limit
+        client, limit = self._make_client(), wanted.row_limit
         if limit is not None:
             order = "snr DESC" if self.has_snr else ""
             adql = self.adql(where, wanted, order=order, top=limit + 1)
@@ -208,8 +208,11 @@ class ObsCoreSurvey(Survey):
             more = [condition] if condition else []
             return self.adql([*where, *more], wanted, order=self.key, top=top)
 
-        pages = [self._shaped(page.table) for page in client.run_paged(build, self.key)]
-        return self._answer(_joined(pages), query=self.adql(where, wanted))
+        pages = [
+            self._to_common_shape(page.table)
+            for page in client.run_paged(build, self.key)
+        ]
+        return self._answer(_join_pages(pages), query=self.adql(where, wanted))
 
     def query_targets(
         self,
@@ -242,8 +245,8 @@ class ObsCoreSurvey(Survey):
 
         wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
         adql = self._join(radius, wanted)
-        client, pages, n_rows = self._client(), [], 0
-        todo = _pieces(target_table(targets), conf.upload_size)
+        client, pages, n_rows = self._make_client(), [], 0
+        todo = _split_table(target_table(targets), conf.upload_size)
         while todo:
             left = None if wanted.row_limit is None else wanted.row_limit - n_rows
             if left is not None and left <= 0:
@@ -259,15 +262,15 @@ class ObsCoreSurvey(Survey):
             if result.truncated:
                 warn_truncated(self.name, n_rows + len(result.table))
             n_rows += len(result.table)
-            pages.append(self._shaped(result.table))
+            pages.append(self._to_common_shape(result.table))
             if result.truncated:
                 break
-        return self._answer(_joined(pages), query=adql)
+        return self._answer(_join_pages(pages), query=adql)
 
     def _join(self, radius: u.Quantity, wanted: QueryFilter) -> str:
         columns = ", ".join(f"o.{name.strip()}" for name in self.columns.split(","))
         every = [
-            *self._own_conditions(wanted, "o."),
+            *self._write_conditions(wanted, "o."),
             *conditions(wanted, prefix="o."),
         ]
         near = f"CIRCLE('ICRS', t.ra, t.dec, {degrees(radius)})"
@@ -280,7 +283,7 @@ class ObsCoreSurvey(Survey):
     def _rename(self, table: Table) -> dict[str, str]:
         return {}
 
-    def _shaped(self, table: Table) -> Table:
+    def _to_common_shape(self, table: Table) -> Table:
         from .obscore_columns import to_obscore
 
         return to_obscore(table, survey=self.name, rename=self._rename(table))
@@ -297,11 +300,11 @@ class ObsCoreSurvey(Survey):
         ]
 
 
-def _pieces(table: Table, size: int) -> list[Table]:
+def _split_table(table: Table, size: int) -> list[Table]:
     return [table[start : start + size] for start in range(0, len(table), size)]
 
 
-def _joined(pages: list[Table]) -> Table:
+def _join_pages(pages: list[Table]) -> Table:
     """All pages as one table; an empty one if there is none."""
     if not pages:
         return Table()

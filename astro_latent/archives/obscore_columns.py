@@ -117,20 +117,20 @@ def to_obscore(
     >>> table["survey"].tolist()
     ['mine']
     """
-    source = _renamed(table, rename or {})
+    source = _rename(table, rename or {})
     out = Table(meta=dict(table.meta))
     for name, column in OBSCORE_COLUMNS.items():
         if name in source:
-            out[name] = _typed(source.pop(name), name, column)
+            out[name] = _convert_type(source.pop(name), name, column)
         elif name in CORE_COLUMNS:
             blank = survey if name == "survey" else _BLANK[column.kind]
-            out[name] = _typed(Column([blank] * len(table)), name, column)
+            out[name] = _convert_type(Column([blank] * len(table)), name, column)
     for name, values in source.items():
         out[name] = values
     return out
 
 
-def _renamed(table: Table, rename: dict[str, str]) -> dict[str, Column]:
+def _rename(table: Table, rename: dict[str, str]) -> dict[str, Column]:
     """Columns under their ObsCore names; the archive's spelling may be upper case."""
     columns: dict[str, Column] = {}
     for name in table.colnames:
@@ -143,7 +143,7 @@ def _renamed(table: Table, rename: dict[str, str]) -> dict[str, Column]:
     return columns
 
 
-def _typed(values: Column, name: str, info: ObsCoreColumn) -> Column:
+def _convert_type(values: Column, name: str, info: ObsCoreColumn) -> Column:
     """Plain column of the right type and unit; missing values become blanks."""
     dtype = {"str": object, "float": float, "int": np.int64}[info.kind]
     blank = _BLANK[info.kind]
@@ -157,7 +157,7 @@ def _typed(values: Column, name: str, info: ObsCoreColumn) -> Column:
     if missing is not None and missing.any():
         data[missing] = blank
     if info.kind == "str":
-        cells = [_text(cell) for cell in data]
+        cells = [_to_text(cell) for cell in data]
         array = np.array(cells, dtype=str) if cells else np.array([], dtype="U1")
     else:
         array = np.array([blank if c is None else c for c in data], dtype=dtype)
@@ -166,7 +166,7 @@ def _typed(values: Column, name: str, info: ObsCoreColumn) -> Column:
     return Column(array, name=name, unit=unit, description=info.description, meta=meta)
 
 
-def _text(cell: object) -> str:
+def _to_text(cell: object) -> str:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", errors="replace").strip()
     return "" if cell is None else str(cell).strip()

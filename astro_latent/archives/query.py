@@ -79,14 +79,14 @@ class QueryFilter:
             msg = f"row_limit must be positive, or -1 for all rows, not {row_limit}"
             raise ValueError(msg)
         return cls(
-            snr=None if snr is None else _finite(snr, "snr"),
-            time=None if time is None else _interval(_to_mjd(time), "time"),
-            band=None if band is None else _interval(_to_metres(band), "band"),
+            snr=None if snr is None else _check_finite(snr, "snr"),
+            time=None if time is None else _check_interval(_to_mjd(time), "time"),
+            band=None if band is None else _check_interval(_to_metres(band), "band"),
             row_limit=None if limit == -1 else limit,
         )
 
 
-def _finite(value: float, name: str) -> float:
+def _check_finite(value: float, name: str) -> float:
     number = float(value)
     if not np.isfinite(number):
         msg = f"{name} must be finite, not {value}"
@@ -110,7 +110,7 @@ def _to_metres(band: u.Quantity) -> np.ndarray:
     return band.to_value(u.m, equivalencies=u.spectral())
 
 
-def _interval(ends: np.ndarray | list[float], name: str) -> tuple[float, float]:
+def _check_interval(ends: np.ndarray | list[float], name: str) -> tuple[float, float]:
     values = np.atleast_1d(np.asarray(ends, dtype=float))
     if values.shape != (2,) or not np.all(np.isfinite(values)):
         msg = f"{name} must be two finite values, first and last, not {ends}"

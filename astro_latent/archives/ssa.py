@@ -79,7 +79,7 @@ class SsaSurvey(Survey):
     def url(self) -> str:
         """Address of the service, found in the registry if need be."""
         if not self._url and self._registry:
-            self._url = _registered(self._registry)
+            self._url = _find_registered(self._registry)
         return self._url
 
     def query_region(
@@ -131,7 +131,7 @@ class SsaSurvey(Survey):
         if wanted.row_limit is not None:
             parameters["MAXREC"] = wanted.row_limit + 1
         results = self._ask({**self.always, **self.parameters, **parameters})
-        table = self._obscore(results)
+        table = self._to_obscore(results)
         truncated = overflowed(results)
         if wanted.row_limit is not None and len(table) > wanted.row_limit:
             table, truncated = table[: wanted.row_limit], True
@@ -158,11 +158,11 @@ class SsaSurvey(Survey):
                 url=self.url,
             )
 
-    def _obscore(self, results: Any) -> Table:
+    def _to_obscore(self, results: Any) -> Table:
         """Columns by their role in the data model, whatever the service calls them."""
         from .obscore_columns import to_obscore
 
-        table, roles = results.to_table(), _roles(results)
+        table, roles = results.to_table(), _find_roles(results)
         _add_position(table, roles)  # arrays are doubles, their parts often floats
         for role, name in _ROLES.items():
             if role in roles and name not in table.colnames:
@@ -173,11 +173,11 @@ class SsaSurvey(Survey):
             if column is not None and column.unit is not None:  # else nobody knows
                 table["access_estsize"] = column
         if "obs_id" not in table.colnames:
-            table["obs_id"] = self._identifiers(table)
+            table["obs_id"] = self._make_identifiers(table)
         table["dataproduct_type"] = ["spectrum"] * len(table)
         return to_obscore(table, survey=self.name)
 
-    def _identifiers(self, table: Table) -> list[str]:
+    def _make_identifiers(self, table: Table) -> list[str]:
         for name in ("obs_publisher_did", "access_url"):
             if name in table.colnames:
                 return [str(value) for value in table[name]]
@@ -187,7 +187,7 @@ class SsaSurvey(Survey):
         raise ArchiveError(msg, url=self.url)
 
 
-def _roles(results: Any) -> dict[str, str]:
+def _find_roles(results: Any) -> dict[str, str]:
     """Role -> name of the column, for all columns that have a utype."""
     roles: dict[str, str] = {}
     for name in results.fieldnames:
@@ -230,7 +230,7 @@ def _add_times(table: Table, roles: dict[str, str]) -> None:
     table["t_max"] = Column(middle + half, unit=u.day)
 
 
-def _registered(identifier: str) -> str:
+def _find_registered(identifier: str) -> str:
     """Address of the SSA service of a registry entry."""
     import pyvo.registry
 

@@ -59,7 +59,7 @@ def verify_file(path: Path, *, size: int | None = None, checksum: str = "") -> s
     if not start:
         msg = "the answer is empty"
         raise IncompleteFileError(msg)
-    suffix = _kind(start)
+    suffix = _find_kind(start)
     if checksum:
         _check_sum(path, checksum)
     if suffix == ".vot":
@@ -69,7 +69,7 @@ def verify_file(path: Path, *, size: int | None = None, checksum: str = "") -> s
     return suffix
 
 
-def _kind(start: bytes) -> str:
+def _find_kind(start: bytes) -> str:
     if start.startswith(b"SIMPLE  ="):
         return ".fits"
     if start.startswith(b"\x1f\x8b"):
@@ -119,7 +119,7 @@ def _check_fits(path: Path, *, compressed: bool) -> None:
         with gzip.open(path) if compressed else path.open("rb") as stream:
             start = _read_header(stream)
             while start is not None:
-                _skip(stream, *_data_size(start))
+                _skip(stream, *_measure_data(start))
                 start = _read_header(stream)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         msg = f"the FITS file is damaged or cut: {error}"
@@ -147,7 +147,7 @@ def _read_header(stream: BufferedIOBase) -> dict[bytes, int] | None:
                 values[keyword] = int(card[10:].partition(b"/")[0])
 
 
-def _data_size(header: dict[bytes, int]) -> tuple[int, int]:
+def _measure_data(header: dict[bytes, int]) -> tuple[int, int]:
     """Bytes of a data unit, and bytes with which it is filled up to whole records."""
     axes = [header[b"NAXIS%d" % (n + 1)] for n in range(header.get(b"NAXIS", 0))]
     size = 0

@@ -70,11 +70,11 @@ def query_xmatch(
     if catalogue != "simbad" and not catalogue.startswith("vizier:"):
         catalogue = f"vizier:{catalogue}"
     check_scheme(conf.xmatch_url)
-    client = _client()
+    client = _make_client()
     return with_retries(lambda: _ask(client, table, catalogue, radius, columns))
 
 
-def _client() -> Any:
+def _make_client() -> Any:
     """Client of astroquery that asks our address and takes names as they are."""
     with contextlib.redirect_stdout(io.StringIO()):  # it prints that regions is missing
         from astroquery.xmatch import XMatchClass
@@ -92,13 +92,13 @@ def _client() -> Any:
             # page of a proxy is not.
             response = super()._request(*args, **kwargs)
             if response.status_code >= 400:
-                raise requests.HTTPError(_reason(response), response=response)
+                raise requests.HTTPError(_explain(response), response=response)
             return response
 
     return Client()
 
 
-def _reason(response: requests.Response) -> str:
+def _explain(response: requests.Response) -> str:
     """Status of an answer and what it says, whether VOTable, web page or text."""
     said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
     return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
@@ -124,7 +124,7 @@ def _ask(
             cache=False,
         )
     except requests.HTTPError as error:
-        raise _http_error(error, url) from error
+        raise _translate_status(error, url) from error
     except (requests.Timeout, QueryTimeoutError) as error:
         msg = "the cross-match service does not answer in time"
         raise TransientError(msg, url=url, cause=TimeoutError(str(error))) from error
@@ -136,7 +136,7 @@ def _ask(
         raise ArchiveFormatError(msg, url=url, cause=error) from error
 
 
-def _http_error(error: requests.HTTPError, url: str) -> ArchiveError:
+def _translate_status(error: requests.HTTPError, url: str) -> ArchiveError:
     msg = f"the cross-match service refused the request: {error}"
     response = error.response
     if response is not None and response.status_code in RETRY_STATUS:
@@ -163,15 +163,15 @@ def vizier_crossmatch(table: Table, catalogue: str, radius: u.Quantity) -> Table
         One row per pair: ``row`` (number of the row in ``table``), ``separation``
         (arcsec), and the catalogue's columns.
     """
-    sent = _numbered(table)
+    sent = _number_rows(table)
     pieces = []
     for start in range(0, len(sent), MAX_ROWS):
         piece = sent[start : start + MAX_ROWS]
         answer = query_xmatch(
             piece, catalogue, radius=radius, columns=("al_ra", "al_dec")
         )
-        pieces.append(_shaped(answer, "angDist", u.arcsec))
-    return _joined(pieces)
+        pieces.append(_to_common_shape(answer, "angDist", u.arcsec))
+    return _join_pieces(pieces)
 
 
 def tap_crossmatch(
@@ -216,23 +216,23 @@ def tap_crossmatch(
         f"FROM TAP_UPLOAD.targets AS t JOIN {identifier(table_name)} AS c "
         f"ON 1 = CONTAINS({theirs}, {circle})"
     )
-    client, pieces, sent = TapClient(service_url, mode=mode), [], _numbered(table)
+    client, pieces, sent = TapClient(service_url, mode=mode), [], _number_rows(table)
     for start in range(0, len(sent), conf.upload_size):
         result = client.run(adql, upload=sent[start : start + conf.upload_size])
         if result.truncated:
             warn_truncated(table_name, len(result.table), advice=_FEWER)
-        pieces.append(_shaped(result.table, "al_distance", u.deg))
-    return _joined(pieces)
+        pieces.append(_to_common_shape(result.table, "al_distance", u.deg))
+    return _join_pieces(pieces)
 
 
-def _numbered(table: Table) -> Table:
+def _number_rows(table: Table) -> Table:
     targets = target_table(table)
     sent = Table({"al_row": np.arange(len(targets), dtype=np.int64)})
     sent["al_ra"], sent["al_dec"] = targets["ra"], targets["dec"]
     return sent
 
 
-def _shaped(answer: Table, distance: str, unit: u.UnitBase) -> Table:
+def _to_common_shape(answer: Table, distance: str, unit: u.UnitBase) -> Table:
     """Row number and separation first, called the same whoever was asked."""
     out = Table(meta=answer.meta)
     out["row"] = np.asarray(answer["al_row"], dtype=np.int64)
@@ -245,7 +245,7 @@ def _shaped(answer: Table, distance: str, unit: u.UnitBase) -> Table:
     return out
 
 
-def _joined(pieces: list[Table]) -> Table:
+def _join_pieces(pieces: list[Table]) -> Table:
     """All pieces, ordered by row and then by separation."""
     if not pieces:
         return Table({"row": np.array([], np.int64), "separation": [] * u.arcsec})

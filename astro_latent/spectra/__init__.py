@@ -21,7 +21,7 @@ _LAZY = {
     "SpectraLike": ".reading",
     "SpectrumArrays": ".observation",
     "decode_flags": "..utils.quality",
-    "estimate_noise": ".checks",
+    "estimate_noise": ".noise",
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",

@@ -2,8 +2,6 @@
 """The last station of each reader: order, finiteness, absurd values, flags.
 
 What can be repaired in only one way is repaired and said; what cannot is refused.
-
-Noise of a spectrum that came without uncertainties, from its own pixels.
 """
 
 from collections.abc import Iterable
@@ -15,10 +13,10 @@ from astropy import units as u
 
 from ..exceptions import SpectrumReadError
 from ..utils.quality import QualityFlag
+from .noise import estimate_noise
 from .observation import Observation, SpectrumArrays
 
 __all__ = [
-    "estimate_noise",
     "finish_arrays",
     "mask_from_bits",
     "placeholder",
@@ -130,13 +128,13 @@ def _refuse(observation: Observation, reason: str) -> NoReturn:
     raise SpectrumReadError(msg)
 
 
-def _picked(arrays: _Arrays, pixels: "np.ndarray | slice") -> _Arrays:
+def _pick(arrays: _Arrays, pixels: "np.ndarray | slice") -> _Arrays:
     wavelength, flux, sigma, mask = arrays
     sigma = None if sigma is None else sigma[pixels]
     return wavelength[pixels], flux[pixels], sigma, mask[pixels]
 
 
-def _ordered(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observation]:
+def _order(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observation]:
     """Make wavelengths finite and strictly increasing where only one way exists."""
     wavelength = arrays[0]
     keep = np.isfinite(wavelength)
@@ -144,11 +142,11 @@ def _ordered(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observ
         lost = int((~keep).sum())
         if lost == len(keep):
             _refuse(observation, "no wavelength is finite")
-        observation = observation.flagged(0, f"{lost} pixels had no finite wavelength")
-        arrays = _picked(arrays, keep)
+        observation = observation.remarked(f"{lost} pixels had no finite wavelength")
+        arrays = _pick(arrays, keep)
         wavelength = arrays[0]
     if wavelength[0] > wavelength[-1]:
-        arrays = _picked(arrays, slice(None, None, -1))
+        arrays = _pick(arrays, slice(None, None, -1))
         wavelength = arrays[0]
     if wavelength[0] <= 0:
         _refuse(observation, f"wavelengths must be positive, not {wavelength[0]}")
@@ -163,21 +161,21 @@ def _ordered(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observ
     return arrays, observation
 
 
-def _absurd(flux: np.ndarray, good: np.ndarray) -> np.ndarray | None:
+def _find_absurd(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
     """Return the pixels that are garbage, or None if none is (the usual case)."""
     stride = max(1, flux.size // _SAMPLE)
-    sample = np.abs(flux[::stride][good[::stride]])
+    sample = np.abs(flux[::stride][valid[::stride]])
     scale = np.median(sample) if sample.size else 0.0
     if not scale > 0:
         return None
     with np.errstate(invalid="ignore"):
         size = np.abs(flux)
-        bad = good & (size > _ABSURD * scale)
-        if not bad.any():
+        mask = valid & (size > _ABSURD * scale)
+        if not mask.any():
             return None
-        bad |= good & (size > _BESIDE_ABSURD * scale)
+        mask |= valid & (size > _BESIDE_ABSURD * scale)
     window = np.ones(2 * _MARGIN + 1)
-    return np.convolve(bad, window, mode="same") > 0.5
+    return np.convolve(mask, window, mode="same") > 0.5
 
 
 def finish_arrays(
@@ -234,16 +232,16 @@ def finish_arrays(
             f"needs one flux per wavelength, has {flux.shape} and {wavelength.shape}",
         )
     mask = np.zeros(flux.shape, bool) if mask is None else np.asarray(mask, bool)
-    arrays, observation = _ordered((wavelength, flux, sigma, mask), observation)
+    arrays, observation = _order((wavelength, flux, sigma, mask), observation)
     wavelength, flux, sigma, mask = arrays
     finite = np.isfinite(flux)
     mask = mask | ~finite
     if sigma is not None:
         with np.errstate(invalid="ignore"):
-            usable = np.isfinite(sigma) & (sigma > 0)
-        sigma = None if not usable.any() else sigma
-        mask = mask | ~usable if sigma is not None else mask
-    garbage = _absurd(flux, finite & ~mask)
+            valid = np.isfinite(sigma) & (sigma > 0)
+        sigma = sigma if valid.any() else None
+        mask = mask | ~valid if sigma is not None else mask
+    garbage = _find_absurd(flux, finite & ~mask)
     if garbage is not None:
         mask = mask | garbage
         observation = observation.flagged(
@@ -264,99 +262,28 @@ def finish_arrays(
         sigma=sigma,
         mask=mask,
         flux_unit=flux_unit,
-        observation=_described(observation, flux, sigma, mask),
+        observation=_describe(observation, flux, sigma, mask),
         meta={} if meta is None else meta,
     )
 
 
-def _described(
+def _describe(
     observation: Observation,
     flux: np.ndarray,
     sigma: np.ndarray | None,
     mask: np.ndarray,
 ) -> Observation:
     """Set what follows from the pixels: noise, signal-to-noise, signal at all."""
-    good = ~mask
+    valid = ~mask
     said = observation.flags & QualityFlag.NO_SIGNAL
-    if not said and not (flux[good] > 0).any():
+    if not said and not (flux[valid] > 0).any():
         reason = "no pixel with finite, positive, unmasked flux"
         observation = observation.flagged(QualityFlag.NO_SIGNAL, reason)
     if sigma is None:
         return replace(observation, noise="none").flagged(QualityFlag.NO_UNCERTAINTY)
     if observation.noise != "estimated":
         observation = replace(observation, noise="file")
-    if np.isnan(observation.snr) and good.any():
-        ratio = np.median(flux[good] / sigma[good])
+    if np.isnan(observation.snr) and valid.any():
+        ratio = np.median(flux[valid] / sigma[valid])
         observation = replace(observation, snr=float(max(ratio, 0.0)))
     return observation
-
-
-_CHUNK = 1024
-_ENOUGH = 32  # pixels that a chunk needs
-# rms of 2 f[i] - f[i-2] - f[i+2] is sqrt(6) sigma; 1.482602 turns MAD into sigma
-_FACTOR = 1.482602 / np.sqrt(6.0)
-
-
-def estimate_noise(flux: np.ndarray, *, mask: np.ndarray | None = None) -> np.ndarray:
-    """Estimate one standard deviation per pixel, chunk by chunk (DER_SNR).
-
-    In chunks of 1024 pixels the median of ``|2 f[i] - f[i-2] - f[i+2]|`` measures the
-    noise (Stoehr et al. 2008, ASP Conf. 394, 505); between chunk centres it is
-    interpolated. The estimate is too small where neighbouring pixels are correlated
-    over more than two pixels, too large where unresolved lines fill the spectrum.
-
-    Parameters
-    ----------
-    flux : ndarray, shape (n_pixels,)
-        Flux.
-    mask : ndarray of bool, shape (n_pixels,), optional
-        True for pixels to leave out.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_pixels,)
-        Standard deviations; NaN everywhere if no chunk has 32 good pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_latent.spectra import estimate_noise
-    >>> noise = np.random.default_rng(1).normal(0, 0.02, 20_000)
-    >>> round(float(np.median(estimate_noise(1 + noise))), 3)
-    0.02
-    """
-    values = np.asarray(flux, dtype=np.float32).copy()
-    if mask is not None:
-        values[np.asarray(mask, dtype=bool)] = np.nan
-    if values.size < 5:
-        return np.full(values.size, np.nan, np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):
-        second = 2 * values[2:-2]
-        second -= values[:-4]
-        second -= values[4:]
-        np.abs(second, out=second)
-    starts = range(0, second.size, _CHUNK)
-    levels = np.array([_median(second[start : start + _CHUNK]) for start in starts])
-    centres = np.arange(levels.size, dtype=float)
-    known = np.isfinite(levels)
-    if not known.any():
-        return np.full(values.size, np.nan, np.float32)
-    levels = _FACTOR * np.interp(centres, centres[known], levels[known])
-    return _between(levels, values.size)
-
-
-def _median(chunk: np.ndarray) -> float:
-    """Return the median of the finite values, NaN if they are few."""
-    chunk = chunk[np.isfinite(chunk)]
-    if chunk.size < _ENOUGH:
-        return np.nan
-    return float(np.partition(chunk, chunk.size // 2)[chunk.size // 2])
-
-
-def _between(levels: np.ndarray, size: int) -> np.ndarray:
-    """Interpolate linearly between chunk centres, constant beyond the outer ones."""
-    padded = np.concatenate((levels[:1], levels, levels[-1:])).astype(np.float32)
-    fraction = np.linspace(0, 1, _CHUNK, endpoint=False, dtype=np.float32)
-    steps = np.diff(padded)[:, None] * fraction + padded[:-1, None]
-    # the first segment ends at the first centre: it starts half a chunk early
-    return steps.ravel()[_CHUNK // 2 : _CHUNK // 2 + size]

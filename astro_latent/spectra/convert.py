@@ -55,7 +55,7 @@ def to_spectrum(arrays: SpectrumArrays) -> "Spectrum":
 
     sigma = arrays.sigma
     velocity = arrays.observation.radial_velocity
-    extra = {"radial_velocity": velocity * u.km / u.s} if _moving(velocity) else {}
+    extra = {"radial_velocity": velocity * u.km / u.s} if _is_moving(velocity) else {}
     return Spectrum(
         spectral_axis=u.Quantity(arrays.wavelength, u.AA),
         flux=u.Quantity(arrays.flux, arrays.flux_unit),
@@ -66,7 +66,7 @@ def to_spectrum(arrays: SpectrumArrays) -> "Spectrum":
     )
 
 
-def _moving(velocity: float) -> bool:
+def _is_moving(velocity: float) -> bool:
     return bool(np.isfinite(velocity) and velocity != 0)
 
 
@@ -101,14 +101,14 @@ def from_spectrum(spectrum: "Spectrum") -> SpectrumArrays:
     >>> from_spectrum(spectrum).wavelength
     array([5000., 5010.])
     """
-    observation = _observation(spectrum)
+    observation = _read_observation(spectrum)
     flux = np.asarray(spectrum.flux.value)
     if flux.ndim != 1:
         msg = f"the flux has shape {flux.shape}; give one spectrum at a time"
         raise SpectrumReadError(msg)
     if flux.dtype.kind != "f":
         flux = flux.astype(np.float64)
-    mask = _mask(spectrum.mask, flux.shape)
+    mask = _read_mask(spectrum.mask, flux.shape)
     meta = {key: value for key, value in spectrum.meta.items() if key != _KEY}
     if not flux.size and observation.flags & QualityFlag.UNREADABLE:
         return SpectrumArrays(
@@ -119,9 +119,9 @@ def from_spectrum(spectrum: "Spectrum") -> SpectrumArrays:
             observation=observation,
             meta=meta,
         )
-    sigma, unusable = _sigma(spectrum)
+    sigma, unusable = _read_sigma(spectrum)
     return finish_arrays(
-        _wavelength(spectrum),
+        _read_wavelength(spectrum),
         flux,
         sigma=sigma,
         mask=mask if unusable is None else mask | unusable,
@@ -153,7 +153,7 @@ def split_spectrum(spectrum: "Spectrum") -> "Iterator[Spectrum]":
         yield from split_spectrum(spectrum[where])
 
 
-def _wavelength(spectrum: "Spectrum") -> np.ndarray:
+def _read_wavelength(spectrum: "Spectrum") -> np.ndarray:
     axis = spectrum.spectral_axis
     kind = axis.unit.physical_type
     if kind == "speed":
@@ -169,14 +169,14 @@ def _wavelength(spectrum: "Spectrum") -> np.ndarray:
         raise SpectrumReadError(msg) from error
 
 
-def _mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _read_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return a boolean mask; of a bit mask any bit counts."""
     if mask is None:
         return np.zeros(shape, dtype=bool)
     return np.broadcast_to(np.asarray(mask) != 0, shape).copy()
 
 
-def _sigma(spectrum: "Spectrum") -> tuple[np.ndarray | None, np.ndarray | None]:
+def _read_sigma(spectrum: "Spectrum") -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return standard deviations, and where they mean that there are no data."""
     uncertainty = spectrum.uncertainty
     if uncertainty is None or uncertainty.array is None:
@@ -197,11 +197,11 @@ def _sigma(spectrum: "Spectrum") -> tuple[np.ndarray | None, np.ndarray | None]:
     return np.where(unusable, np.nan, sigma), unusable
 
 
-def _observation(spectrum: "Spectrum") -> Observation:
+def _read_observation(spectrum: "Spectrum") -> Observation:
     observation = spectrum.meta.get(_KEY)
     if not isinstance(observation, Observation):
         header = spectrum.meta.get("header")
-        header = header if isinstance(header, Mapping) else _as_mapping(header)
+        header = header if isinstance(header, Mapping) else _to_mapping(header)
         observation = Observation(
             **facts_from_header(header, ""),
             survey=str(header.get("INSTRUME") or "").strip().lower(),
@@ -215,11 +215,13 @@ def _observation(spectrum: "Spectrum") -> Observation:
         return observation
     value = float(velocity.to_value(u.km / u.s))
     return (
-        replace(observation, radial_velocity=value) if _moving(value) else observation
+        replace(observation, radial_velocity=value)
+        if _is_moving(value)
+        else observation
     )
 
 
-def _as_mapping(header: Any) -> Mapping[str, Any]:
+def _to_mapping(header: Any) -> Mapping[str, Any]:
     """Return a header that is not a mapping (astropy's) as one, or nothing."""
     try:
         return {key: header[key] for key in header if key not in ("COMMENT", "HISTORY")}

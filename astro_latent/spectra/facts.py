@@ -89,7 +89,7 @@ def identifier_from_path(path: "Path | str") -> str:
     return name
 
 
-def _sexagesimal(text: object) -> float:
+def _parse_sexagesimal(text: object) -> float:
     parts = str(text).strip().split(":")
     if len(parts) != 3:
         return np.nan
@@ -101,15 +101,15 @@ def _sexagesimal(text: object) -> float:
     return sign * (abs(whole) + minutes / 60 + seconds / 3600)
 
 
-def _position(header: Mapping[str, Any]) -> tuple[float, float]:
+def _read_position(header: Mapping[str, Any]) -> tuple[float, float]:
     """Return the ICRS position; (NaN, NaN) if none is stated.
 
     FK5 at J2000 is taken as ICRS: they differ by less than 0.03 arcsec.
     """
     ra, dec = number(header, "RA", "RA_TARG"), number(header, "DEC", "DEC_TARG")
     if np.isnan(ra) and np.isnan(dec):
-        ra = _sexagesimal(header.get("RA")) * 15
-        dec = _sexagesimal(header.get("DEC"))
+        ra = _parse_sexagesimal(header.get("RA")) * 15
+        dec = _parse_sexagesimal(header.get("DEC"))
     if not (0 <= ra <= 360 and -90 <= dec <= 90):
         return np.nan, np.nan
     equinox = number(header, "EQUINOX")
@@ -154,7 +154,7 @@ def mjd_from_text(text: object) -> float:
     return float((moment - _MJD_EPOCH) / np.timedelta64(1, "us")) / 1e6 / _SECONDS
 
 
-def _mid_exposure(header: Mapping[str, Any], exposure: float) -> float:
+def _find_mid_exposure(header: Mapping[str, Any], exposure: float) -> float:
     middle = number(header, "TMID", "JD-MID")
     if np.isfinite(middle):
         return middle - 2400000.5 if middle > 2400000.5 else middle
@@ -181,7 +181,7 @@ def facts_from_header(header: Mapping[str, Any], path: "Path | str") -> dict[str
     dict
         obs_id, source, target_name, ra, dec, exposure_time, time.
     """
-    ra, dec = _position(header)
+    ra, dec = _read_position(header)
     exposure = number(header, "EXPTIME", "TEXPTIME")
     names = (header.get(key) for key in ("OBJECT", "OBJID", "OBJNAME", "OBJ"))
     target = next((str(name).strip() for name in names if name), "")
@@ -192,7 +192,7 @@ def facts_from_header(header: Mapping[str, Any], path: "Path | str") -> dict[str
         "ra": ra,
         "dec": dec,
         "exposure_time": exposure,
-        "time": _mid_exposure(header, exposure),
+        "time": _find_mid_exposure(header, exposure),
     }
 
 

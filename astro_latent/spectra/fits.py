@@ -56,7 +56,7 @@ class NotFitsError(SpectrumReadError):
     """The file does not begin as a FITS file does."""
 
 
-def _native(array: np.ndarray) -> np.ndarray:
+def _copy_native(array: np.ndarray) -> np.ndarray:
     """Copy to native byte order, so that nothing refers to the file any longer."""
     return array.astype(array.dtype.newbyteorder("="))
 
@@ -153,7 +153,7 @@ class Hdu:
                 self.file.refuse(f"HDU {self.index} has {shape[0]} rows, no row {row}")
             shape = shape[1:]
             start += row * int(np.prod(shape)) * dtype.itemsize
-        return _native(np.ndarray(shape, dtype, self.file.buffer, start))
+        return _copy_native(np.ndarray(shape, dtype, self.file.buffer, start))
 
     @property
     def columns(self) -> dict[str, tuple[int, int, str]]:
@@ -213,7 +213,7 @@ class Hdu:
             self.start + offset,
             (width, dtype.itemsize),
         )
-        return _native(table[:, 0] if count == 1 else table)
+        return _copy_native(table[:, 0] if count == 1 else table)
 
     def _astropy(self) -> Any:
         from astropy.io import fits

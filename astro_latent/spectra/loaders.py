@@ -21,7 +21,7 @@ __all__ = ["register_loaders"]
 _EXTENSIONS = {"fits": ["fits", "fits.gz"], "votable": ["vot", "xml"]}
 
 
-def _identifier(name: str) -> Callable[..., bool]:
+def _make_identifier(name: str) -> Callable[..., bool]:
     def identify(
         origin: str, path: Any, fileobj: Any, *args: Any, **kwargs: Any
     ) -> bool:
@@ -37,7 +37,7 @@ def _identifier(name: str) -> Callable[..., bool]:
     return identify
 
 
-def _path(source: Any) -> Any:
+def _find_path(source: Any) -> Any:
     return getattr(source, "name", source)
 
 
@@ -46,14 +46,14 @@ def _register(name: str) -> None:
     from specutils.io.registers import data_loader
 
     def load_one(source: Any, **options: Any) -> Spectrum:
-        return to_spectrum(read_arrays(_path(source), format=name, **options)[0])
+        return to_spectrum(read_arrays(_find_path(source), format=name, **options)[0])
 
     def load_list(source: Any, **options: Any) -> SpectrumList:
-        found = read_arrays(_path(source), format=name, **options)
+        found = read_arrays(_find_path(source), format=name, **options)
         return SpectrumList([to_spectrum(arrays) for arrays in found])
 
     common = {
-        "identifier": _identifier(name),
+        "identifier": _make_identifier(name),
         "extensions": _EXTENSIONS[FORMATS[name].container],
         "priority": FORMATS[name].priority,
         "force": True,

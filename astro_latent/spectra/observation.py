@@ -110,6 +110,21 @@ class Observation:
         text = "; ".join(part for part in (self.message, message) if part)
         return replace(self, flags=self.flags | int(bits), message=text)
 
+    def remarked(self, message: str) -> "Observation":
+        """Return a copy with a remark that is no reason to flag it.
+
+        Parameters
+        ----------
+        message : str
+            Added to `message`.
+
+        Returns
+        -------
+        Observation
+            The new observation.
+        """
+        return self.flagged(0, message)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpectrumArrays:

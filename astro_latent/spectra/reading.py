@@ -139,10 +139,9 @@ def _iterate(
             found = [_make_placeholder(item, str(error))]
         for arrays in found:
             if item.overrides:
-                known = replace(
-                    arrays.observation, **_number_visits(item, arrays, len(found))
-                )
-                arrays = replace(arrays, observation=known)
+                facts = _number_visits(item, arrays, len(found))
+                observation = replace(arrays.observation, **facts)
+                arrays = replace(arrays, observation=observation)
             yield arrays
 
 
@@ -171,10 +170,10 @@ def _read_item(
 
 def _make_placeholder(item: _Item, message: str) -> SpectrumArrays:
     facts: dict[str, Any] = {}
-    known = getattr(item.value, "meta", {}).get("observation")
-    if isinstance(known, Observation):
-        facts = {"obs_id": known.obs_id, "target_name": known.target_name}
-        facts |= {"ra": known.ra, "dec": known.dec, "source": known.source}
+    said = getattr(item.value, "meta", {}).get("observation")
+    if isinstance(said, Observation):
+        names = ("obs_id", "target_name", "ra", "dec", "source")
+        facts = {name: getattr(said, name) for name in names}
     elif item.source:
         facts = {"obs_id": identifier_from_path(item.source), "source": item.source}
     return placeholder(message, **facts)
@@ -286,8 +285,8 @@ def _expand(source: Any) -> Iterator[_Item]:
 def _expand_path(text: str) -> Iterator[_Item]:
     path = Path(text)
     if path.is_dir():
-        known = (*_ENDINGS, *_VOTABLES)
-        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(known))
+        endings = (*_ENDINGS, *_VOTABLES)
+        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
         shown = (*_ENDINGS[::3], *_VOTABLES[:2])
         reason = f"the folder holds no file ending in {', '.join(shown)}"
     elif glob.has_magic(text) and not path.exists():
@@ -308,8 +307,8 @@ def _expand_table(table: "Table | Row") -> Iterator[_Item]:
         msg = f"the table needs a column path; it has {table.colnames}"
         raise ValueError(msg)
     for row in [table] if isinstance(table, Row) else table:
-        overrides = _overrides(row)
-        path = _plain(row[name])
+        overrides = _read_overrides(row)
+        path = _to_plain(row[name])
         if not path:
             yield _Item(
                 None, problem="the table names no file here", overrides=overrides
@@ -318,7 +317,7 @@ def _expand_table(table: "Table | Row") -> Iterator[_Item]:
             yield _Item(Path(str(path)), source=str(path), overrides=overrides)
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Return a table cell as a plain value; None for masked, NaN and empty ones."""
     if value is np.ma.masked or getattr(value, "mask", False) is True:
         return None
@@ -329,12 +328,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _overrides(row: Row) -> dict[str, Any]:
-    known: dict[str, Any] = {}
+def _read_overrides(row: Row) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     for column, name in _OVERRIDES.items():
-        if column not in row.colnames or name in known:
+        if column not in row.colnames or name in facts:
             continue
-        value = _plain(row[column])
+        value = _to_plain(row[column])
         if value is None:
             continue
         if name in _UNITS:
@@ -346,5 +345,5 @@ def _overrides(row: Row) -> dict[str, Any]:
                 continue
         else:
             value = str(value)
-        known[name] = value
-    return known
+        facts[name] = value
+    return facts

@@ -20,7 +20,7 @@ from .votable import parse_unit
 __all__ = ["SDM_FITS", "identify_sdm_fits", "read_sdm_fits"]
 
 
-def _fields(table: Hdu) -> list[dict[str, str]]:
+def _list_fields(table: Hdu) -> list[dict[str, str]]:
     """Return name, UCD, utype and unit of each column, as a VOTable would have them."""
     keys = {"ucd": "TUCD", "utype": "TUTYP", "unit": "TUNIT"}
     return [
@@ -32,7 +32,7 @@ def _fields(table: Hdu) -> list[dict[str, str]]:
     ]
 
 
-def _roles(fields: list[dict[str, str]]) -> dict[str, int]:
+def _find_all_roles(fields: list[dict[str, str]]) -> dict[str, int]:
     roles = find_roles(fields)
     if "flux" in roles and "sigma" not in roles:
         wanted = f"{fields[roles['flux']]['name']}_ERROR"
@@ -46,14 +46,14 @@ def identify_sdm_fits(file: FitsFile) -> bool:
     """Tell whether the first extension is a spectrum with one row per pixel."""
     if len(file) < 2 or not file[1].is_table or (file[1].header.get("NAXIS2") or 0) < 2:
         return False
-    return {"wavelength", "flux"} <= set(find_roles(_fields(file[1])))
+    return {"wavelength", "flux"} <= set(find_roles(_list_fields(file[1])))
 
 
 def read_sdm_fits(file: FitsFile) -> list[SpectrumArrays]:
     """Read a FITS table of the Spectrum Data Model; non-zero quality is masked."""
     table = file[1]
-    fields = _fields(table)
-    roles = _roles(fields)
+    fields = _list_fields(table)
+    roles = _find_all_roles(fields)
     if not {"wavelength", "flux"} <= set(roles):
         file.refuse(f"no wavelength and flux among the columns {list(table.columns)}")
     units = {role: parse_unit(fields[n]["unit"]) for role, n in roles.items()}

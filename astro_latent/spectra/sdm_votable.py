@@ -122,7 +122,7 @@ def identify_sdm(file: VotableFile) -> bool:
     return bool(spectral_tables(file))
 
 
-def _told(table: VotableTable, *ends: str) -> str:
+def _read_param(table: VotableTable, *ends: str) -> str:
     """Return the value of the first parameter whose utype ends so, or ""."""
     for end in ends:
         for param in table.params:
@@ -133,7 +133,7 @@ def _told(table: VotableTable, *ends: str) -> str:
     return ""
 
 
-def _number(text: str) -> float:
+def _to_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -141,40 +141,42 @@ def _number(text: str) -> float:
     return value if np.isfinite(value) else np.nan
 
 
-def _position(table: VotableTable) -> tuple[float, float]:
+def _read_position(table: VotableTable) -> tuple[float, float]:
     """Return the place the spectrum was taken at, or that of its target."""
-    text = _told(table, "spatialaxis.coverage.location.value", "target.pos")
+    text = _read_param(table, "spatialaxis.coverage.location.value", "target.pos")
     numbers = [float(part) for part in _NUMBER.findall(text)]
     if len(numbers) != 2 or not (0 <= numbers[0] <= 360 and -90 <= numbers[1] <= 90):
         return np.nan, np.nan
     return numbers[0], numbers[1]
 
 
-def _medium(field: dict[str, str]) -> str:
+def _read_medium(field: dict[str, str]) -> str:
     words = field.get("ucd", "").lower().replace(" ", "").split(";")
     return "air" if words[0] == "em.wl" and "obs.atmos" in words else "unknown"
 
 
-def _observation(file: VotableFile, table: VotableTable) -> Observation:
-    ra, dec = _position(table)
+def _read_observation(file: VotableFile, table: VotableTable) -> Observation:
+    ra, dec = _read_position(table)
     field = table.fields[find_roles(table.fields)["wavelength"]]
-    frame = _told(table, "spectralframe.refpos").upper()
-    calibration = _told(table, "fluxaxis.accuracy.calibration", "fluxaxis.calibration")
+    frame = _read_param(table, "spectralframe.refpos").upper()
+    calibration = _read_param(
+        table, "fluxaxis.accuracy.calibration", "fluxaxis.calibration"
+    )
     return Observation(
         obs_id=identifier_from_path(file.path),
         source=str(file.path),
-        target_name=_told(table, "target.name"),
-        survey=_told(table, "dataid.collection").lower(),
+        target_name=_read_param(table, "target.name"),
+        survey=_read_param(table, "dataid.collection").lower(),
         ra=ra,
         dec=dec,
-        time=_number(_told(table, "timeaxis.coverage.location.value")),
-        exposure_time=_number(_told(table, "timeaxis.coverage.bounds.extent")),
-        medium=_medium(field),
+        time=_to_number(_read_param(table, "timeaxis.coverage.location.value")),
+        exposure_time=_to_number(_read_param(table, "timeaxis.coverage.bounds.extent")),
+        medium=_read_medium(field),
         frame=_FRAMES.get(frame, "unknown"),
         normalisation=_NORMALISED.get(calibration.upper(), "unknown"),
-        resolving_power=_number(_told(table, "spectralaxis.respower")),
-        snr=_number(_told(table, "derived.snr")),
-        obs_publisher_did=_told(table, "curation.publisherdid"),
+        resolving_power=_to_number(_read_param(table, "spectralaxis.respower")),
+        snr=_to_number(_read_param(table, "derived.snr")),
+        obs_publisher_did=_read_param(table, "curation.publisherdid"),
     )
 
 
@@ -211,12 +213,12 @@ def make_spectrum(
     if flux_unit is None:
         flux_unit = u.dimensionless_unscaled
         remark = f"the unit of the flux is unknown: {units['flux']!r}"
-        observation = observation.flagged(0, remark)
+        observation = observation.remarked(remark)
     columns = file.columns(table)
     data = {role: np.ravel(columns[number]) for role, number in roles.items()}
     sigma = data.get("sigma")
     if sigma is not None and units["sigma"].strip():
-        sigma = _same_unit(file, sigma, units["sigma"], flux_unit)
+        sigma = _convert_unit(file, sigma, units["sigma"], flux_unit)
     return finish_arrays(
         data["wavelength"].astype(np.float64) * unit.to(u.AA),
         data["flux"],
@@ -224,15 +226,15 @@ def make_spectrum(
         mask=data["quality"] != 0 if "quality" in data else None,
         flux_unit=flux_unit,
         observation=observation,
-        meta={"header": {p["name"]: p.get("value", "") for p in _named(table)}},
+        meta={"header": {p["name"]: p.get("value", "") for p in _list_named(table)}},
     )
 
 
-def _named(table: VotableTable) -> list[dict[str, str]]:
+def _list_named(table: VotableTable) -> list[dict[str, str]]:
     return [param for param in table.params if param.get("name")]
 
 
-def _same_unit(
+def _convert_unit(
     file: VotableFile, sigma: np.ndarray, text: str, flux_unit: u.UnitBase
 ) -> np.ndarray:
     unit = parse_unit(text)
@@ -246,9 +248,9 @@ def _same_unit(
 def read_sdm(file: VotableFile) -> list[SpectrumArrays]:
     """Read a VOTable's spectrum; of several the first, and the message says so."""
     table, remark = first_table(file)
-    observation = _observation(file, table)
+    observation = _read_observation(file, table)
     if remark:
-        observation = observation.flagged(0, remark)
+        observation = observation.remarked(remark)
     return [make_spectrum(file, table, observation)]
 
 

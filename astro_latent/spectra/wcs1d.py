@@ -41,7 +41,7 @@ def identify_wcs1d(file: FitsFile) -> bool:
     return one and stepped and not kind.startswith(("MULTISPE", "FREQ", "ENER", "VELO"))
 
 
-def _axis_unit(file: FitsFile) -> tuple[u.UnitBase, str]:
+def _find_axis_unit(file: FitsFile) -> tuple[u.UnitBase, str]:
     """Return the unit of the axis, and a remark if the header has none."""
     head = file.primary
     stated = _WAT_UNITS.search(str(head.get("WAT1_001") or ""))
@@ -62,14 +62,16 @@ def _axis_unit(file: FitsFile) -> tuple[u.UnitBase, str]:
     return unit, ""
 
 
-def _sigma(file: FitsFile, shape: tuple[int, ...]) -> np.ndarray | None:
+def _read_sigma(file: FitsFile, shape: tuple[int, ...]) -> np.ndarray | None:
     for hdu in file.hdus[1:]:
         if hdu.name in _ERRORS and hdu.shape == shape:
             return hdu.array()
     return None
 
 
-def _observation(file: FitsFile, wavelength: np.ndarray, remark: str) -> Observation:
+def _read_observation(
+    file: FitsFile, wavelength: np.ndarray, remark: str
+) -> Observation:
     head = file.primary
     medium = stated_medium(head)
     observation = Observation(
@@ -85,7 +87,7 @@ def _observation(file: FitsFile, wavelength: np.ndarray, remark: str) -> Observa
             f"air wavelengths of {wavelength.min():.0f} to {wavelength.max():.0f} "
             f"Angstrom are unlikely: check CUNIT1={head.get('CUNIT1')!r}"
         )
-    return observation.flagged(0, remark)
+    return observation.remarked(remark)
 
 
 def read_wcs1d(
@@ -120,17 +122,17 @@ def read_wcs1d(
     logarithmic = head.get("DC-FLAG") == 1 or head.get("CTYPE1") == "LOG-LINEAR"
     axis = (log_axis if logarithmic else linear_axis)(head, flux.size, file=file)
     unit, remark = (
-        _axis_unit(file) if wavelength_unit is None else (wavelength_unit, "")
+        _find_axis_unit(file) if wavelength_unit is None else (wavelength_unit, "")
     )
     wavelength = axis * u.Unit(unit).to(u.AA)
     return [
         finish_arrays(
             wavelength,
             flux,
-            sigma=_sigma(file, flux.shape),
+            sigma=_read_sigma(file, flux.shape),
             mask=zero_runs(flux),
             flux_unit=flux_unit(head),
-            observation=_observation(file, wavelength, remark),
+            observation=_read_observation(file, wavelength, remark),
             estimate=estimate,
             meta={"header": head},
         )

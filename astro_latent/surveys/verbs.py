@@ -226,7 +226,7 @@ def fetch(
         return get_survey(survey).fetch(table, directory, **options)
     if len(table) == 0:
         return get_survey("local").fetch(table, directory, **options)
-    owners = _owners(table)
+    owners = _find_owners(table)
     parts, order = [], []
     for name in dict.fromkeys(owners):
         rows = np.flatnonzero(owners == name)
@@ -238,7 +238,7 @@ def fetch(
     return out[np.argsort(np.concatenate(order))]
 
 
-def _owners(table: Table) -> np.ndarray:
+def _find_owners(table: Table) -> np.ndarray:
     """Survey that answers for each row; files on this machine are local."""
     here = np.array([_is_here(row) for row in table])
     if "survey" in table.colnames:

@@ -30,7 +30,7 @@ from astro_latent.surveys import (
 )
 from astro_latent.surveys.local.survey import LocalSurvey
 from astro_latent.surveys.sample.survey import SampleSurvey
-from astro_latent.surveys.verbs import _owners
+from astro_latent.surveys.verbs import _find_owners
 
 
 def write_star(path, name, ra, dec, *, snr=20.0, mjd=56000.0):
@@ -255,7 +255,7 @@ class TestSample:
         paths = [str(tmp_path / name) for name in ("a.fits", "b.fits", "c.fits")]
         table = Table({"survey": ["harps"] * 3, "path": paths})
         table["access_url"] = ["https://x/a", "https://x/b", ""]
-        assert _owners(table).tolist() == ["local", "harps", "local"]
+        assert _find_owners(table).tolist() == ["local", "harps", "local"]
 
     def test_a_table_that_names_no_survey_is_refused(self):
         with pytest.raises(ValueError, match="no column 'survey'"):

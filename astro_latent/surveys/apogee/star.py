@@ -48,29 +48,29 @@ def identify_apstar(file: FitsFile) -> bool:
     return logarithmic and first.startswith(("apVisit", "asVisit"))
 
 
-def _visit_facts(file: FitsFile, visit: int) -> dict[str, Any]:
+def _read_facts(file: FitsFile, visit: int) -> dict[str, Any]:
     """Return what differs between the visits (1, 2 ...) and the combination (0)."""
     head = file.primary
     facts = facts_from_header(head, file.path)
     facts["time"], facts["snr"] = np.nan, number(head, "SNR")
     if number(head, "NVISITS") == 1:
-        facts["time"] = _visit_time(file, 1)
+        facts["time"] = _read_time(file, 1)
     if visit:
         facts["obs_id"] = f"{facts['obs_id']}#{visit}"
         facts["snr"] = number(head, f"SNRVIS{visit}")
-        facts["time"] = _visit_time(file, visit)
+        facts["time"] = _read_time(file, visit)
         facts["barycentric_correction"] = number(head, f"BC{visit}")
     return facts
 
 
-def _visit_time(file: FitsFile, visit: int) -> float:
+def _read_time(file: FitsFile, visit: int) -> float:
     julian = number(file.primary, f"JD{visit}")
     if np.isfinite(julian):
         return julian - 2400000.5
     return mjd_from_text(file.primary.get(f"DATE{visit}"))
 
 
-def _row(
+def _read_row(
     file: FitsFile, row: int, visit: int, bad_bits: Iterable[int]
 ) -> SpectrumArrays:
     observation = Observation(
@@ -80,7 +80,7 @@ def _row(
         normalisation="none",
         resolving_power=APOGEE_RESOLVING_POWER,
         radial_velocity=0.0,
-        **_visit_facts(file, visit),
+        **_read_facts(file, visit),
     )
     flux = file[1].array(row=row)
     return finish_arrays(
@@ -123,10 +123,12 @@ def read_apstar(
         If the file is damaged.
     """
     if not visits:
-        return [_row(file, 0, 0, bad_bits)]
+        return [_read_row(file, 0, 0, bad_bits)]
     rows = file[1].shape[0] if len(file[1].shape) > 1 else 1
     first = 2 if rows > 2 else 0
-    return [_row(file, row, row - first + 1, bad_bits) for row in range(first, rows)]
+    return [
+        _read_row(file, row, row - first + 1, bad_bits) for row in range(first, rows)
+    ]
 
 
 APOGEE_STAR = Format(

@@ -147,7 +147,7 @@ class Apogee(Survey):
         if self.product == "mwmStar":
             msg = "mwmStar files are fetched by sdss_id: give fetch a table with it"
             raise NotImplementedError(msg)
-        every = [where, *self._conditions(wanted)]
+        every = [where, *self._write_conditions(wanted)]
         if self.product == "apVisit":
             columns, source = _VISIT, "apogeeVisit AS s"
         else:
@@ -161,7 +161,7 @@ class Apogee(Survey):
             "ORDER BY s.snr DESC"
         )
 
-    def _conditions(self, wanted: QueryFilter) -> list[str]:
+    def _write_conditions(self, wanted: QueryFilter) -> list[str]:
         out = []
         if wanted.snr is not None:
             out.append(f"s.snr >= {number(wanted.snr)}")
@@ -188,9 +188,9 @@ class Apogee(Survey):
         if limit is not None and len(table) > limit:
             table = table[:limit]
             warn_truncated(self.name, limit)
-        return self._answer(self._described(table), rename=_RENAME, query=adql)
+        return self._answer(self._describe(table), rename=_RENAME, query=adql)
 
-    def _described(self, table: Table) -> Table:
+    def _describe(self, table: Table) -> Table:
         """Add units, which the database does not send, identifiers and addresses."""
         units = {"ra": "deg", "dec": "deg", "vhelio": "km/s", "teff": "K"}
         for name, unit in units.items():
@@ -221,7 +221,7 @@ class Apogee(Survey):
         ]
 
 
-def _word(row: Any, *names: str) -> str:
+def _read_word(row: Any, *names: str) -> str:
     """Value that goes into an address: one word, so that it cannot lead elsewhere."""
     name = next((name for name in names if name in row.colnames), None)
     text = "" if name is None else str(row[name]).strip()
@@ -231,13 +231,13 @@ def _word(row: Any, *names: str) -> str:
     return text
 
 
-def _place(row: Any) -> tuple[str, str, str]:
-    star = _word(row, "apogee_id", "target_name")
-    return _word(row, "telescope"), _word(row, "field"), star
+def _read_place(row: Any) -> tuple[str, str, str]:
+    star = _read_word(row, "apogee_id", "target_name")
+    return _read_word(row, "telescope"), _read_word(row, "field"), star
 
 
 def _ap_star(row: Any) -> tuple[str, str]:
-    telescope, field, star = _place(row)
+    telescope, field, star = _read_place(row)
     kind = "asStar" if telescope == "lco25m" else "apStar"
     path = f"dr17/apogee/spectro/redux/dr17/stars/{telescope}/{field}"
     name = f"{kind}-dr17-{star}"
@@ -245,15 +245,15 @@ def _ap_star(row: Any) -> tuple[str, str]:
 
 
 def _aspcap_star(row: Any) -> tuple[str, str]:
-    telescope, field, star = _place(row)
+    telescope, field, star = _read_place(row)
     path = f"dr17/apogee/spectro/aspcap/dr17/synspec_rev1/{telescope}/{field}"
     name = f"aspcapStar-dr17-{star}"
     return f"{name}-{telescope}-{field}", f"{path}/{name}.fits"
 
 
 def _ap_visit(row: Any) -> tuple[str, str]:
-    telescope, field, _ = _place(row)
-    plate, mjd, fiber = _word(row, "plate"), int(row["mjd"]), int(row["fiberid"])
+    telescope, field, _ = _read_place(row)
+    plate, mjd, fiber = _read_word(row, "plate"), int(row["mjd"]), int(row["fiberid"])
     kind = "asVisit" if telescope == "lco25m" else "apVisit"
     path = f"dr17/apogee/spectro/redux/dr17/visit/{telescope}/{field}/{plate}/{mjd}"
     name = f"{kind}-dr17-{plate}-{mjd}-{fiber:03d}"
@@ -261,7 +261,7 @@ def _ap_visit(row: Any) -> tuple[str, str]:
 
 
 def _mwm_star(row: Any) -> tuple[str, str]:
-    number_ = int(_word(row, "sdss_id"))
+    number_ = int(_read_word(row, "sdss_id"))
     version = conf.astra_version
     groups = f"{number_ // 100 % 100:02d}/{number_ % 100:02d}"
     name = f"mwmStar-{version}-{number_}"

@@ -35,10 +35,10 @@ def identify_phase3(file: FitsFile) -> bool:
     category = str(file.primary.get("PRODCATG") or "")
     model = str(file[1].header.get("VOCLASS") or "")
     named = category.startswith("SCIENCE.SPECTRUM") or model.startswith("SPECTRUM")
-    return named and {_WAVELENGTH, _FLUX} <= set(_roles(file[1]))
+    return named and {_WAVELENGTH, _FLUX} <= set(_find_roles(file[1]))
 
 
-def _roles(table: Hdu) -> dict[str, tuple[int, str]]:
+def _find_roles(table: Hdu) -> dict[str, tuple[int, str]]:
     """Return role -> (column number, column name); the first column of a role counts.
 
     Both prefixes are in use, ``Spectrum.Data.`` (v1) and ``spec:Data.`` (v2); further
@@ -53,7 +53,7 @@ def _roles(table: Hdu) -> dict[str, tuple[int, str]]:
     return roles
 
 
-def _unit(text: Any, file: FitsFile, column: str) -> u.UnitBase:
+def _read_unit(text: Any, file: FitsFile, column: str) -> u.UnitBase:
     """Parse a TUNIT; ESO writes both Angstrom and angstrom, adu and ADU."""
     text = str(text or "").strip()
     if text.lower() in ("angstrom", "angstroms"):
@@ -71,7 +71,7 @@ def _unit(text: Any, file: FitsFile, column: str) -> u.UnitBase:
         raise SpectrumReadError(msg) from error
 
 
-def _medium(ucd: str) -> str:
+def _read_medium(ucd: str) -> str:
     """Air if the UCD says ``obs.atmos``, vacuum if it is a plain wavelength."""
     words = [word.strip() for word in ucd.lower().split(";")]
     if words[0] != "em.wl":
@@ -79,12 +79,12 @@ def _medium(ucd: str) -> str:
     return "air" if "obs.atmos" in words[1:] else "vacuum"
 
 
-def _observation(file: FitsFile, ucd: str) -> Observation:
+def _read_observation(file: FitsFile, ucd: str) -> Observation:
     head = chained(file.primary, file[1].header)
     return Observation(
         **facts_from_header(head, file.path),
         survey=str(head.get("INSTRUME") or "").strip().lower(),
-        medium=_medium(ucd),
+        medium=_read_medium(ucd),
         frame=stated_frame(head),
         normalisation=_NORMALISATION.get(head.get("CONTNORM"), "unknown"),
         resolving_power=number(head, "SPEC_RES"),
@@ -117,13 +117,13 @@ def read_phase3(file: FitsFile, *, estimate: bool = False) -> list[SpectrumArray
         If a role has no column, or a unit is not one of wavelength.
     """
     table = file[1]
-    roles = _roles(table)
+    roles = _find_roles(table)
     for role in (_WAVELENGTH, _FLUX):
         if role not in roles:
             file.refuse(f"no column has the utype {role}; utypes: {sorted(roles)}")
     number_w, name_w = roles[_WAVELENGTH]
     number_f, name_f = roles[_FLUX]
-    unit = _unit(table.header.get(f"TUNIT{number_w}"), file, name_w)
+    unit = _read_unit(table.header.get(f"TUNIT{number_w}"), file, name_w)
     if not unit.is_equivalent(u.AA):
         file.refuse(f"the spectral axis is in {unit}; only wavelengths are supported")
     wavelength = table.column(name_w).ravel().astype(np.float64, copy=False)
@@ -133,7 +133,9 @@ def read_phase3(file: FitsFile, *, estimate: bool = False) -> list[SpectrumArray
     mask = table.column(roles[_QUALITY][1]).ravel() != 0 if _QUALITY in roles else None
     if _QUALITY not in roles and "QUAL" in table.columns:
         mask = table.column("QUAL").ravel() != 0
-    observation = _observation(file, str(table.header.get(f"TUCD{number_w}") or ""))
+    observation = _read_observation(
+        file, str(table.header.get(f"TUCD{number_w}") or "")
+    )
     if sigma is not None and not np.isfinite(sigma).any():
         sigma = None
     return [
@@ -142,7 +144,7 @@ def read_phase3(file: FitsFile, *, estimate: bool = False) -> list[SpectrumArray
             flux,
             sigma=sigma,
             mask=mask,
-            flux_unit=_unit(table.header.get(f"TUNIT{number_f}"), file, name_f),
+            flux_unit=_read_unit(table.header.get(f"TUNIT{number_f}"), file, name_f),
             observation=observation,
             estimate=estimate,
             meta={"header": file.primary, "table_header": table.header},

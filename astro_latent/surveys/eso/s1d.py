@@ -26,7 +26,7 @@ def identify_harps_s1d(file: FitsFile) -> bool:
     return any(f"{prefix} DRS BERV" in head for prefix in _PREFIXES)
 
 
-def _observation(file: FitsFile) -> Observation:
+def _read_observation(file: FitsFile) -> Observation:
     head = file.primary
     facts = facts_from_header(head, file.path)
     names = ("ESO OBS TARG NAME", "TNG OBS TARG NAME")
@@ -48,7 +48,7 @@ def _observation(file: FitsFile) -> Observation:
     )
     if shifted:
         reason = f"frame unknown: shifted later (DOPCOR01={head['DOPCOR01']!r})"
-        observation = observation.flagged(0, reason)
+        observation = observation.remarked(reason)
     return observation
 
 
@@ -80,7 +80,7 @@ def read_harps_s1d(file: FitsFile, *, estimate: bool = True) -> list[SpectrumArr
             flux,
             mask=zero_runs(flux, length=1),
             flux_unit=flux_unit(file.primary),
-            observation=_observation(file),
+            observation=_read_observation(file),
             estimate=estimate,
             meta={"header": file.primary},
         )

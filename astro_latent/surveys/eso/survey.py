@@ -56,11 +56,11 @@ class EsoSurvey(ObsCoreSurvey):
         # ESO's obs_id is the observation block; dp_id names the spectrum.
         return {"dp_id": "obs_id"} if "obs_id" not in table.colnames else {}
 
-    def _shaped(self, table: Table) -> Table:
-        return super()._shaped(_with_obs_id(table))
+    def _to_common_shape(self, table: Table) -> Table:
+        return super()._to_common_shape(_add_obs_id(table))
 
     def _answer(self, table: Table, **meta: Any) -> Table:
-        return super()._answer(_with_obs_id(table), **meta)
+        return super()._answer(_add_obs_id(table), **meta)
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask the data portal by ``dp_id``, or follow DataLink if no address is set."""
@@ -82,7 +82,7 @@ class EsoSurvey(ObsCoreSurvey):
         ]
 
 
-def _with_obs_id(table: Table) -> Table:
+def _add_obs_id(table: Table) -> Table:
     if "dp_id" in table.colnames:
         table = table.copy(copy_data=False)
         table["obs_id"] = table["dp_id"]

@@ -79,7 +79,7 @@ def fetch_sources(
     }
     results: dict[str, FileResult] = {}
     for request in wanted:
-        here = _cached(folder, request)
+        here = _find_cached(folder, request)
         if here is not None:
             results[request.identifier] = here
     unique = dict.fromkeys(request.identifier for request in wanted)
@@ -99,7 +99,7 @@ def fetch_sources(
     return [results[request.identifier] for request in wanted]
 
 
-def _cached(folder: Path, request: FileRequest) -> FileResult | None:
+def _find_cached(folder: Path, request: FileRequest) -> FileResult | None:
     path = folder / f"{safe_name(request.identifier)}.vot"
     if not path.is_file():
         return None
@@ -120,14 +120,14 @@ def _fetch_some(
         _ask(list(sources), packed, session, words)
         found = _unpack(packed, folder, scratch, sources)
     except (ArchiveError, OSError, ValueError, zipfile.BadZipFile) as error:
-        return {n: _failed(n, str(error)) for n in names}
+        return {n: _make_failure(n, str(error)) for n in names}
     finally:
         packed.unlink(missing_ok=True)
     nothing = f"the archive has no {words['retrieval_type']} spectrum of this source"
-    return {name: found.get(name) or _failed(name, nothing) for name in names}
+    return {name: found.get(name) or _make_failure(name, nothing) for name in names}
 
 
-def _failed(name: str, message: str) -> FileResult:
+def _make_failure(name: str, message: str) -> FileResult:
     return FileResult(identifier=name, status="failed", message=message)
 
 
@@ -136,7 +136,7 @@ def _ask(
 ) -> None:
     """Let astroquery make the request and our session carry it."""
     handler = _Carrier(session, packed)
-    client = _gaia_class()(
+    client = _load_gaia()(
         gaia_tap_server=conf.server_url,
         gaia_data_server=conf.server_url,
         datalink_handler=handler,
@@ -213,7 +213,7 @@ def _unpack(
     return found
 
 
-def _gaia_class() -> Any:
+def _load_gaia() -> Any:
     """Import astroquery.gaia, which asks ESA for messages and prints what it hears."""
     with _IMPORT:
         waiting = socket.getdefaulttimeout()

@@ -43,21 +43,23 @@ def identify_gaia(file: VotableFile) -> bool:
 def _is_gaia(table: VotableTable) -> bool:
     roles = find_roles(table.fields)
     names = {role: table.fields[n].get("name", "").lower() for role, n in roles.items()}
-    return _params(table).keys() >= {"source_id"} and names.items() >= _NAMES.items()
+    return (
+        _read_params(table).keys() >= {"source_id"} and names.items() >= _NAMES.items()
+    )
 
 
-def _params(table: VotableTable) -> dict[str, str]:
+def _read_params(table: VotableTable) -> dict[str, str]:
     return {p.get("name", "").lower(): p.get("value", "") for p in table.params[::-1]}
 
 
-def _value(params: dict[str, str], name: str) -> float:
+def _to_number(params: dict[str, str], name: str) -> float:
     try:
         return float(params.get(name, ""))
     except ValueError:
         return np.nan
 
 
-def _facts(found: SpectrumArrays) -> dict[str, Any]:
+def _recognise(found: SpectrumArrays) -> dict[str, Any]:
     """Return what follows from the kind of spectrum that the pixels show."""
     wavelength = found.wavelength
     if found.flux_unit.is_equivalent(_XP_UNIT):
@@ -78,22 +80,22 @@ def _facts(found: SpectrumArrays) -> dict[str, Any]:
 def read_gaia(file: VotableFile) -> list[SpectrumArrays]:
     """Read a mean spectrum of Gaia; of several the first, and the message says so."""
     table, remark = first_table(file)
-    params = _params(table)
+    params = _read_params(table)
     observation = Observation(
         obs_id=identifier_from_path(file.path),
         source=str(file.path),
         target_name=params.get("designation") or params.get("source_id", ""),
         survey="gaia",
-        ra=_value(params, "ra"),
-        dec=_value(params, "dec"),
+        ra=_to_number(params, "ra"),
+        dec=_to_number(params, "dec"),
     )
     if remark:
-        observation = observation.flagged(0, remark)
+        observation = observation.remarked(remark)
     found = make_spectrum(file, table, observation)
-    facts = _facts(found)
+    facts = _recognise(found)
     if not facts:
         remark = "neither the DR3 mean RVS spectrum nor a sampled BP/RP spectrum"
-        found = replace(found, observation=found.observation.flagged(0, remark))
+        found = replace(found, observation=found.observation.remarked(remark))
     return [replace(found, observation=replace(found.observation, **facts))]
 
 

@@ -136,14 +136,14 @@ class Gaia(Survey):
         ids = next((n for n in table.colnames if n.lower() == "source_id"), None)
         if ids is not None:
             low, high = self.wavelength_range
-            table["obs_id"] = [self._identifier(source) for source in table[ids]]
+            table["obs_id"] = [self._make_identifier(source) for source in table[ids]]
             table["em_min"] = [low * 1e-10] * len(table)
             table["em_max"] = [high * 1e-10] * len(table)
             table["em_res_power"] = [self.resolving_power] * len(table)
             table["dataproduct_type"] = ["spectrum"] * len(table)
         return self._answer(table, rename=_RENAME, query=adql)
 
-    def _identifier(self, source: Any) -> str:
+    def _make_identifier(self, source: Any) -> str:
         return f"Gaia-{conf.release}-{self.retrieval_type}-{int(source)}"
 
     def file_requests(self, table: Table) -> list[FileRequest]:
@@ -154,7 +154,9 @@ class Gaia(Survey):
             raise ValueError(msg)
         url = conf.server_url.rstrip("/") + "/data-server/data"
         return [
-            FileRequest(identifier=self._identifier(source), url=f"{url}?ID={source}")
+            FileRequest(
+                identifier=self._make_identifier(source), url=f"{url}?ID={source}"
+            )
             for source in table[ids]
         ]
 

@@ -38,7 +38,9 @@ def identify_lamost(file: FitsFile) -> bool:
     )
 
 
-def _pixels(file: FitsFile) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read_pixels(
+    file: FitsFile,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return wavelength, flux, inverse variance and mask."""
     if file[0].shape:
         rows = file[0].array()
@@ -54,11 +56,11 @@ def _pixels(file: FitsFile) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     return columns[0].astype(np.float64), columns[1], columns[2], mask
 
 
-def _flag(value: object, *, true: str) -> str:
+def _read_flag(value: object, *, true: str) -> str:
     return true if value in (True, "T") else "unknown"
 
 
-def _signal_to_noise(file: FitsFile) -> float:
+def _read_snr(file: FitsFile) -> float:
     """Return the mean of the header's g, r, i values, or NaN."""
     head = chained(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
     bands = [number(head, f"SN_{b}", f"SNR{b}") for b in "GRI"]
@@ -68,7 +70,7 @@ def _signal_to_noise(file: FitsFile) -> float:
 def read_lamost(file: FitsFile) -> list[SpectrumArrays]:
     """Read a LAMOST low-resolution spectrum."""
     head = file.primary
-    wavelength, flux, ivar, mask = _pixels(file)
+    wavelength, flux, ivar, mask = _read_pixels(file)
     sigma, no_data = sigma_from_ivar(ivar)
     facts = facts_from_header(head, file.path)
     # DATE-OBS is the middle of the exposure here, in UTC
@@ -77,11 +79,11 @@ def read_lamost(file: FitsFile) -> list[SpectrumArrays]:
     observation = Observation(
         **facts,
         survey="lamost",
-        medium=_flag(head.get("VACUUM"), true="vacuum"),
-        frame=_flag(head.get("HELIO"), true="barycentric"),
+        medium=_read_flag(head.get("VACUUM"), true="vacuum"),
+        frame=_read_flag(head.get("HELIO"), true="barycentric"),
         normalisation="none",
         resolving_power=_RESOLVING_POWER,
-        snr=_signal_to_noise(file),
+        snr=_read_snr(file),
         # what was subtracted, by its sign (checked against astropy)
         barycentric_correction=-number(head, "HELIO_RV"),
         radial_velocity=number(head, "Z") * SPEED_OF_LIGHT,

@@ -33,31 +33,31 @@ class Lamost(SsaSurvey):
         """Address of the service: ``conf.ssa_url``."""
         return conf.ssa_url
 
-    def _identifiers(self, table: Table) -> list[str]:
-        obsid = _obsid_column(table)
+    def _make_identifiers(self, table: Table) -> list[str]:
+        obsid = _find_obsid(table)
         if obsid is None:
-            return super()._identifiers(table)
+            return super()._make_identifiers(table)
         return [str(value) for value in table[obsid]]
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for each ``obsid``, or for the ``access_url`` if that is unknown."""
-        obsid = _obsid_column(table)
+        obsid = _find_obsid(table)
         if obsid is None or not conf.file_url:
             return super().file_requests(table)
         return [
             FileRequest(
                 identifier=str(row["obs_id"]),
-                url=conf.file_url.format(obsid=_digits(row[obsid])),
+                url=conf.file_url.format(obsid=_check_digits(row[obsid])),
             )
             for row in table
         ]
 
 
-def _obsid_column(table: Table) -> str | None:
+def _find_obsid(table: Table) -> str | None:
     return next((name for name in table.colnames if name.lower() == "obsid"), None)
 
 
-def _digits(value: Any) -> str:
+def _check_digits(value: Any) -> str:
     text = str(value)
     if not (text.isascii() and text.isdigit()):
         msg = f"an obsid of LAMOST is a number, not {text!r}"

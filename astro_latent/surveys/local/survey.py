@@ -64,27 +64,27 @@ class LocalSurvey(Survey):
             msg = "local needs a folder or a table: get_survey('local', path=...)"
             raise ValueError(msg)
         if isinstance(self._source, Table):
-            return self._from_table(self._source, Path())
+            return self._list_table(self._source, Path())
         source = Path(self._source)
         if source.is_dir():
             return to_obscore(_scan(source), survey=self.name)
         if not source.is_file():
             msg = f"{source} is neither a folder nor a file"
             raise FileNotFoundError(msg)
-        return self._from_table(Table.read(source), source.parent)
+        return self._list_table(Table.read(source), source.parent)
 
-    def _from_table(self, table: Table, folder: Path) -> Table:
+    def _list_table(self, table: Table, folder: Path) -> Table:
         named = [name for name in _PATH_COLUMNS if name in table.colnames]
         if not named:
             msg = f"the table has none of the columns {_PATH_COLUMNS}: {table.colnames}"
             raise ArchiveFormatError(msg)
         out = to_obscore(table, survey=self.name, rename={"ra": "s_ra", "dec": "s_dec"})
         out["path"] = [str(folder / str(name)) for name in table[named[0]]]
-        stems = [_stem(Path(path)) for path in out["path"]]
+        stems = [_strip_ending(Path(path)) for path in out["path"]]
         ids = [
             obs_id or stem for obs_id, stem in zip(out["obs_id"], stems, strict=True)
         ]
-        out["obs_id"] = _like(out["obs_id"], ids)
+        out["obs_id"] = _refill(out["obs_id"], ids)
         return out
 
     def query_region(
@@ -129,9 +129,9 @@ class LocalSurvey(Survey):
         if radius is not None:
             return super().query_object(name, radius=radius, **filters)
         table = self.table()
-        wanted = _plain(name)
+        wanted = _normalise(name)
         keep = [
-            wanted in (_plain(row["target_name"]), _plain(row["obs_id"]))
+            wanted in (_normalise(row["target_name"]), _normalise(row["obs_id"]))
             for row in table
         ]
         return self._select(
@@ -160,10 +160,10 @@ class LocalSurvey(Survey):
         **options: Any,
     ) -> Table:
         """Say where the files are, or copy them; see `Survey.fetch`."""
-        return with_results(table, [_local_file(row, directory) for row in table])
+        return with_results(table, [_place_file(row, directory) for row in table])
 
 
-def _local_file(row: Any, directory: str | Path | None) -> FileResult:
+def _place_file(row: Any, directory: str | Path | None) -> FileResult:
     """Where the file of one row is, after copying it if a folder was named."""
     identifier, source = str(row["obs_id"]), Path(str(row["path"]))
     if not source.is_file():
@@ -186,14 +186,15 @@ def _scan(folder: Path) -> Table:
         {path for pattern in _FOLDER_PATTERNS for path in folder.rglob(pattern)}
     )
     rows = [
-        {"obs_id": _stem(path), "path": str(path), **_header(path)} for path in paths
+        {"obs_id": _strip_ending(path), "path": str(path), **_read_header(path)}
+        for path in paths
     ]
     names = ("obs_id", "path", "target_name", "s_ra", "s_dec", "t_min", "t_max", "snr")
     kinds = (str, str, str, float, float, float, float, float)
     return Table(rows=rows or None, names=names, dtype=None if rows else kinds)
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> dict[str, Any]:
     """Facts in the primary header; a file that cannot be opened is still listed."""
     header: Any = {}
     if ".fit" in path.name:
@@ -201,31 +202,31 @@ def _header(path: Path) -> dict[str, Any]:
             header = fits.getheader(path)
         except (OSError, ValueError):
             header = {}
-    start = _number(header.get("MJD-OBS"))
-    exposure = _number(header.get("EXPTIME"))
+    start = _to_number(header.get("MJD-OBS"))
+    exposure = _to_number(header.get("EXPTIME"))
     return {
         "target_name": str(header.get("OBJECT", header.get("OBJID", ""))),
-        "s_ra": _number(header.get("RA")),
-        "s_dec": _number(header.get("DEC")),
+        "s_ra": _to_number(header.get("RA")),
+        "s_dec": _to_number(header.get("DEC")),
         "t_min": start,
         "t_max": start + (exposure if np.isfinite(exposure) else 0.0) / 86400,
-        "snr": _number(header.get("SNR")),
+        "snr": _to_number(header.get("SNR")),
     }
 
 
-def _number(value: Any) -> float:
+def _to_number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else np.nan
 
 
-def _stem(path: Path) -> str:
+def _strip_ending(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
 
 
-def _plain(name: object) -> str:
+def _normalise(name: object) -> str:
     return "".join(str(name).split()).casefold()
 
 
-def _like(column: Any, values: list) -> Any:
+def _refill(column: Any, values: list) -> Any:
     new = type(column)(values, name=column.name, description=column.description)
     new.meta = dict(column.meta)
     return new

@@ -34,7 +34,7 @@ class SampleSurvey(LocalSurvey):
         if not index.is_file():
             msg = f"the sample archive has no index: {index} is missing"
             raise ArchiveError(msg)
-        table = self._from_table(Table.read(index), self._folder.resolve())
+        table = self._list_table(Table.read(index), self._folder.resolve())
         for path in table["path"]:
             if not Path(path).resolve().is_relative_to(self._folder.resolve()):
                 msg = f"the index names a file outside the sample folder: {path}"

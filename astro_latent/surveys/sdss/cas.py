@@ -50,7 +50,7 @@ def query_cas(sql: str, *, release: int) -> Table:
                     timeout=package_conf.timeout,
                 )
         except requests.HTTPError as error:
-            raise _http_error(error, url) from error
+            raise _translate_status(error, url) from error
         except (requests.RequestException, TimeoutError, ConnectionError) as error:
             msg = f"the SDSS database does not answer: {error}"
             cause = error
@@ -65,7 +65,7 @@ def query_cas(sql: str, *, release: int) -> Table:
     return with_retries(ask)
 
 
-def _http_error(error: requests.HTTPError, url: str) -> ArchiveError:
+def _translate_status(error: requests.HTTPError, url: str) -> ArchiveError:
     response: Any = error.response
     if response is not None and response.status_code in RETRY_STATUS:
         wait = retry_after(response.headers)

@@ -34,7 +34,7 @@ def identify_sdss(file: FitsFile) -> bool:
     return set(file[1].columns) >= _COLUMNS
 
 
-def _wavelength(loglam: np.ndarray) -> np.ndarray:
+def _restore_grid(loglam: np.ndarray) -> np.ndarray:
     """Return Ångström; what float32 lost of the common grid (0.1 km/s) is restored."""
     loglam = loglam.astype(np.float64)
     grid = np.round(loglam / _STEP) * _STEP
@@ -42,7 +42,7 @@ def _wavelength(loglam: np.ndarray) -> np.ndarray:
     return 10.0 ** (grid if on_grid else loglam)
 
 
-def _resolving_power(file: FitsFile, mask: np.ndarray) -> float:
+def _measure_resolving_power(file: FitsFile, mask: np.ndarray) -> float:
     """Return the median of what WDISP says: sigma in pixels of the common grid."""
     if "WDISP" not in file[1].columns:
         return np.nan
@@ -53,7 +53,7 @@ def _resolving_power(file: FitsFile, mask: np.ndarray) -> float:
     return float(1 / (np.median(width) * _STEP * np.log(10) * _FWHM))
 
 
-def _radial_velocity(file: FitsFile) -> float:
+def _read_radial_velocity(file: FitsFile) -> float:
     """Return what the pipeline measured of a star it does not warn about, or NaN."""
     table = file[2] if len(file) > 2 and file[2].is_table else None
     if table is None or not {"CLASS", "Z", "ZWARNING"} <= set(table.columns):
@@ -67,7 +67,7 @@ def _radial_velocity(file: FitsFile) -> float:
     return float(redshift) * SPEED_OF_LIGHT if star else np.nan
 
 
-def _observation(file: FitsFile, mask: np.ndarray) -> Observation:
+def _read_observation(file: FitsFile, mask: np.ndarray) -> Observation:
     head = file.primary
     facts = facts_from_header(head, file.path)
     facts["ra"], facts["dec"] = number(head, "PLUG_RA"), number(head, "PLUG_DEC")
@@ -81,8 +81,8 @@ def _observation(file: FitsFile, mask: np.ndarray) -> Observation:
         medium="air" if stated_medium(head) == "air" else "vacuum",
         frame="barycentric",
         normalisation="none",
-        resolving_power=_resolving_power(file, mask),
-        radial_velocity=_radial_velocity(file),
+        resolving_power=_measure_resolving_power(file, mask),
+        radial_velocity=_read_radial_velocity(file),
     )
 
 
@@ -97,12 +97,12 @@ def read_sdss(file: FitsFile) -> list[SpectrumArrays]:
     mask |= bits != 0
     return [
         finish_arrays(
-            _wavelength(loglam),
+            _restore_grid(loglam),
             flux,
             sigma=sigma,
             mask=mask,
             flux_unit=_FLUX_UNIT,
-            observation=_observation(file, mask),
+            observation=_read_observation(file, mask),
             meta={"header": file.primary},
         )
     ]

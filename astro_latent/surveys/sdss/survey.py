@@ -116,9 +116,9 @@ class Sdss(Survey):
         if limit is not None and len(table) > limit:
             table = table[:limit]
             warn_truncated(self.name, limit)
-        return self._answer(self._described(table), rename=_RENAME, query=adql)
+        return self._answer(self._describe(table), rename=_RENAME, query=adql)
 
-    def _described(self, table: Table) -> Table:
+    def _describe(self, table: Table) -> Table:
         """Add units, which the database does not send, and identifiers."""
         for name, unit in (("ra", "deg"), ("dec", "deg")):
             if name in table.colnames:
@@ -132,12 +132,12 @@ class Sdss(Survey):
                 f"{int(row['fiberid']):04d}"
                 for row in table
             ]
-            table["access_url"] = [self._address(row) for row in table]
+            table["access_url"] = [self._write_address(row) for row in table]
             table["t_min"] = [float(mjd) for mjd in table["mjd"]]
             table["t_max"] = [float(mjd) + 1 for mjd in table["mjd"]]
         return table
 
-    def _address(self, row: Any) -> str:
+    def _write_address(self, row: Any) -> str:
         run2d, plate = str(row["run2d"]).strip(), int(row["plate"])
         if not re.fullmatch(r"[A-Za-z0-9_]+", run2d):
             msg = f"the database returned the strange reduction {run2d!r}"
@@ -151,6 +151,6 @@ class Sdss(Survey):
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for the light files of the rows."""
         return [
-            FileRequest(identifier=str(row["obs_id"]), url=self._address(row))
+            FileRequest(identifier=str(row["obs_id"]), url=self._write_address(row))
             for row in table
         ]
