@@ -247,7 +247,7 @@ class TestSample:
         fetched = fetch(mixed, tmp_path)
         assert list(fetched["obs_id"]) == names
         assert list(fetched["survey"]) == owners
-        files = [Path(path).read_bytes() for path in fetched["local_path"]]
+        files = [Path(path).read_bytes() for path in fetched["path"]]
         assert files == bodies
 
     def test_a_file_that_was_fetched_is_here_until_it_is_gone(self, tmp_path):
