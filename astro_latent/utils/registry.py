@@ -34,9 +34,9 @@ class LazyRegistry:
         self.kind = kind
         self._source = table
         self._group = group
-        self._table: dict[str, str] | None = None
+        self._table: dict[str, object] | None = None
 
-    def _targets(self) -> dict[str, str]:
+    def _targets(self) -> dict[str, object]:
         if self._table is None:
             source = self._source
             self._table = dict(source() if callable(source) else source)
@@ -44,15 +44,20 @@ class LazyRegistry:
                 self.register(point.name, point.value)
         return self._table
 
-    def register(self, name: str, target: str) -> None:
+    def register(self, name: str, target: object) -> None:
         """Add a name; a name that is taken raises instead of being replaced.
 
         Parameters
         ----------
         name : str
             The new name.
-        target : str
-            ``"module:attribute"``.
+        target : str or object
+            ``"module:attribute"``, or the object itself.
+
+        Raises
+        ------
+        ValueError
+            If the name is taken.
         """
         table = self._targets()
         if name in table:
@@ -65,7 +70,10 @@ class LazyRegistry:
         targets = self._targets()
         if name not in targets:
             raise UnknownNameError(self.kind, name, list(targets))
-        module, _, attribute = targets[name].partition(":")
+        target = targets[name]
+        if not isinstance(target, str):
+            return target
+        module, _, attribute = target.partition(":")
         return getattr(import_module(module), attribute)
 
     def __iter__(self) -> Iterator[str]:
