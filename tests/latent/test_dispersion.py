@@ -112,14 +112,14 @@ def test_bootstrap_by_star_knows_that_repeats_are_not_new_stars(rng):
 @pytest.mark.parametrize("confidence", [0.5, 0.9])
 def test_interval_of_the_count_is_binomial(rng, confidence):
     """Nodes at the threshold that know nothing of each other are coins."""
-    n_spectra, n_nodes = 2000, 64
+    n_spectra, n_nodes = 500, 64
     noise = rng.normal(size=(n_spectra, n_nodes + 1))
     noise[:, 0] = 1  # columns orthogonal to a constant have no mean
     columns = np.linalg.qr(noise)[0][:, 1:] * np.sqrt(n_spectra)
     divergence = 1 + 0.1 * columns  # mean 1, resampled means uncorrelated
     result = measure_dispersion(
         np.sqrt(2 * divergence), sigma=np.ones(columns.shape), statistic="divergence",
-        threshold=1.0, n_bootstrap=2000, confidence=confidence, rng=3,
+        threshold=1.0, n_bootstrap=1000, confidence=confidence, rng=3,
     )  # fmt: skip
     low, high = binom(n_nodes, 0.5).interval(confidence)
     np.testing.assert_allclose(result.count_interval, (low, high), atol=1)
