@@ -10,10 +10,10 @@ from unittest import mock
 
 from astropy.config import ConfigNamespace
 
-import astro_latent
+import astro_latent.simulation
 from astro_latent.cli.main import build_parser
 
-__all__ = ["command_line", "configurations", "simulation", "training"]
+__all__ = ["command_line", "configurations", "simulation"]
 
 WIDTH = "84"  # characters; what a page shows without scrolling
 
@@ -68,22 +68,11 @@ def configurations() -> str:
     return "\n\n".join(pieces) + "\n"
 
 
-def _modules(room: str) -> str:
-    """Document the public names of each module of a room that has few readers."""
-    package = import_module(f"astro_latent.{room}")
+def simulation() -> str:
+    """Document the public names of each module of ``simulation``."""
     pieces = []
-    for found in pkgutil.iter_modules(package.__path__):
-        title = f"``{room}.{found.name}``"
-        place = f".. automodule:: {package.__name__}.{found.name}\n   :members:"
+    for found in pkgutil.iter_modules(astro_latent.simulation.__path__):
+        title = f"simulation.{found.name}"
+        place = f".. automodule:: astro_latent.{title}\n   :members:"
         pieces += [f"{title}\n{'-' * len(title)}", place]
     return "\n\n".join(pieces) + "\n"
-
-
-def simulation() -> str:
-    """Document the modules of ``simulation``."""
-    return _modules("simulation")
-
-
-def training() -> str:
-    """Document the modules of ``training``."""
-    return _modules("training")
