@@ -6,6 +6,7 @@ convention of STILTS and TOPCAT); TUNITn, TUCDn and TCOMMn say the same for prog
 that look at the binary table alone.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = ["read_fits", "write_fits"]
 _BEGIN = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
 _END = "--END-ASTROPY-SERIALIZED-COLUMNS--"
 _CARD = 70
+_FIFTH_CARD = 4 * 80
 
 _FORMATS = {"b1": "L", "u1": "B", "i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}
 #: FITS spells unsigned types as shifted signed ones.
@@ -73,6 +75,7 @@ def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
     text = document_text(build_document(fields, dict(table.meta))).encode()
     primary = fits.PrimaryHDU(np.frombuffer(text, dtype=np.uint8))
     primary.header["VOTMETA"] = (True, "table metadata in VOTable format")
+    primary.header["NTABLE"] = (1, "number of tables that follow")
     columns = [_hdu_column(s, v) for s, v in zip(fields, arrays, strict=True)]
     hdu = fits.BinTableHDU.from_columns(columns, name=table.meta.get("name", "RESULTS"))
     for i, spec in enumerate(fields, 1):
@@ -87,6 +90,17 @@ def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
     for line in _column_notes(fields):
         hdu.header["COMMENT"] = line
     fits.HDUList([primary, hdu]).writeto(path, overwrite=overwrite)
+    _put_votmeta_first(path)
+
+
+def _put_votmeta_first(path: Path) -> None:
+    """Swap EXTEND and VOTMETA: STILTS wants this one first, Astropy the other."""
+    with path.open("r+b") as stream:
+        stream.seek(_FIFTH_CARD)
+        cards = stream.read(160)
+        if cards.startswith(b"EXTEND") and cards[80:].startswith(b"VOTMETA"):
+            stream.seek(_FIFTH_CARD)
+            stream.write(cards[80:] + cards[:80])
 
 
 def _column_notes(fields: list[Field]) -> list[str]:
