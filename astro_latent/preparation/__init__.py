@@ -7,8 +7,7 @@ from .inverse import restore_spectrum
 from .medium import air_to_vacuum, vacuum_to_air
 from .prepare import iter_prepared, prepare_spectra
 from .prepared import PreparedSpectra
-from .recipe import Recipe, Step
-from .recipes import APOGEE_CHEBYSHEV_RECIPE, APOGEE_RECIPE, HARPS_RECIPE
+from .recipe import APOGEE_CHEBYSHEV_RECIPE, APOGEE_RECIPE, HARPS_RECIPE, Recipe, Step
 from .resample import Resampler
 from .velocity import Velocity, measure_velocity
 

@@ -6,8 +6,8 @@ import numpy as np
 from ..utils.physics import add_velocities, doppler_factor
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
+from .prepared import Row
 from .recipe import Step
-from .row import Row
 from .velocity import measure_velocity
 
 __all__ = ["frame_factor", "shift_frame"]

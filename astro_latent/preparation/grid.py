@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import UnknownNameError
-from .edges import Pixels
+from .pixels import Pixels
 
 __all__ = ["GRIDS", "SpectralGrid", "get_grid"]
 

@@ -1,14 +1,26 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Wavelengths in air and in vacuum, after Morton (2000)."""
+"""Wavelengths in air and in vacuum, and whether the lines agree with what is stated.
+
+The refractive index of air (Morton 2000) moves lines by nearly the same velocity at all
+wavelengths: 83 km/s in the optical, 82 km/s in the H band. A spectrum at rest whose
+lines lie there, or telluric lines that far from where the Earth's motion allows them,
+betray a wrong label.
+"""
+
+from functools import cache
+from importlib.resources import as_file, files
 
 import numpy as np
+from astropy.io import fits
 
+from ..utils.physics import doppler_factor
 from ..utils.quality import QualityFlag
-from .grid import SpectralGrid
+from .grid import GRIDS, SpectralGrid, get_grid
+from .prepared import Batch, Row
 from .recipe import Step
-from .row import Row
+from .resample import Resampler
 
-__all__ = ["air_to_vacuum", "convert_medium", "vacuum_to_air"]
+__all__ = ["air_to_vacuum", "check_medium", "convert_medium", "vacuum_to_air"]
 
 # By the convention of the IAU, wavelengths below 2000 Å are always given in vacuum.
 _LIMIT = 2000.0
@@ -84,3 +96,115 @@ def convert_medium(row: Row, step: Step, grid: SpectralGrid) -> None:
         convert = air_to_vacuum if grid.medium == "vacuum" else vacuum_to_air
         row.wavelength = convert(row.wavelength)
     row.medium = grid.medium
+
+
+_SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
+_FINE = np.array([-4.0, 4.0])  # around each of the three places
+_EARTH = 35.0  # km/s, more than the Earth's motion can do
+# Strong resolved lines of the O2 B band, P branch, in air, Ångström: Moore, Minnaert
+# & Houtgast (1966), The Solar Spectrum 2935 A to 8770 A, NBS Monograph 61.
+_O2_LINES = np.array(
+    [
+        6883.83, 6885.76, 6886.74, 6888.95, 6889.90, 6892.38, 6893.31, 6896.05,
+        6896.96, 6899.96, 6900.87, 6904.12, 6905.02, 6908.54, 6909.44,
+    ]
+)  # fmt: skip
+
+
+def check_medium(batch: Batch, step: Step) -> None:
+    """Flag spectra whose lines contradict their medium; recipe step ``check_medium``.
+
+    ``lines`` is ``"apogee"`` (templates at rest: only where the velocity was known, as
+    a measured one has taken up the shift; on the grids known by name) or
+    ``"telluric_o2"`` (grids in the barycentric frame that reach 6910 Å).
+    """
+    check = {"apogee": _check_templates, "telluric_o2": _check_tellurics}[step["lines"]]
+    for i, row in enumerate(batch.rows):
+        if not row.usable:
+            continue
+        velocity = check(batch, i)
+        if velocity is not None:
+            other = "air" if velocity < 0 else "vacuum"  # shorter in air
+            text = f"lines lie {velocity:+.0f} km/s off, as if taken in {other}"
+            row.flag(QualityFlag.MEDIUM_SUSPECT, text)
+
+
+@cache
+def _trends(grid_name: str) -> tuple[np.ndarray, ...]:
+    """Orthonormal cubics on each segment of a grid."""
+    trends = []
+    for first, last in get_grid(grid_name).segments:
+        powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, last - first), 3)
+        trends.append(np.linalg.qr(powers)[0])
+    return tuple(trends)
+
+
+def _detrend(flux: np.ndarray, grid: SpectralGrid) -> np.ndarray:
+    """Take a cubic off each segment, and normalise the rest."""
+    out = np.zeros(grid.n_pixels)
+    for (first, last), trend in zip(grid.segments, _trends(grid.name), strict=True):
+        part = flux[first:last]
+        out[first:last] = part - trend @ (part @ trend)
+    norm = np.sqrt(np.sum(out**2))
+    return out / norm if norm > 0 else out
+
+
+@cache
+def _shifted_templates(grid_name: str) -> np.ndarray:
+    """Templates at 0 and on either side, shape (n_places, n_templates, n_pixels)."""
+    grid = get_grid(grid_name)
+    resource = files(__package__).joinpath("data", "apogee_templates.fits")
+    with as_file(resource) as path, fits.open(path) as hdus:
+        fluxes = hdus[0].data.astype(float) - 1.0
+        source = get_grid(hdus[0].header["GRID"]).wavelength
+    places = np.concatenate([_FINE - _SHIFT, _FINE, _FINE + _SHIFT])
+    shifted = []
+    for velocity in places:
+        way = Resampler.between(
+            source * doppler_factor(velocity), grid.wavelength, method="linear"
+        )
+        shifted.append([_detrend(way(flux)[0], grid) for flux in fluxes])
+    return np.array(shifted)
+
+
+def _check_templates(batch: Batch, i: int) -> float | None:
+    """Velocity at which templates fit far better than at rest, or None."""
+    row, grid = batch.rows[i], batch.grid
+    if row.velocity_source == "cross-correlation" or row.flags & QualityFlag.RV_UNKNOWN:
+        return None
+    if grid.name not in GRIDS or grid.frame != "rest":
+        return None
+    flux = np.where(batch.valid[i], np.clip(batch.flux[i], 0.0, 1.5) - 1.0, 0.0)
+    templates = _shifted_templates(grid.name)
+    scores = (templates @ _detrend(flux, grid)).max(axis=1)
+    below, at_rest, above = scores.reshape(3, len(_FINE)).max(axis=1)
+    velocity, best = (-_SHIFT, below) if below > above else (_SHIFT, above)
+    return velocity if best > max(0.3, 1.5 * at_rest) else None
+
+
+def _check_tellurics(batch: Batch, i: int) -> float | None:
+    """Offset of the telluric lines if the Earth cannot have moved them there."""
+    row, wavelength = batch.rows[i], batch.grid.wavelength
+    if batch.grid.frame != "barycentric":
+        return None
+    lines = _O2_LINES if batch.grid.medium == "air" else air_to_vacuum(_O2_LINES)
+    part = slice(*np.searchsorted(wavelength, [6878.0, 6910.0]))
+    good, flux = batch.valid[i, part], batch.flux[i, part]
+    if len(good) < 500 or good.sum() < 0.8 * len(good):
+        return None
+    velocities = np.arange(-125.0, 125.5, 0.5)
+    at = lines * np.array([doppler_factor(v) for v in velocities])[:, None]
+    nearest = np.clip(np.searchsorted(wavelength[part], at), 0, len(good) - 1)
+    usable = good[nearest] & (at > wavelength[part][0]) & (at < wavelength[part][-1])
+    depth = np.where(usable, 1.0 - flux[nearest] / np.median(flux[good]), np.nan)
+    depth[usable.sum(axis=1) < 8] = 0.0
+    score = np.nanmedian(depth, axis=1)  # all lines must be there, not a few
+    scatter = 1.4826 * np.median(np.abs(score - np.median(score)))
+    k = int(np.argmax(score))
+    clear = score[k] - np.median(score) > max(0.1, 6.0 * scatter)
+    correction = row.observation.barycentric_correction
+    centre, reach = (correction, 8.0) if np.isfinite(correction) else (0.0, _EARTH)
+    offset = velocities[k] - centre
+    if clear and abs(abs(offset) - _SHIFT) <= reach:
+        return float(np.copysign(_SHIFT, offset))
+    return None

@@ -1,13 +1,28 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Division by the median, limits on the flux, and pixels that never count."""
+"""Division by medians and continua, limits on the flux, pixels that never count."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
+from numpy.polynomial import chebyshev
+from scipy.interpolate import make_lsq_spline
 
+from ..exceptions import UnknownNameError
 from .grid import SpectralGrid
+from .prepared import Batch
 from .recipe import Step
-from .row import Batch
 
-__all__ = ["clip", "divide_by_median", "mask_pixels"]
+__all__ = [
+    "chebyshev_continuum",
+    "clip",
+    "continuum",
+    "divide_by_median",
+    "mask_pixels",
+    "sigma_clip_continuum",
+]
 
 
 def divide_by_median(batch: Batch, step: Step) -> None:
@@ -74,3 +89,206 @@ def mask_pixels(batch: Batch, step: Step) -> None:
             msg = f"range {first}..{last} is not within 0..{batch.grid.n_pixels}"
             raise ValueError(msg)
         batch.valid[:, first:last] = False
+
+
+_LISTS = {"apogee_cannon": "apogee_continuum_pixels.json"}
+
+
+def chebyshev_continuum(
+    position: np.ndarray, flux: np.ndarray, weight: np.ndarray, *, degree: int
+) -> np.ndarray:
+    """Fit Chebyshev polynomials to many spectra by weighted least squares.
+
+    The normal equations of all spectra are solved at once; each row's result does not
+    depend on the others.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n_pixels,)
+        Where the pixels lie, scaled to -1..1.
+    flux : ndarray, shape (n_spectra, n_pixels)
+        Flux.
+    weight : ndarray, shape (n_spectra, n_pixels)
+        Inverse variance; 0 leaves a pixel out.
+    degree : int
+        Degree of the polynomials.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, degree + 1)
+        Coefficients; NaN where fewer than ``degree + 1`` pixels count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.preparation.normalise import chebyshev_continuum
+    >>> x = np.linspace(-1, 1, 5)
+    >>> chebyshev_continuum(x, (2 + 3 * x)[None], np.ones((1, 5)), degree=1)
+    array([[2., 3.]])
+    """
+    basis = chebyshev.chebvander(position, degree)
+    k = degree + 1
+    products = (basis[:, :, None] * basis[:, None, :]).reshape(len(position), k * k)
+    enough = np.sum(weight > 0, axis=1) >= k
+    largest = np.max(weight, axis=1, keepdims=True, initial=0.0)
+    weight = weight / np.where(largest > 0, largest, 1.0)
+    # One small product for each row, so that a row does not feel its neighbours.
+    normal = np.matmul(weight[:, None, :], products)[:, 0].reshape(-1, k, k)
+    right = np.matmul((weight * flux)[:, None, :], basis)[:, 0]
+    normal[~enough] = np.eye(k)
+    for i in np.flatnonzero(enough):
+        enough[i] = np.linalg.cond(normal[i]) < 1e12
+    normal[~enough] = np.eye(k)
+    coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    coefficients[~enough] = np.nan
+    return coefficients
+
+
+def sigma_clip_continuum(
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    good: np.ndarray,
+    *,
+    width: float = 10.0,
+    sigma_lower: float = 0.5,
+    sigma_upper: float = 2.0,
+    knots: int = 20,
+) -> np.ndarray:
+    """Find a continuum by asymmetric sigma clipping, as Bialek et al. (2020).
+
+    In windows of ``width``, pixels below ``sigma_lower`` or above ``sigma_upper``
+    standard deviations from the median are dropped until none is; a cubic spline runs
+    through the means of what is left. Windows with less than half good pixels do not
+    count.
+
+    Parameters
+    ----------
+    wavelength, flux, good : ndarray, shape (n_pixels,)
+        One spectrum, Ångström; ``good`` is True for pixels to use.
+    width : float, optional
+        Width of the windows, Ångström.
+    sigma_lower, sigma_upper : float, optional
+        Limits of the clipping.
+    knots : int, optional
+        Interior knots of the spline, fewer where there are not three windows each.
+
+    Returns
+    -------
+    ndarray, shape (n_pixels,)
+        The continuum; NaN everywhere if fewer than four windows count.
+    """
+    window = ((wavelength - wavelength[0]) // width).astype(int)
+    ends = np.searchsorted(window, np.arange(window[-1] + 2))
+    centres, levels = [], []
+    for first, last in pairwise(ends):
+        use = good[first:last]
+        if last > first and 2 * use.sum() >= last - first:
+            kept = _clip(flux[first:last][use], sigma_lower, sigma_upper)
+            centres.append(wavelength[first:last][use].mean())
+            levels.append(kept.mean())
+    if len(centres) < 4:
+        return np.full(len(wavelength), np.nan)
+    x = 2.0 * (np.array(centres) - centres[0]) / (centres[-1] - centres[0]) - 1.0
+    inner = min(knots, (len(x) - 4) // 3)
+    places = np.quantile(x, np.linspace(0, 1, inner + 2)[1:-1])
+    t = np.concatenate([[-1.0] * 4, places, [1.0] * 4])
+    spline = make_lsq_spline(x, np.array(levels), t, k=3)
+    where = 2.0 * (wavelength - centres[0]) / (centres[-1] - centres[0]) - 1.0
+    inside = np.clip(where, -1.0, 1.0)
+    # Straight on from the outermost centres: a cubic would run away.
+    return spline(inside) + spline.derivative()(inside) * (where - inside)
+
+
+def _clip(values: np.ndarray, lower: float, upper: float) -> np.ndarray:
+    """Drop outliers around the median until none is left."""
+    while True:
+        middle, spread = np.median(values), np.std(values)
+        keep = (values >= middle - lower * spread) & (values <= middle + upper * spread)
+        if keep.all() or not keep.any():
+            return values
+        values = values[keep]
+
+
+@cache
+def _listed(name: str) -> np.ndarray:
+    """Wavelengths of a list of continuum pixels that comes with the package."""
+    if name not in _LISTS:
+        raise UnknownNameError("list of continuum pixels", name, list(_LISTS))
+    text = files(__package__).joinpath("data", _LISTS[name]).read_text("utf-8")
+    return np.array(json.loads(text)["wavelength"])
+
+
+def _chosen(grid: SpectralGrid, pixels: "str | list[float] | None") -> np.ndarray:
+    """Pixels of the grid that a list of wavelengths names, shape (n_pixels,)."""
+    if pixels is None:
+        return grid.valid
+    wanted = _listed(pixels) if isinstance(pixels, str) else np.asarray(pixels, float)
+    wavelength = grid.wavelength
+    nearest = np.clip(np.searchsorted(wavelength, wanted), 1, len(wavelength) - 1)
+    nearest -= wanted - wavelength[nearest - 1] < wavelength[nearest] - wanted
+    step = np.gradient(wavelength)[nearest]
+    close = np.abs(wavelength[nearest] - wanted) <= 0.5 * step
+    chosen = np.zeros(len(wavelength), dtype=bool)
+    chosen[nearest[close]] = True
+    return chosen & grid.valid
+
+
+def continuum(batch: Batch, step: Step) -> None:
+    """Divide by the continuum of each segment; recipe step ``continuum``."""
+    chosen = _chosen(batch.grid, step["pixels"])
+    for k, (first, last) in enumerate(batch.grid.segments):
+        pixels = slice(first, last)
+        if step["method"] == "chebyshev":
+            levels = _chebyshev(batch, pixels, chosen[pixels], step["degree"])
+        else:
+            levels = _clipped(batch, pixels, step)
+        for i, row in enumerate(batch.rows):
+            if row.usable:
+                _divide(batch, i, pixels, levels[i], k)
+
+
+def _chebyshev(
+    batch: Batch, pixels: slice, chosen: np.ndarray, degree: int
+) -> np.ndarray:
+    """Polynomial continua of one segment, for all rows."""
+    wavelength = batch.grid.wavelength[pixels]
+    position = 2 * (wavelength - wavelength[0]) / (wavelength[-1] - wavelength[0]) - 1
+    valid, flux = batch.valid[:, pixels][:, chosen], batch.flux[:, pixels][:, chosen]
+    variance = batch.variance[:, pixels][:, chosen]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = np.where(np.isfinite(variance) & (variance > 0), 1 / variance, 0.0)
+    unknown = ~np.any(weight > 0, axis=1, keepdims=True)
+    weight = np.where(valid, np.where(unknown, 1.0, weight), 0.0)
+    coefficients = chebyshev_continuum(
+        position[chosen], np.where(valid, flux, 0.0), weight, degree=degree
+    )
+    basis = chebyshev.chebvander(position, degree)
+    return np.matmul(coefficients[:, None, :], basis.T)[:, 0]
+
+
+def _clipped(batch: Batch, pixels: slice, step: Step) -> np.ndarray:
+    """Sigma-clipped continua of one segment, for all rows."""
+    options = {
+        name: step[name] for name in ("width", "sigma_lower", "sigma_upper", "knots")
+    }
+    wavelength = batch.grid.wavelength[pixels]
+    return np.array(
+        [
+            sigma_clip_continuum(wavelength, flux, valid, **options)
+            for flux, valid in zip(
+                batch.flux[:, pixels], batch.valid[:, pixels], strict=True
+            )
+        ]
+    )
+
+
+def _divide(batch: Batch, i: int, pixels: slice, level: np.ndarray, k: int) -> None:
+    """Divide one segment of one row; pixels without a positive continuum are lost."""
+    usable = np.isfinite(level) & (level > 0)
+    if not np.any(usable & batch.valid[i, pixels]):
+        batch.drop(i, pixels, f"no continuum in segment {k}")
+        return
+    batch.valid[i, pixels] &= usable
+    level = np.where(usable, level, 1.0)
+    batch.divide(i, pixels, level)
+    batch.scale[i, k] *= np.median(level[usable])

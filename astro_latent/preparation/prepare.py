@@ -13,11 +13,9 @@ from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid, get_grid
-from .prepared import PreparedSpectra
-from .recipe import Recipe
+from .prepared import Batch, PreparedSpectra, Row
+from .recipe import Recipe, get_step
 from .resample import Resampler
-from .row import Batch, Row
-from .steps import get_step
 
 __all__ = [
     "CallerVelocities",

@@ -1,15 +1,159 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Prepared spectra: one contiguous batch on a model's grid."""
+"""A spectrum on its own pixels, a batch on the grid, and what becomes of it.
+
+`Row` and `Batch` are the working state: steps change them in place and never touch the
+arrays that the caller handed over. `PreparedSpectra` is what models see.
+"""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..spectra.observation import Observation
+from ..spectra.observation import Observation, SpectrumArrays
+from ..utils.quality import FATAL_FLAGS, QualityFlag
 from .grid import SpectralGrid
 from .recipe import Recipe
 
-__all__ = ["PreparedSpectra"]
+__all__ = ["Batch", "PreparedSpectra", "Row"]
+
+
+@dataclass(eq=False)
+class Row:
+    """One spectrum on its way to the grid: float64, ``good`` True = use."""
+
+    wavelength: np.ndarray
+    flux: np.ndarray
+    variance: np.ndarray | None
+    good: np.ndarray
+    observation: Observation
+    medium: str
+    frame: str
+    flags: int = 0
+    caller_velocity: float = np.nan
+    velocity: float = np.nan
+    velocity_source: str = "none"
+    factor: float = 1.0  # rest or target wavelength = wavelength / factor
+
+    @classmethod
+    def from_arrays(cls, arrays: SpectrumArrays, *, velocity: float = np.nan) -> "Row":
+        """Start from what a reader made."""
+        observation = arrays.observation
+        row = cls(
+            wavelength=np.asarray(arrays.wavelength, dtype=float),
+            flux=np.asarray(arrays.flux, dtype=float),
+            variance=None,
+            good=~np.asarray(arrays.mask, dtype=bool) & np.isfinite(arrays.flux),
+            observation=observation,
+            medium=observation.medium,
+            frame=observation.frame,
+            flags=observation.flags,
+            caller_velocity=float(velocity),
+        )
+        row._check_wavelength()
+        row._take_sigma(arrays.sigma)
+        return row
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is anything to work on."""
+        return not self.flags & FATAL_FLAGS
+
+    def flag(self, bit: QualityFlag, message: str = "") -> None:
+        """Set a quality bit and say why."""
+        self.flags |= int(bit)
+        self.observation = self.observation.flagged(bit, message)
+
+    def _check_wavelength(self) -> None:
+        if self.flags & QualityFlag.UNREADABLE:
+            return
+        wavelength = self.wavelength
+        if len(wavelength) < 2:
+            text = f"{len(wavelength)} pixels are no spectrum"
+            self.flag(QualityFlag.NO_OVERLAP, text)
+        elif not (np.isfinite(wavelength).all() and np.all(np.diff(wavelength) > 0)):
+            text = "the wavelengths are not finite and increasing"
+            self.flag(QualityFlag.UNREADABLE, text)
+        elif not np.any(self.good & (self.flux > 0)):
+            self.flag(QualityFlag.NO_SIGNAL, "no unmasked pixel has positive flux")
+
+    def _take_sigma(self, sigma: np.ndarray | None) -> None:
+        """Keep the errors; pixels without a meaningful one are not used."""
+        if sigma is not None:
+            sigma = np.asarray(sigma, dtype=float)
+            known = np.isfinite(sigma) & (sigma > 0)
+            # An error array that is mostly empty says nothing about single pixels.
+            if 2 * np.sum(known & self.good) >= max(np.sum(self.good), 1):
+                self.good = self.good & known
+                self.variance = np.where(known, sigma, 1.0) ** 2
+                return
+        if self.usable:
+            self.flag(QualityFlag.NO_UNCERTAINTY)
+
+
+@dataclass(eq=False)
+class Batch:
+    """Rows on the model's grid: float64 until the end."""
+
+    flux: np.ndarray
+    variance: np.ndarray
+    valid: np.ndarray
+    covered: np.ndarray
+    scale: np.ndarray
+    rows: list[Row]
+    grid: SpectralGrid
+    divisor: np.ndarray | None = None  # what each pixel was divided by, if kept
+
+    @classmethod
+    def empty(cls, rows: list[Row], grid: SpectralGrid) -> "Batch":
+        """Make room for the rows: nothing is covered yet."""
+        shape = (len(rows), grid.n_pixels)
+        return cls(
+            flux=np.zeros(shape),
+            variance=np.full(shape, np.nan),
+            valid=np.zeros(shape, dtype=bool),
+            covered=np.zeros(shape, dtype=bool),
+            scale=np.ones((len(rows), len(grid.segments))),
+            rows=rows,
+            grid=grid,
+        )
+
+    def check_coverage(self, recipe: Recipe) -> None:
+        """Set the coverage flags of each row."""
+        inside = self.grid.valid
+        for i, row in enumerate(self.rows):
+            if not row.usable:
+                continue
+            covered = int(self.covered[i].sum())
+            fraction = covered / max(int(inside.sum()), 1)
+            valid = int(self.valid[i].sum())
+            if covered == 0 or fraction < recipe.requirement("min_overlap"):
+                text = f"{fraction:.3f} of the model's pixels are covered"
+                row.flag(QualityFlag.NO_OVERLAP, text)
+                continue
+            if fraction < recipe.requirement("min_coverage"):
+                row.flag(QualityFlag.PARTIAL_COVERAGE)
+            if covered - valid > recipe.requirement("max_bad") * covered:
+                row.flag(QualityFlag.MANY_BAD_PIXELS)
+            if not np.any(self.valid[i] & (self.flux[i] > 0)):
+                row.flag(QualityFlag.NO_SIGNAL, "no good pixel has positive flux")
+            elif not all(self.valid[i, a:b].any() for a, b in self.grid.segments):
+                row.flag(QualityFlag.SEGMENT_MISSING)
+
+    def divide(self, i: int, pixels: slice, divisor: "float | np.ndarray") -> None:
+        """Divide a part of a row, errors included."""
+        self.flux[i, pixels] /= divisor
+        self.variance[i, pixels] /= np.square(divisor)
+        if self.divisor is not None:
+            self.divisor[i, pixels] *= divisor
+
+    def drop(self, i: int, pixels: slice, message: str) -> None:
+        """Give up a segment of a row, and the row if nothing is left."""
+        self.valid[i, pixels] = False
+        row = self.rows[i]
+        if self.valid[i].any():
+            row.flag(QualityFlag.SEGMENT_MISSING, message)
+        else:
+            row.flag(QualityFlag.NO_SIGNAL, message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +216,4 @@ class PreparedSpectra:
     @property
     def usable(self) -> np.ndarray:
         """True for rows without a fatal flag, shape (n_spectra,)."""
-        from ..utils.quality import FATAL_FLAGS
-
         return (self.flags & FATAL_FLAGS) == 0

@@ -1,15 +1,143 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Recipe: the ordered, named steps that turn a spectrum into a model's input."""
+"""Recipe: the ordered, named steps that turn a spectrum into a model's input, as data.
 
-from collections.abc import Iterator, Mapping
+`STEPS` says what a recipe may contain. A step is one function in one module, reached
+through `StepKind.function`. The recipes of the bundled models stand at the end.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 from ..exceptions import UnknownNameError
-from .steps import STAGES, get_step
 
-__all__ = ["Recipe", "Step"]
+__all__ = [
+    "APOGEE_CHEBYSHEV_RECIPE",
+    "APOGEE_RECIPE",
+    "HARPS_RECIPE",
+    "STAGES",
+    "STEPS",
+    "Recipe",
+    "Step",
+    "StepKind",
+    "get_step",
+]
+
+#: Order in which kinds of steps may follow each other in a recipe.
+STAGES = ("wavelength", "native", "resample", "batch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepKind:
+    """What one step accepts.
+
+    Parameters
+    ----------
+    stage : str
+        One of `STAGES`: changes the wavelengths, works on the input's own pixels,
+        moves to the model's pixels, or works on the batch there.
+    target : str
+        ``"module:function"``, the module relative to this package.
+    defaults : dict
+        Every parameter and the value it takes when a recipe is silent.
+    choices : dict
+        Allowed values of the parameters that name something.
+    """
+
+    stage: str
+    target: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+    choices: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that carries the step out."""
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(f".{module}", __package__), name)
+
+
+#: Every step that a recipe may name.
+STEPS: dict[str, StepKind] = {
+    "convert_medium": StepKind(stage="wavelength", target="medium:convert_medium"),
+    "shift_frame": StepKind(
+        stage="wavelength",
+        target="frame:shift_frame",
+        defaults={"templates": None},
+        choices={"templates": (None, "apogee")},
+    ),
+    "match_resolution": StepKind(
+        stage="native",
+        target="resample:match_resolution",
+        defaults={"tolerance": 0.05, "min_good": 0.5},
+    ),
+    "resample": StepKind(
+        stage="resample",
+        target="resample:resample",
+        defaults={"method": "linear", "min_good": 0.5},
+        choices={"method": ("linear", "flux_conserving")},
+    ),
+    "divide_by_median": StepKind(
+        stage="batch",
+        target="normalise:divide_by_median",
+        defaults={"per": "all", "count_padding": False, "minimum": 0.0},
+        choices={"per": ("all", "segment"), "count_padding": (False, True)},
+    ),
+    "continuum": StepKind(
+        stage="batch",
+        target="normalise:continuum",
+        defaults={
+            "method": "chebyshev",
+            "degree": 4,
+            "pixels": None,
+            "width": 10.0,
+            "sigma_lower": 0.5,
+            "sigma_upper": 2.0,
+            "knots": 20,
+        },
+        choices={"method": ("chebyshev", "asymmetric_sigma_clip")},
+    ),
+    "clip": StepKind(
+        stage="batch",
+        target="normalise:clip",
+        defaults={"lower": None, "upper": None, "action": "clip"},
+        choices={"action": ("clip", "mask")},
+    ),
+    "mask_pixels": StepKind(
+        stage="batch", target="normalise:mask_pixels", defaults={"ranges": []}
+    ),
+    "check_medium": StepKind(
+        stage="batch",
+        target="medium:check_medium",
+        defaults={"lines": "apogee"},
+        choices={"lines": ("apogee", "telluric_o2")},
+    ),
+}  # fmt: skip
+
+
+def get_step(name: str) -> StepKind:
+    """Return the kind of step that has this name.
+
+    Parameters
+    ----------
+    name : str
+        As in a recipe.
+
+    Returns
+    -------
+    StepKind
+        Its stage and parameters.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such step.
+    """
+    if name not in STEPS:
+        raise UnknownNameError("preparation step", name, list(STEPS))
+    return STEPS[name]
+
 
 _LIMITS = {"min_overlap": 0.3, "min_coverage": 0.95, "max_bad": 0.2}
 _REQUIRES = {"normalisation": "unknown", **_LIMITS}
@@ -22,7 +150,7 @@ class Step:
     Parameters
     ----------
     name : str
-        A name in `~astro_latent.preparation.steps.STEPS`.
+        A name in `~astro_latent.preparation.recipe.STEPS`.
     parameters : dict, optional
         Parameters that differ from the defaults, as JSON data.
 
@@ -69,7 +197,7 @@ class Step:
 
     @property
     def stage(self) -> str:
-        """When the step runs, see `~astro_latent.preparation.steps.STAGES`."""
+        """When the step runs, see `~astro_latent.preparation.recipe.STAGES`."""
         return get_step(self.name).stage
 
     @property
@@ -141,7 +269,7 @@ class Recipe:
         Parameters
         ----------
         name : str
-            One of `~astro_latent.preparation.steps.STAGES`.
+            One of `~astro_latent.preparation.recipe.STAGES`.
 
         Returns
         -------
@@ -219,3 +347,53 @@ def _check_requirement(key: str, value: object) -> None:
     if key in _LIMITS and not (isinstance(value, int | float) and 0 <= value <= 1):
         msg = f"{key} must be a fraction between 0 and 1, not {value!r}"
         raise ValueError(msg)
+
+
+#: HARPS, as Sedaghat et al. (2021): barycentric, one median, continuum left in.
+HARPS_RECIPE = Recipe.from_dict(
+    {
+        "steps": [
+            {"step": "convert_medium"},
+            {"step": "shift_frame"},
+            {"step": "match_resolution"},
+            {"step": "resample", "method": "linear"},
+            {"step": "divide_by_median", "per": "all"},
+            {"step": "check_medium", "lines": "telluric_o2"},
+        ],
+        "requires": {"normalisation": "none"},
+    }
+)
+
+_APOGEE_START = [
+    {"step": "convert_medium"},
+    {"step": "shift_frame", "templates": "apogee"},
+    {"step": "match_resolution", "tolerance": 0.1},
+    {"step": "resample", "method": "flux_conserving"},
+]
+
+#: APOGEE, as Fabbro et al. (2018): at rest, the median of each chip's good pixels.
+APOGEE_RECIPE = Recipe.from_dict(
+    {
+        "steps": [
+            *_APOGEE_START,
+            {"step": "divide_by_median", "per": "segment"},
+            {"step": "clip", "lower": -1.0, "upper": 3.0, "action": "mask"},
+            {"step": "check_medium", "lines": "apogee"},
+        ]
+    }
+)
+
+#: APOGEE, normalised by a polynomial through continuum pixels, as Ness et al. (2015).
+APOGEE_CHEBYSHEV_RECIPE = Recipe.from_dict(
+    {
+        "steps": [
+            *_APOGEE_START,
+            {
+                "step": "continuum", "method": "chebyshev", "degree": 4,
+                "pixels": "apogee_cannon",
+            },
+            {"step": "clip", "lower": 0.0, "upper": 1.5, "action": "mask"},
+            {"step": "check_medium", "lines": "apogee"},
+        ]
+    }
+)  # fmt: skip

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 from ..preparation.grid import SpectralGrid, get_grid
 from ..preparation.prepare import prepare_spectra
 from ..preparation.prepared import PreparedSpectra
-from ..preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
+from ..preparation.recipe import APOGEE_CHEBYSHEV_RECIPE
 from ..spectra.observation import Observation, SpectrumArrays
 from ..utils.physics import SPEED_OF_LIGHT
 

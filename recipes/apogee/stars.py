@@ -9,7 +9,7 @@ import numpy as np
 
 from astro_latent.models.base import SpectralModel
 from astro_latent.preparation.prepared import PreparedSpectra
-from astro_latent.preparation.recipes import APOGEE_CHEBYSHEV_RECIPE
+from astro_latent.preparation.recipe import APOGEE_CHEBYSHEV_RECIPE
 from astro_latent.simulation.apogee import ApogeeConditions, prepare_apogee
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.simulation.priors import draw_apogee_labels

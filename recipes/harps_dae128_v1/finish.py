@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from astro_latent.latent import measure_dispersion, prior_divergence
 from astro_latent.models import load_model, save_weights
-from astro_latent.preparation.recipes import HARPS_RECIPE
+from astro_latent.preparation.recipe import HARPS_RECIPE
 from astro_latent.simulation.harps import open_simulator
 from astro_latent.training.linear import find_components
 from recipes.harps_dae128_v1.autoencoder import harps_batches

@@ -17,7 +17,7 @@ from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoenc
 from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.models.layers.log_grid import interpolate_points
 from astro_latent.preparation import prepare_spectra
-from astro_latent.preparation.recipes import HARPS_RECIPE
+from astro_latent.preparation.recipe import HARPS_RECIPE
 from astro_latent.simulation.harps import HarpsConditions, open_simulator
 
 __all__ = ["flux_weight", "trust"]

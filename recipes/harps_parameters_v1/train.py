@@ -12,7 +12,7 @@ from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.architectures.aligned_parameters import AlignedParameters
 from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
-from astro_latent.preparation.recipes import HARPS_RECIPE
+from astro_latent.preparation.recipe import HARPS_RECIPE
 from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
 from astro_latent.spectra import Observation
 from astro_latent.tables.columns import LABELS

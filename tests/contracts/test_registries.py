@@ -11,7 +11,7 @@ from astro_latent.archives import Survey
 from astro_latent.exceptions import UnknownNameError
 from astro_latent.models import ARCHITECTURES
 from astro_latent.preparation import GRIDS, Recipe, get_grid
-from astro_latent.preparation.steps import STAGES, STEPS
+from astro_latent.preparation.recipe import STAGES, STEPS
 from astro_latent.spectra import (
     EXAMPLE_FORMATS,
     FORMATS,

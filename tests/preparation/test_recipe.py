@@ -15,7 +15,7 @@ from astro_latent.preparation import (
     Recipe,
     Step,
 )
-from astro_latent.preparation.steps import STAGES, STEPS
+from astro_latent.preparation.recipe import STAGES, STEPS
 
 
 @pytest.mark.parametrize(

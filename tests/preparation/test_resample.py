@@ -16,7 +16,7 @@ from astro_latent.preparation import (
     get_grid,
     prepare_spectra,
 )
-from astro_latent.preparation.edges import pixel_edges
+from astro_latent.preparation.pixels import pixel_edges
 
 
 def integral(wavelength, flux):

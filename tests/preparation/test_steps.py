@@ -9,11 +9,11 @@ from numpy.polynomial import Chebyshev
 
 from astro_latent.exceptions import UnknownNameError
 from astro_latent.preparation import Recipe, get_grid, prepare_spectra
-from astro_latent.preparation.continuum import (
+from astro_latent.preparation.normalise import (
     chebyshev_continuum,
     sigma_clip_continuum,
 )
-from astro_latent.preparation.resolution import smooth
+from astro_latent.preparation.resample import smooth
 from astro_latent.spectra import decode_flags
 
 
@@ -157,7 +157,7 @@ def test_unknown_list_of_pixels(make_star):
 
 
 def test_continuum_pixels_are_the_published_number():
-    from astro_latent.preparation.continuum import _chosen
+    from astro_latent.preparation.normalise import _chosen
 
     chosen = _chosen(get_grid("apogee_7214"), "apogee_cannon")
     assert chosen.sum() == 529
