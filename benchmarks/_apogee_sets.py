@@ -4,6 +4,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import _paths  # noqa: F401
 import numpy as np
 
 from astro_latent.preparation import get_grid

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import _paths  # noqa: F401
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table, vstack
@@ -37,9 +38,8 @@ from astro_latent.plotting import (
     plot_traversal,
 )
 from astro_latent.preparation import prepare_spectra
-from astro_latent.simulation.harps import open_simulator
 from astro_latent.spectra import decode_flags
-from recipes.harps_dae128_v1.autoencoder import harps_batches
+from recipes.harps.stars import simulate_stars
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 SEED = 91
@@ -57,7 +57,7 @@ def simulated(
     import torch
 
     network: Any = model.members[0]
-    make = harps_batches(open_simulator(data), data, batch_size=8, seed=SEED)
+    make = simulate_stars(data, batch_size=8, seed=SEED)
     means, spreads, labels = [], [], []
     for number in range(n_spectra // 8):
         batch = make(number)

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -23,8 +24,9 @@ from astro_latent.models import load_model
 from astro_latent.models.architectures.disentangled_autoencoder import (
     PUBLISHED_CHANNELS,
 )
-from astro_latent.simulation.harps import HarpsConditions, open_simulator
+from astro_latent.simulation.harps import HarpsConditions
 from astro_latent.simulation.harps_bank import draw_harps_labels
+from recipes.harps.stars import open_simulator
 
 N_PIXELS = 327_680
 NETWORKS = ("harps_dae128_v1", "harps_dae_fast_v1")

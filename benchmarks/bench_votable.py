@@ -1,14 +1,14 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Writing a VOTable: our packed BINARY2 against Astropy's.
 
-``python benchmarks/bench_votable.py [ROWS] [ROUNDS]`` prints seconds of processor time,
-medians of interleaved rounds, and checks that both files hold the same values.
-``python benchmarks/bench_votable.py --stream ROWS`` writes rows with 128 latents in
+``python benchmarks/bench_votable.py --rows N --rounds N`` prints seconds of processor
+time, medians of interleaved rounds, and checks that both files hold the same values.
+``python benchmarks/bench_votable.py --stream --rows N`` writes rows with 128 latents in
 pieces and prints the peak memory.
 """
 
+import argparse
 import resource
-import sys
 import tempfile
 import time
 import warnings
@@ -93,10 +93,19 @@ def stream(n_rows, chunk=10_000):
     )
 
 
-if __name__ == "__main__":
+def main():
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--stream", action="store_true", help="latents, in pieces")
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    if sys.argv[1:2] == ["--stream"]:
-        stream(int(sys.argv[2]))
+    if options.stream:
+        stream(options.rows)
     else:
-        sizes = [int(a) for a in sys.argv[1:]]
-        compare(*sizes, *(100_000, 3)[len(sizes) :])
+        compare(options.rows, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

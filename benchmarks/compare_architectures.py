@@ -13,6 +13,7 @@ import shutil
 import time
 from pathlib import Path
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from _apogee_sets import StarSet, draw_batch, test_sets, training_set

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from _apogee_sets import CALM, TEST_SEED, draw_batch, training_set

@@ -13,6 +13,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from _apogee_sets import CALM, TEST_SEED

@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from analyse_harps import owners
@@ -24,8 +25,7 @@ from scipy.stats import spearmanr
 
 from astro_latent.models import load_model
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from astro_latent.simulation.harps import open_simulator
-from recipes.harps_dae128_v1.autoencoder import harps_batches
+from recipes.harps.stars import simulate_stars
 from recipes.harps_dae_fast_v1.aligned import train_aligned
 from recipes.options import Options
 
@@ -61,9 +61,7 @@ def main() -> None:
     networks: dict[str, Any] = {NAME: load_model(NAME, device="cpu").members[0]}
     for seed in options.seeds:
         networks[f"seed {seed}"] = trained(seed, options.data, options.work)
-    make = harps_batches(
-        open_simulator(options.data), options.data, batch_size=8, seed=SEED
-    )
+    make = simulate_stars(options.data, batch_size=8, seed=SEED)
     latents: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     truth = []
     for number in range(options.n_spectra // 8):

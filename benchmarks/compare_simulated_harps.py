@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import _paths  # noqa: F401
 import numpy as np
 import torch
 from analyse_harps import TELLURIC
@@ -22,7 +23,8 @@ from scipy.stats import median_abs_deviation
 from astro_latent.models import load_model
 from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.preparation import prepare_spectra
-from astro_latent.simulation.harps import HarpsConditions, open_simulator
+from astro_latent.simulation.harps import HarpsConditions
+from recipes.harps.stars import open_simulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"
 #: Star, file, T_eff, log g, [M/H], v_micro, v sin i, v_macro (km/s).

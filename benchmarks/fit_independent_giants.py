@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+import _paths  # noqa: F401
 import numpy as np
 
 from astro_latent.simulation.emulators import QuadraticEmulator

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from astro_latent.exceptions import AstroLatentError
+
 from .options import Options
 
 __all__ = ["main"]
@@ -105,7 +107,11 @@ def main(arguments: list[str] | None = None) -> int:
         stop_after=given.stop_after,
         from_weights=given.from_weights,
     )
-    return 0 if make(recipe, options) else UNFINISHED
+    try:
+        done = make(recipe, options)
+    except AstroLatentError as error:
+        parser.error(str(error))
+    return 0 if done else UNFINISHED
 
 
 if __name__ == "__main__":

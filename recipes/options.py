@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Options"]
+from astro_latent.exceptions import AstroLatentError
+
+__all__ = ["OptionError", "Options"]
+
+
+class OptionError(AstroLatentError, ValueError):
+    """A recipe cannot do what an option asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)

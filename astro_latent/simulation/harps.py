@@ -24,7 +24,6 @@ from .ingredients import find_ingredient
 __all__ = [
     "HarpsConditions",
     "HarpsSimulator",
-    "open_simulator",
     "rotation_kernels",
 ]
 
@@ -346,32 +345,6 @@ class HarpsSimulator:
         padded = flux.new_zeros(len(flux), self.grid.n_pixels)
         padded[:, self._pixels] = flux
         return padded
-
-
-def open_simulator(
-    data: str | Path,
-    device: str | torch.device = "cpu",
-    grid: SpectralGrid | None = None,
-) -> HarpsSimulator:
-    """Open the synthetic library and the tellurics below a data folder.
-
-    Parameters
-    ----------
-    data : path
-        Folder with ``harps/synthetic`` and ``harps/telluric``.
-    device : str or torch.device, optional
-        Where to simulate.
-    grid : SpectralGrid, optional
-        Where to sample the spectra; by default every pixel of HARPS.
-
-    Returns
-    -------
-    HarpsSimulator
-        Ready to use.
-    """
-    folder = Path(data, "harps")
-    library = HarpsLibrary(folder / "synthetic" / "harps_like_pca160_gp.npz", device)
-    return HarpsSimulator(library, folder / "telluric", grid)
 
 
 _TELLURIC_STEP = 1.5e-6  # ln wavelength per pixel of the telluric templates

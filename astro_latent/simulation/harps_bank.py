@@ -8,15 +8,27 @@ spectrum is used, so that no two uses of it are the same.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .harps import HarpsConditions, HarpsSimulator, open_simulator
+from ..preparation.grid import get_grid
+from ..preparation.prepared import PreparedSpectra
+from ..preparation.recipe import HARPS_RECIPE
+from ..spectra.observation import Observation
+from .harps import HarpsConditions, HarpsSimulator
 from .harps_library import draw_harps_labels
 
-__all__ = ["HarpsBank", "bank_batches", "make_harps_bank"]
+__all__ = [
+    "HarpsBank",
+    "bank_batches",
+    "bank_labels",
+    "make_harps_bank",
+    "prepare_bank",
+    "simulate_batches",
+]
 
 PART = 500  # spectra in a file, 309 MB
 _AT_ONCE = 10  # spectra simulated together
@@ -150,14 +162,21 @@ def bank_batches(
 
 
 def make_harps_bank(
-    data: str | Path, folder: str | Path, *, n_spectra: int, seed: int
+    simulator: HarpsSimulator,
+    catalogue: str | Path,
+    folder: str | Path,
+    *,
+    n_spectra: int,
+    seed: int,
 ) -> HarpsBank:
     """Simulate the spectra of a bank, going on where an earlier call stopped.
 
     Parameters
     ----------
-    data : path
-        Folder with the training ingredients.
+    simulator : HarpsSimulator
+        Source of spectra.
+    catalogue : path
+        Of HARPS targets, as `draw_harps_labels` takes it.
     folder : path
         Where the files are kept; 309 MB for 500 spectra.
     n_spectra : int
@@ -172,8 +191,6 @@ def make_harps_bank(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    simulator = open_simulator(data)
-    catalogue = Path(data, "harps", "catalogue", "HARPScat_param.csv")
     for part in range(-(-n_spectra // PART)):
         path = folder / f"clean_{part:04d}.npy"
         if path.exists():
@@ -192,3 +209,112 @@ def make_harps_bank(
             np.save(file, clean)
         unfinished.replace(path)  # only whole parts carry the name
     return HarpsBank(folder, simulator, n_spectra)
+
+
+def simulate_batches(
+    simulator: HarpsSimulator,
+    catalogue: str | Path,
+    *,
+    batch_size: int,
+    seed: int,
+    snr: float | None = None,
+) -> Callable[[int], dict[str, Any]]:
+    """Make batches of new stars; each is a function of its number alone.
+
+    Parameters
+    ----------
+    simulator : HarpsSimulator
+        Source of spectra.
+    catalogue : path
+        Of HARPS targets, as `draw_harps_labels` takes it.
+    batch_size : int
+        Spectra per batch.
+    seed : int
+        Another seed gives other stars.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    callable
+        ``batches(number)`` returns ``flux``, ``clean``, ``labels``, ``conditions``.
+    """
+
+    def make(number: int) -> dict[str, Any]:
+        rng = np.random.default_rng([seed, number])
+        labels = draw_harps_labels(batch_size, catalogue, rng=rng)
+        conditions = HarpsConditions.draw(labels[:, 0], rng=rng, snr=snr)
+        flux, clean = simulator.simulate(labels, conditions, rng=rng)
+        return {
+            "flux": flux,
+            "clean": clean,
+            "labels": labels,
+            "conditions": conditions,
+        }
+
+    return make
+
+
+def prepare_bank(
+    bank: HarpsBank, rows: np.ndarray, *, seed: int, snr: float | None = None
+) -> PreparedSpectra:
+    """Observe spectra of a bank as a model is given them.
+
+    Parameters
+    ----------
+    bank : HarpsBank
+        Of simulated spectra.
+    rows : ndarray of int
+        Which.
+    seed : int
+        Of the noise.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    PreparedSpectra
+        On the grid of HARPS.
+    """
+    grid = get_grid("harps_327680")
+    shape = (len(rows), grid.n_pixels)
+    flux, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    seen, clean = bank.observe(rows, rng=np.random.default_rng(seed), snr=snr)
+    ratio = bank.conditions.snr[rows] if snr is None else np.full(len(rows), snr)
+    flux[:, grid.valid] = seen.numpy()
+    noise = np.clip(clean.numpy(), 0.0, None) + np.minimum(25 / ratio**2, 0.2)[:, None]
+    variance[:, grid.valid] = noise / ratio[:, None] ** 2
+    return PreparedSpectra(
+        flux=flux,
+        variance=variance,
+        valid=np.broadcast_to(grid.valid, shape) & (flux != 0.0),
+        scale=np.ones((len(rows), len(grid.segments))),
+        radial_velocity=np.zeros(len(rows)),
+        radial_velocity_source=["none"] * len(rows),
+        flags=np.zeros(len(rows), dtype=np.int32),
+        observations=[
+            Observation(obs_id=f"bank {row}", snr=float(value))
+            for row, value in zip(rows, ratio, strict=True)
+        ],
+        grid=grid,
+        recipe=HARPS_RECIPE,
+    )
+
+
+def bank_labels(bank: HarpsBank) -> np.ndarray:
+    """Return the labels of a bank in the order of the model's outputs.
+
+    Parameters
+    ----------
+    bank : HarpsBank
+        Of simulated spectra.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, 5)
+        Velocity, T_eff, log g, [M/H], v sin i.
+    """
+    conditions = bank.conditions
+    return np.column_stack(
+        [conditions.radial_velocity, bank.labels[:, :3], conditions.vsini]
+    )

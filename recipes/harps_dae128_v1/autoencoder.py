@@ -5,68 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from astro_latent.models import ARCHITECTURES
-from astro_latent.simulation.harps import HarpsConditions, HarpsSimulator
-from astro_latent.simulation.harps_bank import HarpsBank, bank_batches, make_harps_bank
-from astro_latent.simulation.harps_library import draw_harps_labels
+from astro_latent.simulation.harps_bank import HarpsBank, bank_batches
 from astro_latent.training.loop import fit
 from astro_latent.training.losses import autoencoder_loss, kl_divergence, kl_weight
 from astro_latent.training.start import start_from
+from recipes.harps.stars import make_star_bank
 from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder, grow
 from recipes.harps_dae128_v1.principal_start import start_from_components
 
-__all__ = ["build_autoencoder", "harps_batches", "train_autoencoder"]
+__all__ = ["build_autoencoder", "train_autoencoder"]
 
 _N_COMPONENTS = 1500  # spectra that the first weights are made from
-
-
-def harps_batches(
-    simulator: HarpsSimulator,
-    data: str | Path,
-    *,
-    batch_size: int,
-    seed: int,
-    snr: float | None = None,
-) -> Callable[[int], dict[str, Any]]:
-    """Make batches of new stars; each is a function of its number alone.
-
-    Parameters
-    ----------
-    simulator : HarpsSimulator
-        Source of spectra.
-    data : path
-        Folder with ``harps/catalogue``.
-    batch_size : int
-        Spectra per batch.
-    seed : int
-        Another seed gives other stars.
-    snr : float, optional
-        Fixed signal-to-noise.
-
-    Returns
-    -------
-    callable
-        ``batches(number)`` returns ``flux``, ``clean``, ``labels``, ``conditions``.
-    """
-    catalogue = Path(data, "harps", "catalogue", "HARPScat_param.csv")
-
-    def make(number: int) -> dict[str, Any]:
-        rng = np.random.default_rng([seed, number])
-        labels = draw_harps_labels(batch_size, catalogue, rng=rng)
-        conditions = HarpsConditions.draw(labels[:, 0], rng=rng, snr=snr)
-        flux, clean = simulator.simulate(labels, conditions, rng=rng)
-        return {
-            "flux": flux,
-            "clean": clean,
-            "labels": labels,
-            "conditions": conditions,
-        }
-
-    return make
 
 
 def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
@@ -124,7 +77,7 @@ def train_autoencoder(
         How far the training at full length is.
     """
     model: Any = build_autoencoder(recipe).to(device)
-    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
+    bank = make_star_bank(data, Path(work, "bank"), **recipe["bank"])
     common = {"seed": recipe["seed"], "stop_after": stop_after}
     if from_weights is not None:
         start_from(model, from_weights)
@@ -152,27 +105,13 @@ def _grow_network(
     return step == options["n_steps"]
 
 
-def _train_stage(
-    model: nn.Module,
-    bank: HarpsBank,
-    options: dict[str, Any],
-    work: Path,
-    *,
-    joined: int,
-    seed: int,
-    stop_after: float,
-) -> int:
-    """Train on pixels of one width; return the step reached."""
-    device = next(model.parameters()).device
-    make = bank_batches(
-        bank, batch_size=options["batch_size"], seed=seed, joined=joined
-    )
-    valid = (make(0)["clean"] != 0.0).any(0).to(device)
+def _make_loss(valid: Tensor, options: dict[str, Any]) -> Callable:
+    """Return the published loss, with figures for the log."""
 
     def loss(
         model: nn.Module, batch: dict[str, Tensor], step: int
     ) -> tuple[Tensor, dict[str, float]]:
-        flux, clean = batch["flux"].to(device), batch["clean"].to(device)
+        flux, clean = (batch[name].to(valid.device) for name in ("flux", "clean"))
         reconstruction, mean, log_variance = model(flux)
         weight = kl_weight(
             step,
@@ -193,6 +132,27 @@ def _train_stage(
             "live": live.item(),
         }
 
+    return loss
+
+
+def _train_stage(
+    model: nn.Module,
+    bank: HarpsBank,
+    options: dict[str, Any],
+    work: Path,
+    *,
+    joined: int,
+    seed: int,
+    stop_after: float,
+) -> int:
+    """Train on pixels of one width; return the step reached."""
+    device = next(model.parameters()).device
+    make = bank_batches(
+        bank, batch_size=options["batch_size"], seed=seed, joined=joined
+    )
+    valid = (make(0)["clean"] != 0.0).any(0).to(device)
+
+    loss = _make_loss(valid, options)
     return fit(
         model,
         loss,

@@ -3,7 +3,8 @@
 
 from typing import Any
 
-from recipes.harps_dae128_v1 import autoencoder, finish
+from recipes.harps import finish
+from recipes.harps_dae128_v1 import autoencoder
 from recipes.options import Options
 
 __all__ = ["make"]

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
 from astro_latent.models.layers.interpolate import shift_mask, shift_rows
-from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
+from astro_latent.simulation.harps_bank import HarpsBank
 from astro_latent.training.start import start_from
+from recipes.harps.stars import make_star_bank
 from recipes.harps_dae_fast_v1.nodes import train_nodes
-from recipes.harps_dae_fast_v1.pixel_weights import flux_weight, trust
+from recipes.harps_dae_fast_v1.pixel_weights import weigh_by_flux, weigh_by_likeness
 from recipes.harps_dae_fast_v1.shapes import find_shapes
-from recipes.options import Options
+from recipes.options import OptionError, Options
 
 __all__ = ["AlignedSample", "train_aligned"]
 
@@ -53,24 +54,45 @@ def train_aligned(
 
     Raises
     ------
-    ValueError
+    OptionError
         If another device than the processor is asked for.
     """
     if options.device != "cpu":
         msg = f"{recipe['made_by']} trains on a cpu, not on {options.device}"
-        raise ValueError(msg)
+        raise OptionError(msg)
     torch.manual_seed(recipe["seed"])
     model = AlignedAutoencoder(**recipe["arguments"]).eval()
     if options.from_weights:
         start_from(model, options.from_weights)
-    bank = make_harps_bank(options.data, options.work / "bank", **recipe["bank"])
+    bank = make_star_bank(options.data, options.work / "bank", **recipe["bank"])
     fit = recipe["fit"]
     with torch.no_grad():
         sample = AlignedSample(model, bank, fit["n_components"], recipe["seed"])
 
+    stages = _list_stages(recipe, options, model, bank, sample)
+    for number, stage in enumerate(stages):
+        if not _recall(options.work, number, model, sample):
+            if options.late:
+                return None
+            with torch.no_grad():
+                stage()
+            _keep(options.work, number, model, sample)
+    return model
+
+
+def _list_stages(
+    recipe: dict[str, Any],
+    options: Options,
+    model: AlignedAutoencoder,
+    bank: HarpsBank,
+    sample: "AlignedSample",
+) -> list[Callable[[], None]]:
+    """Return the stages of the training in their order; each changes the model."""
+    fit = recipe["fit"]
+
     def weigh_pixels() -> None:
-        model.weight.copy_(flux_weight(model, sample.smooth, sample.smooth_valid))
-        model.weight.mul_(trust(model, options.data, recipe["trust"]))
+        model.weight.copy_(weigh_by_flux(model, sample.smooth, sample.smooth_valid))
+        model.weight.mul_(weigh_by_likeness(model, options.data, recipe["likeness"]))
 
     def find_stars() -> None:
         _align_stars(model, sample)
@@ -86,7 +108,7 @@ def train_aligned(
         with torch.enable_grad():
             train_nodes(model, *everything, fit)
 
-    stages: list[Callable[[], None]] = [
+    return [
         weigh_pixels,
         find_stars,
         find_red,
@@ -95,14 +117,6 @@ def train_aligned(
         lambda: find_shapes(model, sample, fit["n_cosines"]),
         lambda: _calibrate_spreads(model, bank, recipe["seed"] + 2),
     ]
-    for number, stage in enumerate(stages):
-        if not _recall(options.work, number, model, sample):
-            if options.late:
-                return None
-            with torch.no_grad():
-                stage()
-            _keep(options.work, number, model, sample)
-    return model
 
 
 def _stage_file(work: Path, number: int) -> Path:
@@ -156,7 +170,7 @@ class AlignedSample:
         rng = np.random.default_rng([seed, 0])
         self.rows = np.sort(rng.choice(len(bank), n_spectra, replace=False))
         lines, smooth = [], []
-        for flux in _observed(model, bank, self.rows, rng):
+        for flux in _observe(model, bank, self.rows, rng):
             flat = model.flatten(flux)
             lines.append(flat.lines.half())
             smooth.append(flat.smooth)
@@ -196,7 +210,7 @@ class AlignedSample:
             yield rows, lines, self.valid.expand(len(lines), -1)
 
 
-def _observed(
+def _observe(
     model: AlignedAutoencoder,
     bank: HarpsBank,
     rows: np.ndarray,
@@ -211,7 +225,7 @@ def _observed(
 
 
 def _align_stars(model: AlignedAutoencoder, sample: AlignedSample) -> None:
-    """Learn the template: align with what `trust` began with, average, again."""
+    """Learn the template: align with the synthetic star, average, align again."""
     grid = model.grid
     for _ in range(_ROUNDS):
         total = torch.zeros(grid.n)
@@ -223,11 +237,11 @@ def _align_stars(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     for rows, lines, _ in sample.blocks():
         sample.velocity[rows], _ = model.find_velocity(lines)
     zero = (sample.velocity - sample.true_velocity).median()
-    model.star.template.copy_(_shifted(model.star.template, grid.to_pixels(zero[None])))
+    model.star.template.copy_(_shift(model.star.template, grid.to_pixels(zero[None])))
     sample.velocity -= zero
 
 
-def _shifted(row: Tensor, pixels: Tensor) -> Tensor:
+def _shift(row: Tensor, pixels: Tensor) -> Tensor:
     """Move the content of a row to the red by a fraction of pixels."""
     return shift_rows(row[None], -pixels)[0]
 
@@ -277,16 +291,16 @@ def _extend_to_red(model: AlignedAutoencoder, sample: AlignedSample) -> None:
     scale = design.square().mean(0).sqrt()
     design = design / scale
     products = (design[:, :, None] * design[:, None]).flatten(1)
-    trust = sample.weight[:, None].expand_as(rest).clone()
+    weight = sample.weight[:, None].expand_as(rest).clone()
     for _ in range(3):  # tellurics are dark outliers at changing places
-        normal = (trust.T @ products).unflatten(1, (design.shape[1], -1))
+        normal = (weight.T @ products).unflatten(1, (design.shape[1], -1))
         normal += 1e-3 * len(rest) * torch.eye(design.shape[1])
-        right = (trust * rest).T @ design
+        right = (weight * rest).T @ design
         solved = torch.linalg.solve(normal, right[..., None])[..., 0].T
         off = rest - design @ solved
         spread = 1.48 * off.abs().median(0).values + 2e-3
         dark = (-off / spread).clamp(min=0.0)
-        trust = sample.weight[:, None] / (1.0 + (dark / 2.0).square())
+        weight = sample.weight[:, None] / (1.0 + (dark / 2.0).square())
     solved = solved / scale[:, None]
     model.star.mean[red] = solved[0]
     model.star.basis[:, red] = solved[1:]
@@ -326,7 +340,7 @@ def _find_tellurics(model: AlignedAutoencoder, sample: AlignedSample) -> None:
         sample.earth[rows], *_ = model.find_atmosphere(block, valid.expand_as(block))
     zero = (sample.earth - sample.true_earth).median()
     sample.earth -= zero
-    air.template.copy_(_shifted(air.template, grid.to_pixels(zero[None])))
+    air.template.copy_(_shift(air.template, grid.to_pixels(zero[None])))
     for rows, _, _ in sample.blocks():
         aligned[rows] = shift_rows(depth[rows], grid.to_pixels(sample.earth[rows]))
     air.mean.copy_(air.template)
@@ -343,7 +357,7 @@ def _measure(
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(bank), n_spectra, replace=False))
     found = []
-    for flux in _observed(model, bank, rows, rng):
+    for flux in _observe(model, bank, rows, rng):
         lines, valid, _, _ = model.flatten(flux)
         found.append(model.find_star(lines, valid)[2:])
     coefficients, noise = (torch.cat(part) for part in zip(*found, strict=True))
@@ -356,7 +370,7 @@ def _calibrate_spreads(model: AlignedAutoencoder, bank: HarpsBank, seed: int) ->
     twice = []
     for repeat in range(2):
         rng = np.random.default_rng([seed, repeat])
-        found = [model.encode(flux) for flux in _observed(model, bank, rows, rng)]
+        found = [model.encode(flux) for flux in _observe(model, bank, rows, rng)]
         twice.append([torch.cat(part) for part in zip(*found, strict=True)])
     (first, spread_1), (second, spread_2) = twice
     expected = torch.exp(spread_1) + torch.exp(spread_2)

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from recipes.harps_dae128_v1 import finish
+from recipes.harps import finish
 from recipes.harps_dae_fast_v1 import aligned
 from recipes.options import Options
 

@@ -18,9 +18,10 @@ from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.models.layers.log_grid import interpolate_points
 from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.recipe import HARPS_RECIPE
-from astro_latent.simulation.harps import HarpsConditions, open_simulator
+from astro_latent.simulation.harps import HarpsConditions
+from recipes.harps.stars import open_simulator
 
-__all__ = ["flux_weight", "trust"]
+__all__ = ["weigh_by_flux", "weigh_by_likeness"]
 
 _SMOOTHED = 5  # pixels over which the difference is averaged
 _CONDITIONS = {
@@ -29,7 +30,7 @@ _CONDITIONS = {
 }  # fmt: skip
 
 
-def flux_weight(model: AlignedAutoencoder, smooth: Tensor, valid: Tensor) -> Tensor:
+def weigh_by_flux(model: AlignedAutoencoder, smooth: Tensor, valid: Tensor) -> Tensor:
     """Return weights as of photon noise: the square root of the mean flux.
 
     Parameters
@@ -54,7 +55,7 @@ def flux_weight(model: AlignedAutoencoder, smooth: Tensor, valid: Tensor) -> Ten
     return weight[model.grid.blue].clamp(max=1.5)
 
 
-def trust(
+def weigh_by_likeness(
     model: AlignedAutoencoder, data: str | Path, options: dict[str, Any]
 ) -> Tensor:
     """Return weights that fall where synthetic and real lines of one star differ.
@@ -62,7 +63,7 @@ def trust(
     Parameters
     ----------
     model : AlignedAutoencoder
-        With the weights of `flux_weight`; its template becomes the synthetic star.
+        With the weights of `weigh_by_flux`; its template becomes the synthetic star.
     data : path
         Folder with the training ingredients.
     options : dict
@@ -76,7 +77,7 @@ def trust(
     Tensor, shape (n_blue,)
         Between 0 and 1.
     """
-    synthetic = model.flatten(_simulated(data, options, model))
+    synthetic = model.flatten(_simulate(data, options, model))
     prepared = prepare_spectra(
         [Path(data, options["file"])], "harps_327680", HARPS_RECIPE
     )
@@ -96,7 +97,7 @@ def trust(
     return torch.rsqrt(1.0 + difference / allowed)
 
 
-def _simulated(
+def _simulate(
     data: str | Path, options: dict[str, Any], model: AlignedAutoencoder
 ) -> Tensor:
     """Simulate the star at rest, without tellurics and noise."""

@@ -43,7 +43,7 @@ def find_shapes(
     nodes, _ = model.encode_star(sample.coefficients, sample.noise)
     coefficients = model.decode_star(nodes)  # as the decoder will have them
     there = (sample.velocity, coefficients, sample.earth, sample.amounts)
-    seen = _filled(sample.smooth, sample.smooth_valid)
+    seen = _fill(sample.smooth, sample.smooth_valid)
     shape = torch.zeros_like(seen)
     star_at = grid.to_pixels(sample.velocity) / PIXELS_PER_POINT
     earth_at = grid.to_pixels(sample.earth) / PIXELS_PER_POINT
@@ -59,7 +59,7 @@ def find_shapes(
     model.scale[0], model.scale[1] = sample.velocity.std(), sample.earth.std()
 
 
-def _filled(smooth: Tensor, valid: Tensor) -> Tensor:
+def _fill(smooth: Tensor, valid: Tensor) -> Tensor:
     """Fill the points without data by interpolation along each spectrum."""
     points = np.arange(len(valid))
     where = points[valid.numpy()]

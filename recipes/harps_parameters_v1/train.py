@@ -10,88 +10,25 @@ from torch import Tensor
 
 from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.architectures.aligned_parameters import AlignedParameters
-from astro_latent.preparation import get_grid
-from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.preparation.recipe import HARPS_RECIPE
-from astro_latent.simulation.harps_bank import HarpsBank, make_harps_bank
-from astro_latent.spectra import Observation
-from astro_latent.tables.columns import LABELS
+from astro_latent.simulation.harps_bank import (
+    HarpsBank,
+    bank_labels,
+    prepare_bank,
+)
 from astro_latent.training.calibration import calibrate_errors
 from astro_latent.training.domain import describe_domain
-from astro_latent.training.loop import one_cycle
+from astro_latent.training.loop import one_cycle, write_checkpoint
 from astro_latent.training.losses import gaussian_nll
+from astro_latent.training.outputs import describe_outputs, label_ranges
 from astro_latent.training.scores import coverage, score_residuals
 from astro_latent.training.start import start_from
+from recipes.harps.stars import make_star_bank
 from recipes.options import Options
 
 _STEPS_KEPT = 500  # between checkpoints
 
-__all__ = ["finish_parameters", "observe_bank", "train_parameters", "true_labels"]
-
-
-def true_labels(bank: HarpsBank) -> np.ndarray:
-    """Return the labels of a bank in the order of the model's outputs.
-
-    Parameters
-    ----------
-    bank : HarpsBank
-        Of simulated spectra.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, 5)
-        Velocity, T_eff, log g, [M/H], v sin i.
-    """
-    conditions = bank.conditions
-    return np.column_stack(
-        [conditions.radial_velocity, bank.labels[:, :3], conditions.vsini]
-    )
-
-
-def observe_bank(
-    bank: HarpsBank, rows: np.ndarray, *, seed: int, snr: float | None = None
-) -> PreparedSpectra:
-    """Observe spectra of a bank as a model is given them.
-
-    Parameters
-    ----------
-    bank : HarpsBank
-        Of simulated spectra.
-    rows : ndarray of int
-        Which.
-    seed : int
-        Of the noise.
-    snr : float, optional
-        Fixed signal-to-noise.
-
-    Returns
-    -------
-    PreparedSpectra
-        On the grid of HARPS.
-    """
-    grid = get_grid("harps_327680")
-    shape = (len(rows), grid.n_pixels)
-    flux, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    seen, clean = bank.observe(rows, rng=np.random.default_rng(seed), snr=snr)
-    ratio = bank.conditions.snr[rows] if snr is None else np.full(len(rows), snr)
-    flux[:, grid.valid] = seen.numpy()
-    noise = np.clip(clean.numpy(), 0.0, None) + np.minimum(25 / ratio**2, 0.2)[:, None]
-    variance[:, grid.valid] = noise / ratio[:, None] ** 2
-    return PreparedSpectra(
-        flux=flux,
-        variance=variance,
-        valid=np.broadcast_to(grid.valid, shape) & (flux != 0.0),
-        scale=np.ones((len(rows), len(grid.segments))),
-        radial_velocity=np.zeros(len(rows)),
-        radial_velocity_source=["none"] * len(rows),
-        flags=np.zeros(len(rows), dtype=np.int32),
-        observations=[
-            Observation(obs_id=f"bank {row}", snr=float(value))
-            for row, value in zip(rows, ratio, strict=True)
-        ],
-        grid=grid,
-        recipe=HARPS_RECIPE,
-    )
+__all__ = ["finish_parameters", "fit_head", "list_outputs", "train_parameters"]
 
 
 def train_parameters(
@@ -119,16 +56,16 @@ def train_parameters(
     model.encoder.load_state_dict(encoder.members[0].state_dict())
     if options.from_weights:
         start_from(model, options.from_weights)
-    bank = make_harps_bank(options.data, options.work / "bank", **recipe["bank"])
+    bank = make_star_bank(options.data, options.work / "bank", **recipe["bank"])
     fit = recipe["fit"]
     features = _features(model, bank, fit, options)
     if features is None:
         return None
-    truth = true_labels(bank)[: fit["n_train"]]
+    truth = bank_labels(bank)[: fit["n_train"]]
     truth = (truth - recipe["offset"]) / recipe["scale"]
     labels = torch.from_numpy(truth[:, 1:].astype(np.float32))
     labels = labels.repeat(fit["n_repeats"], 1)
-    return model if _fit_head(model, features, labels, fit, options) else None
+    return model if fit_head(model, features, labels, fit, options) else None
 
 
 def _features(
@@ -159,14 +96,33 @@ def _feature(
         return model.features(flux).numpy()
 
 
-def _fit_head(
+def fit_head(
     model: AlignedParameters,
     features: Tensor,
     labels: Tensor,
     fit: dict[str, Any],
     options: Options,
 ) -> bool:
-    """Fit the head, going on where a checkpoint says; return whether it is done."""
+    """Fit the head, going on where a checkpoint says.
+
+    Parameters
+    ----------
+    model : AlignedParameters
+        Changed in place.
+    features : Tensor, shape (n, n_features)
+        Of the training spectra.
+    labels : Tensor, shape (n, n_labels)
+        In the network's units.
+    fit : dict
+        The section ``fit`` of the recipe.
+    options : Options
+        Where and for how long.
+
+    Returns
+    -------
+    bool
+        Whether the training is done.
+    """
     device = torch.device(options.device)
     layers = model.layers.to(device)
     features, labels = features.to(device), labels.to(device)
@@ -201,13 +157,47 @@ def _fit_head(
                 "generator": generator.get_state(),
                 "step": step,
             }
-            part = checkpoint.with_suffix(".part")
-            torch.save(state, part)
-            part.replace(checkpoint)
+            write_checkpoint(checkpoint, state)
         if options.late and not done:
             return False
     model.to("cpu")
     return True
+
+
+def list_outputs(recipe: dict[str, Any], truth: np.ndarray) -> list[dict[str, Any]]:
+    """Describe the outputs; their domain ends where the recipe or the stars do.
+
+    Parameters
+    ----------
+    recipe : dict
+        With ``labels``, ``offset``, ``scale`` and, for some labels, ``domain``.
+    truth : ndarray, shape (n_stars, n_labels)
+        Labels of the stars.
+
+    Returns
+    -------
+    list of dict
+        For the configuration.
+    """
+    domain = label_ranges(truth)
+    for name, limits in recipe.get("domain", {}).items():
+        domain[recipe["labels"].index(name)] = limits
+    return describe_outputs(recipe["labels"], recipe["offset"], recipe["scale"], domain)
+
+
+def _config(recipe: dict[str, Any], truth: np.ndarray) -> dict[str, Any]:
+    encoder = load_model(recipe["encoder"], device="cpu").config
+    return {
+        **recipe["card_texts"],
+        "architecture": recipe["architecture"],
+        "arguments": {
+            "n_labels": len(recipe["labels"]) - 1,
+            "encoder": encoder.arguments,
+        },
+        "grid": {"name": "harps_327680"},
+        "recipe": HARPS_RECIPE.to_dict(),
+        "outputs": list_outputs(recipe, truth),
+    }
 
 
 def finish_parameters(
@@ -234,21 +224,10 @@ def finish_parameters(
     Path
         The folder of weights.
     """
-    bank = make_harps_bank(data, Path(work, "bank"), **recipe["bank"])
-    truth = true_labels(bank)
+    bank = make_star_bank(data, Path(work, "bank"), **recipe["bank"])
+    truth = bank_labels(bank)
     truth[:, 0] += recipe["offset"][0]  # velocities count from that of the Sun
-    encoder = load_model(recipe["encoder"], device="cpu").config
-    config = {
-        **recipe["card_texts"],
-        "architecture": recipe["architecture"],
-        "arguments": {
-            "n_labels": len(recipe["labels"]) - 1,
-            "encoder": encoder.arguments,
-        },
-        "grid": {"name": "harps_327680"},
-        "recipe": HARPS_RECIPE.to_dict(),
-        "outputs": _outputs(recipe, truth),
-    }
+    config = _config(recipe, truth)
     n_train = recipe["fit"]["n_train"]
     middle = (n_train + len(bank)) // 2
     for_errors, for_test = np.arange(n_train, middle), np.arange(middle, len(bank))
@@ -275,26 +254,6 @@ def finish_parameters(
     return save(Path(output))
 
 
-def _outputs(recipe: dict[str, Any], truth: np.ndarray) -> list[dict[str, Any]]:
-    low, high = truth.min(axis=0), truth.max(axis=0)
-    margin = 0.02 * (high - low)
-    low, high = low - margin, high + margin
-    for name, limits in recipe.get("domain", {}).items():
-        low[recipe["labels"].index(name)], high[recipe["labels"].index(name)] = limits
-    return [
-        {
-            "name": name,
-            "unit": LABELS[name].unit,
-            "ucd": LABELS[name].ucd,
-            "description": LABELS[name].description,
-            "scale": recipe["scale"][k],
-            "offset": recipe["offset"][k],
-            "domain": [float(low[k]), float(high[k])],
-        }
-        for k, name in enumerate(recipe["labels"])
-    ]
-
-
 def _predict(
     model: SpectralModel,
     bank: HarpsBank,
@@ -308,7 +267,7 @@ def _predict(
     network: Any = model.members[0]
     for first in range(0, len(rows), 10):
         some = rows[first : first + 10]
-        prepared = observe_bank(bank, some, seed=seed + first, snr=snr)
+        prepared = prepare_bank(bank, some, seed=seed + first, snr=snr)
         result = model.predict(prepared, flux_errors=False)
         with torch.inference_mode():
             features = [

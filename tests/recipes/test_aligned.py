@@ -9,10 +9,13 @@ from scipy.stats import spearmanr
 from astro_latent.models import load_model
 from astro_latent.models.architectures.aligned_parameters import AlignedParameters
 from astro_latent.simulation import harps_bank
-from astro_latent.simulation.harps_bank import make_harps_bank
+from astro_latent.simulation.harps_bank import (
+    bank_labels,
+    prepare_bank,
+)
+from recipes.harps.stars import make_star_bank
 from recipes.harps_dae_fast_v1.aligned import train_aligned
-from recipes.harps_parameters_v1 import train as aligned_parameters
-from recipes.harps_parameters_v1.train import observe_bank, true_labels
+from recipes.harps_parameters_v1.train import fit_head, list_outputs
 from recipes.options import Options
 
 N_SPECTRA = 48
@@ -20,7 +23,7 @@ RECIPE = {
     "seed": 3,
     "arguments": {"n_components": 6, "n_star": 3, "n_telluric": 2, "n_shape": 12},
     "bank": {"n_spectra": N_SPECTRA, "seed": 4},
-    "trust": {
+    "likeness": {
         "file": "harps/s1d/sun_harps_ganymede.fits",
         "labels": [5772.0, 4.44, 0.0, 0.0, 1.0, 0.0, 0.0],
         "vsini": 1.8, "vmacro": 3.2, "softening": 0.005, "share": 0.1,
@@ -46,12 +49,12 @@ def trained(real_data, tmp_path_factory):
             hurry.setattr(Options, "late", stages)
             assert train_aligned(RECIPE, options) is None
         model = train_aligned(RECIPE, options)
-        yield model, make_harps_bank(real_data, work / "bank", **RECIPE["bank"])
+        yield model, make_star_bank(real_data, work / "bank", **RECIPE["bank"])
 
 
 def test_both_velocities_are_found_without_their_labels(trained):
     model, bank = trained
-    prepared = observe_bank(bank, np.arange(N_SPECTRA), seed=1, snr=80.0)
+    prepared = prepare_bank(bank, np.arange(N_SPECTRA), seed=1, snr=80.0)
     latents = np.concatenate(
         [
             model.encode(torch.from_numpy(row[None]))[0].detach().numpy()
@@ -110,7 +113,7 @@ def test_a_head_trained_in_pieces_is_that_in_one(tmp_path, rng):
         runs, done = 0, False
         while not done:
             model = network()  # a new process knows nothing but the checkpoint
-            done = aligned_parameters._fit_head(model, features, labels, fit, options)
+            done = fit_head(model, features, labels, fit, options)
             runs += 1
         assert runs == (1 if name == "whole" else 12)
         states.append(model.layers.state_dict())
@@ -130,7 +133,7 @@ def test_the_velocity_of_the_label_network_is_that_of_the_encoder(trained):
     model, bank = trained
     network = AlignedParameters(n_labels=2, encoder=RECIPE["arguments"]).eval()
     network.encoder.load_state_dict(model.state_dict())
-    flux = torch.from_numpy(observe_bank(bank, np.arange(4), seed=2).flux)
+    flux = torch.from_numpy(prepare_bank(bank, np.arange(4), seed=2).flux)
     with torch.no_grad():
         mean, log_variance = network(flux)
         latents, _ = model.encode(flux)
@@ -148,7 +151,7 @@ def test_labels_end_where_the_recipe_says_or_the_training_stars_do():
         "domain": {"m_h": [-2.0, 0.5]},
     }  # fmt: skip
     truth = np.array([[4000.0, -2.4], [7000.0, 0.4]])
-    teff, m_h = aligned_parameters._outputs(recipe, truth)
+    teff, m_h = list_outputs(recipe, truth)
     assert teff["domain"] == [4000.0 - 60.0, 7000.0 + 60.0]
     assert m_h["domain"] == [-2.0, 0.5]
     assert (teff["unit"], teff["offset"], m_h["scale"]) == ("K", 5600.0, 0.4)
@@ -158,11 +161,11 @@ def test_labels_end_where_the_recipe_says_or_the_training_stars_do():
 def test_the_card_of_the_bundled_label_network_is_reproduced(real_data, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harps_bank, "PART", 40)
-        bank = make_harps_bank(real_data, tmp_path, n_spectra=40, seed=987)
+        bank = make_star_bank(real_data, tmp_path, n_spectra=40, seed=987)
     model = load_model("harps_parameters_v1", device="cpu")
-    prepared = observe_bank(bank, np.arange(40), seed=5, snr=100.0)
+    prepared = prepare_bank(bank, np.arange(40), seed=5, snr=100.0)
     result = model.predict(prepared, flux_errors=False)
-    residual = result.values - true_labels(bank)
+    residual = result.values - bank_labels(bank)
     residual[:, 0] -= model.config.outputs[0].offset  # the Sun counts as at rest
     scatter = 1.4826 * np.median(np.abs(residual), axis=0)
     card = model.config.evaluation["snr_100"]

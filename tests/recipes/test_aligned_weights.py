@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoencoder
-from recipes.harps_dae_fast_v1.pixel_weights import flux_weight, trust
+from recipes.harps_dae_fast_v1.pixel_weights import weigh_by_flux, weigh_by_likeness
 
 SUN = {
     "file": "harps/s1d/sun_harps_ganymede.fits",
@@ -30,18 +30,18 @@ def test_weights_are_those_of_photon_noise(model):
     known = torch.ones(len(points), dtype=torch.bool)
     known[1000:1100] = False
     smooth[:, 1000:1100] = -5.0  # without data, and not to be believed
-    weight = flux_weight(model, smooth, known)
+    weight = weigh_by_flux(model, smooth, known)
     share = (torch.arange(model.grid.n_blue) + 0.5) / model.grid.n
     expected = torch.exp(0.1 * share)
     torch.testing.assert_close(weight, expected, atol=1e-3, rtol=0.0)
 
 
-def test_trust_falls_with_the_difference_and_grows_with_what_is_allowed(
+def test_weights_fall_with_the_difference_and_grows_with_what_is_allowed(
     real_data, model
 ):
     with torch.no_grad():
-        strict = trust(model, real_data, SUN)
-        lenient = trust(model, real_data, {**SUN, "softening": 0.5})
+        strict = weigh_by_likeness(model, real_data, SUN)
+        lenient = weigh_by_likeness(model, real_data, {**SUN, "softening": 0.5})
     assert strict.shape == (model.grid.n_blue,)
     assert float(strict.min()) > 0.0
     assert float(strict.max()) <= 1.0

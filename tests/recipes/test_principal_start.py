@@ -9,9 +9,9 @@ from torch import nn
 from astro_latent.models.architectures.disentangled_autoencoder import (
     DisentangledAutoencoder,
 )
-from astro_latent.simulation.harps import open_simulator
-from astro_latent.simulation.harps_bank import HarpsBank, bank_batches, make_harps_bank
+from astro_latent.simulation.harps_bank import HarpsBank, bank_batches
 from astro_latent.training.loop import group_parameters
+from recipes.harps.stars import make_star_bank, open_simulator
 from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder
 from recipes.harps_dae128_v1.principal_start import (
     sampling_order,
@@ -96,7 +96,7 @@ def small_bank(real_data, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harps_bank, "PART", 2)
         patch.setattr(harps_bank, "_AT_ONCE", 2)
-        yield make_harps_bank(real_data, folder, n_spectra=4, seed=3), folder
+        yield make_star_bank(real_data, folder, n_spectra=4, seed=3), folder
 
 
 def test_a_bank_goes_on_where_it_stopped_and_keeps_what_it_has(real_data, small_bank):
@@ -105,7 +105,7 @@ def test_a_bank_goes_on_where_it_stopped_and_keeps_what_it_has(real_data, small_
     second = (folder / "clean_0001.npy").read_bytes()
     (folder / "clean_0001.npy").unlink()
     (folder / "unfinished").write_bytes(b"half a part")
-    again = make_harps_bank(real_data, folder, n_spectra=4, seed=3)
+    again = make_star_bank(real_data, folder, n_spectra=4, seed=3)
     assert (folder / "clean_0000.npy").read_bytes() == before
     assert (folder / "clean_0001.npy").read_bytes() == second
     assert len(again) == len(bank) == 4

@@ -6,13 +6,10 @@ import pytest
 import torch
 
 from astro_latent.models.layers.interpolate import cubic_at
-from astro_latent.simulation.harps import (
-    HarpsConditions,
-    open_simulator,
-    rotation_kernels,
-)
+from astro_latent.simulation.harps import HarpsConditions, rotation_kernels
+from astro_latent.simulation.harps_bank import simulate_batches
 from astro_latent.simulation.harps_library import HarpsLibrary, draw_harps_labels
-from recipes.harps_dae128_v1.autoencoder import harps_batches
+from recipes.harps.stars import CATALOGUE, open_simulator
 
 
 def test_cubic_interpolation_is_exact_for_parabolas():
@@ -126,7 +123,7 @@ def test_padding_gap_and_median(simulator):
 
 
 def test_batches_depend_on_their_number_alone(simulator, real_data):
-    batches = harps_batches(simulator, real_data, batch_size=2, seed=1)
+    batches = simulate_batches(simulator, real_data / CATALOGUE, batch_size=2, seed=1)
     first, other, again = batches(4), batches(5), batches(4)
     torch.testing.assert_close(first["flux"], again["flux"], rtol=0, atol=0)
     assert not torch.equal(first["flux"], other["flux"])

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from astro_latent.latent import measure_dispersion, prior_divergence
 from astro_latent.models import load_model, save_weights
+from astro_latent.preparation.grid import get_grid
 from astro_latent.preparation.recipe import HARPS_RECIPE
-from astro_latent.simulation.harps import open_simulator
 from astro_latent.training.linear import find_components
-from recipes.harps_dae128_v1.autoencoder import harps_batches
+from recipes.harps.stars import simulate_stars
 
 __all__ = ["evaluate_autoencoder", "finish_autoencoder"]
 
@@ -66,14 +66,11 @@ def evaluate_autoencoder(
         the noise alone, of the mean spectrum and of principal components; the number
         of informative nodes; the nodes that follow velocity and temperature best.
     """
-    simulator = open_simulator(data)
-    valid = torch.from_numpy(simulator.grid.valid.copy())
-    train = _collect(
-        harps_batches(simulator, data, batch_size=8, seed=seed + 1), n_pca // 8
-    )
+    valid = torch.from_numpy(get_grid("harps_327680").valid.copy())
+    train = _collect(simulate_stars(data, batch_size=8, seed=seed + 1), n_pca // 8)
     mean, components = find_components(train.pop("flux"), 128)
     test = _collect(
-        harps_batches(simulator, data, batch_size=8, seed=seed, snr=100.0),
+        simulate_stars(data, batch_size=8, seed=seed, snr=100.0),
         n_spectra // 8,
     )
     flux = test["flux"]
@@ -170,9 +167,8 @@ def finish_autoencoder(
 
 def _reconstruction_limit(model: nn.Module, data: str | Path) -> float:
     """Residual that 2 % of in-domain spectra of any signal-to-noise exceed."""
-    simulator = open_simulator(data)
-    valid = torch.from_numpy(simulator.grid.valid.copy())
-    test = _collect(harps_batches(simulator, data, batch_size=8, seed=79), 25)
+    valid = torch.from_numpy(get_grid("harps_327680").valid.copy())
+    test = _collect(simulate_stars(data, batch_size=8, seed=79), 25)
     with torch.inference_mode():
         residuals = [
             _masked_mae(model(row)[0] - row, valid) for row in test["flux"].split(1)
