@@ -48,6 +48,8 @@ class Survey(ABC):
     licence: ClassVar[str] = "see the archive"
     #: Paper, or acknowledgement, to cite.
     citation: ClassVar[str] = ""
+    #: Columns, in small letters, by which a row of any table can be fetched.
+    keys: ClassVar[tuple[str, ...]] = ()
     #: Names of the weights that suit the spectra, the one to take first.
     models: ClassVar[tuple[str, ...]] = ()
     #: Radius around a named star's catalogue position.
@@ -221,6 +223,41 @@ class Survey(ABC):
             **options,
         )
         return with_results(table, results)
+
+    def adopt(self, table: Table) -> Table:
+        """Bring rows that somebody else asked for to the shape of our own.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            From astroquery, pyvo or a file, with the columns `keys` or ``access_url``.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            As for `query_region`.
+        """
+        out = table.copy(copy_data=False)
+        for name in table.colnames:
+            if name.lower() != name and name.lower() not in out.colnames:
+                out.rename_column(name, name.lower())
+        return self._shape_rows(out)
+
+    def _shape_rows(self, table: Table) -> Table:
+        """Add what rows of other people lack; their columns are in small letters."""
+        if "obs_id" not in table.colnames:
+            names = ("dp_id", "obs_publisher_did", "ssa_pubdid", *self.keys)
+            name = next(
+                (n for n in (*names, "access_url") if n in table.colnames), None
+            )
+            if name is None:
+                msg = (
+                    f"rows of {self.name} need {' or '.join((*names, 'access_url'))}; "
+                    f"these have {', '.join(table.colnames)}"
+                )
+                raise ValueError(msg)
+            table["obs_id"] = [str(value) for value in table[name]]
+        return self._answer(table)
 
     def _answer(
         self, table: Table, *, rename: dict[str, str] | None = None, **meta: Any

@@ -68,7 +68,9 @@ def _observations(name: str) -> Table | None:
         table = read_table(path)
     except Exception:  # not a table: a spectrum, or for the readers to complain of
         return None
-    return table if find_path_column(table.colnames) else None
+    names = {name.lower() for name in table.colnames}
+    listed = find_path_column(table.colnames) or "access_url" in names
+    return table if listed else None
 
 
 def find_missing(inputs: Sequence[str] | Table) -> list[str]:

@@ -14,6 +14,7 @@ from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
 from .choose import Choice, ModelChooser, OneModel
+from .inputs import as_spectra
 from .rows import Rows, observed_rows, result_rows, stack_rows
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def iter_rows(
         raise ValueError(msg)
     velocities = CallerVelocities(radial_velocity)
     resamplers: dict[str, list[Resampler]] = {}
-    stream = with_progress(_stated(iter_arrays(spectra), facts or {}), progress)
+    stream = with_progress(
+        _stated(iter_arrays(as_spectra(spectra)), facts or {}), progress
+    )
     count = 0
     for chunk in _chunks(stream, batch_size):
         wanted = velocities.take(count, len(chunk))

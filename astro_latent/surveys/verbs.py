@@ -230,7 +230,10 @@ def fetch(
     parts, order = [], []
     for name in dict.fromkeys(owners):
         rows = np.flatnonzero(owners == name)
-        parts.append(get_survey(name).fetch(table[rows], directory, **options))
+        source, mine = get_survey(name), table[rows]
+        if name != "local" and "obs_id" not in table.colnames:
+            mine = source.adopt(mine)
+        parts.append(source.fetch(mine, directory, **options))
         order.append(rows)
     if len(parts) == 1:
         return parts[0]
@@ -246,9 +249,30 @@ def _find_owners(table: Table) -> np.ndarray:
     elif here.all():
         names = np.full(len(table), "local", dtype=object)
     else:
-        msg = "the table has no column 'survey': say which with survey="
-        raise ValueError(msg)
+        names = np.full(len(table), _guess_survey(table), dtype=object)
     return np.where(here, "local", names)
+
+
+def _guess_survey(table: Table) -> str:
+    """Tell by its columns who can fetch the rows of a table."""
+    names = {name.lower() for name in table.colnames}
+    stated = str(table.meta.get("survey", ""))
+    if stated in SURVEYS:
+        return stated
+    ways = {name: SURVEYS[name].keys for name in SURVEYS if SURVEYS[name].keys}
+    fits = [name for name, keys in ways.items() if names >= set(keys)]
+    if fits == ["gaia", "gaia_xp"]:
+        return "gaia_xp" if "has_rvs" not in names else "gaia"
+    if fits:  # instruments of one archive are fetched alike
+        return fits[0]
+    if "access_url" in names:
+        return "obscore"
+    known = "; ".join(", ".join(keys) for keys in dict.fromkeys(ways.values()))
+    msg = (
+        f"nothing says where the spectra are. Needed: a column path of files, or "
+        f"access_url, or {known}; there is {', '.join(table.colnames)}"
+    )
+    raise ValueError(msg)
 
 
 def _is_here(row: Row) -> bool:

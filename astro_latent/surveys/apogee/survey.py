@@ -76,6 +76,7 @@ class Apogee(Survey):
     resolving_power = 22500.0
     licence = "public; acknowledge SDSS"
     citation = "2022ApJS..259...35A"
+    keys = ("apogee_id", "telescope", "field")
     models = ("apogee_starnet_v1", "apogee_starnet_abundances_v1")
 
     def __init__(self, *, product: str = "apStar") -> None:
@@ -189,6 +190,9 @@ class Apogee(Survey):
             table = table[:limit]
             warn_truncated(self.name, limit)
         return self._answer(self._describe(table), rename=_RENAME, query=adql)
+
+    def _shape_rows(self, table: Table) -> Table:
+        return self._answer(self._describe(table), rename=_RENAME)
 
     def _describe(self, table: Table) -> Table:
         """Add units, which the database does not send, identifiers and addresses."""

@@ -23,6 +23,7 @@ class EsoSurvey(ObsCoreSurvey):
     """
 
     key = "dp_id"
+    keys = ("dp_id",)
     has_snr = True
     columns = (
         "dp_id, target_name, s_ra, s_dec, dataproduct_type, obs_collection, t_min, "

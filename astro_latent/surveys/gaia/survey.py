@@ -49,6 +49,7 @@ class Gaia(Survey):
     resolving_power = 11500.0
     licence = "CC BY-SA 3.0 IGO, credit ESA/Gaia/DPAC"
     citation = "2023A&A...674A...1G"
+    keys = ("source_id",)
     object_radius = 5 * u.arcsec
 
     #: Key of the product among the words of a release.
@@ -133,6 +134,9 @@ class Gaia(Survey):
         table = result.table
         if result.truncated:
             warn_truncated(self.name, len(table))
+        return self._shape_rows(table, query=adql)
+
+    def _shape_rows(self, table: Table, **meta: Any) -> Table:
         ids = next((n for n in table.colnames if n.lower() == "source_id"), None)
         if ids is not None:
             low, high = self.wavelength_range
@@ -141,7 +145,7 @@ class Gaia(Survey):
             table["em_max"] = [high * 1e-10] * len(table)
             table["em_res_power"] = [self.resolving_power] * len(table)
             table["dataproduct_type"] = ["spectrum"] * len(table)
-        return self._answer(table, rename=_RENAME, query=adql)
+        return self._answer(table, rename=_RENAME, **meta)
 
     def _make_identifier(self, source: Any) -> str:
         return f"Gaia-{conf.release}-{self.retrieval_type}-{int(source)}"

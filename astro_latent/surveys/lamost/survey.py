@@ -24,6 +24,7 @@ class Lamost(SsaSurvey):
     resolving_power = 1800.0
     licence = "public releases; acknowledge LAMOST"
     citation = "2012RAA....12.1197C"
+    keys = ("obsid",)
 
     def __init__(self) -> None:
         super().__init__()

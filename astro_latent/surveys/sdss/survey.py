@@ -44,6 +44,7 @@ class Sdss(Survey):
     resolving_power = 2000.0
     licence = "public; acknowledge SDSS"
     citation = "2022ApJS..259...35A"
+    keys = ("plate", "mjd", "fiberid", "run2d")
 
     def __init__(self, *, release: int = 17) -> None:
         if not 13 <= int(release) <= 17:
@@ -117,6 +118,9 @@ class Sdss(Survey):
             table = table[:limit]
             warn_truncated(self.name, limit)
         return self._answer(self._describe(table), rename=_RENAME, query=adql)
+
+    def _shape_rows(self, table: Table) -> Table:
+        return self._answer(self._describe(table), rename=_RENAME)
 
     def _describe(self, table: Table) -> Table:
         """Add units, which the database does not send, and identifiers."""
