@@ -124,7 +124,9 @@ class ResultTable(QTable):
 
         Parameters
         ----------
-        *args, **options
+        *args
+            As for `astropy.table.Table.to_pandas`.
+        **options
             As for `astropy.table.Table.to_pandas`.
 
         Returns

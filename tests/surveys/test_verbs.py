@@ -258,7 +258,7 @@ class TestSample:
         assert _find_owners(table).tolist() == ["local", "harps", "local"]
 
     def test_a_table_that_names_no_survey_is_refused(self):
-        with pytest.raises(ValueError, match="no column 'survey'"):
+        with pytest.raises(ValueError, match="nothing says where the spectra are"):
             fetch(Table({"obs_id": ["a"]}))
 
 
