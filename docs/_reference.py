@@ -10,10 +10,10 @@ from unittest import mock
 
 from astropy.config import ConfigNamespace
 
-import astro_latent.simulation
+import astro_latent
 from astro_latent.cli.main import build_parser
 
-__all__ = ["command_line", "configurations", "simulation"]
+__all__ = ["command_line", "configurations"]
 
 WIDTH = "84"  # characters; what a page shows without scrolling
 
@@ -65,14 +65,4 @@ def configurations() -> str:
                 f"    {item.description}",
             ]
         pieces.append("\n".join(lines))
-    return "\n\n".join(pieces) + "\n"
-
-
-def simulation() -> str:
-    """Document the public names of each module of ``simulation``."""
-    pieces = []
-    for found in pkgutil.iter_modules(astro_latent.simulation.__path__):
-        title = f"simulation.{found.name}"
-        place = f".. automodule:: astro_latent.{title}\n   :members:"
-        pieces += [f"{title}\n{'-' * len(title)}", place]
     return "\n\n".join(pieces) + "\n"

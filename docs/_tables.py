@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from _reference import command_line, configurations, simulation
+from _reference import command_line, configurations
 
 from astro_latent import list_models, list_surveys
 from astro_latent.models import find_weights
@@ -123,7 +123,7 @@ def write_all(folder: Path) -> None:
     """Write each generated piece as a file to be included."""
     folder.mkdir(exist_ok=True)
     makers = (_flags, _surveys, _formats, _grids, _columns, _models, _cards)
-    makers += (command_line, configurations, simulation)
+    makers += (command_line, configurations)
     for make in makers:
         path = folder / f"{make.__name__.lstrip('_')}.inc"
         text = make()
