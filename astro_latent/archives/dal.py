@@ -6,10 +6,11 @@ DataLink documents: from the address of a list of files to that of the file.
 
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import requests
+from pyvo.dal import DALResults
 from pyvo.dal.adhoc import DatalinkResults
 from pyvo.dal.exceptions import (
     DALAccessError,
@@ -94,7 +95,7 @@ def without_overflow_warning(action: Callable[[], T]) -> T:
         return action()
 
 
-def overflowed(results: Any) -> bool:
+def overflowed(results: DALResults) -> bool:
     """Tell whether the service says that it cut its answer short.
 
     Parameters

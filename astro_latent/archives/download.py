@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -93,7 +92,7 @@ class _Job:
         scratch: Path,
         session: requests.Session,
         hosts: "dict[str, _Host]",
-        bar: Any,
+        bar: tqdm,
     ) -> None:
         self.folder, self.scratch, self.session = folder, scratch, session
         self.hosts, self.bar = hosts, bar

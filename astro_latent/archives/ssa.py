@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra in any service that speaks the Simple Spectral Access protocol."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from astropy import units as u
@@ -13,6 +13,9 @@ from ..exceptions import ArchiveError
 from .base import Survey
 from .config import conf
 from .query import QueryFilter, TimeLike
+
+if TYPE_CHECKING:
+    from pyvo.dal.ssa import SSAResults
 
 __all__ = ["SsaSurvey"]
 
@@ -158,7 +161,7 @@ class SsaSurvey(Survey):
                 url=self.url,
             )
 
-    def _to_obscore(self, results: Any) -> Table:
+    def _to_obscore(self, results: "SSAResults") -> Table:
         """Columns by their role in the data model, whatever the service calls them."""
         from .obscore_columns import to_obscore
 
@@ -187,7 +190,7 @@ class SsaSurvey(Survey):
         raise ArchiveError(msg, url=self.url)
 
 
-def _find_roles(results: Any) -> dict[str, str]:
+def _find_roles(results: "SSAResults") -> dict[str, str]:
     """Role -> name of the column, for all columns that have a utype."""
     roles: dict[str, str] = {}
     for name in results.fieldnames:

@@ -169,7 +169,7 @@ def _read_wavelength(spectrum: "Spectrum") -> np.ndarray:
         raise SpectrumReadError(msg) from error
 
 
-def _read_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _read_mask(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """Return a boolean mask; of a bit mask any bit counts."""
     if mask is None:
         return np.zeros(shape, dtype=bool)

@@ -9,7 +9,7 @@ GALAH, Gaia's DataLink, the IVOA Spectrum Data Model.
 import gzip
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -17,9 +17,12 @@ from astropy.io import fits
 from ..utils.registry import LazyRegistry
 from .formats import FORMATS, gather_surveys
 
-__all__ = ["EXAMPLE_FORMATS", "even_steps", "star_header", "write_example"]
+__all__ = ["EXAMPLE_FORMATS", "HduList", "even_steps", "star_header", "write_example"]
 
 _HERE = "astro_latent.spectra"
+
+
+HduList: TypeAlias = list[fits.PrimaryHDU | fits.ImageHDU | fits.BinTableHDU]
 
 
 def _all_examples() -> dict[str, str]:
@@ -156,7 +159,7 @@ def star_header(primary: fits.PrimaryHDU) -> fits.Header:
 
 def sdm_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out what an SSA service sends as FITS.
 
     Parameters
@@ -198,7 +201,7 @@ def sdm_hdus(
 
 def wcs1d_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out a plain image with a linear axis, and its errors.
 
     Parameters

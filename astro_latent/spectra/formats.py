@@ -122,15 +122,15 @@ class FormatRegistry(LazyRegistry):
         self._order: list[str] = []
         self._loaded: dict[str, Format] = {}
 
-    def register(self, name: str, target: str) -> None:
+    def register(self, name: str, target: object) -> None:
         """Add a format; see `LazyRegistry.register`.
 
         Parameters
         ----------
         name : str
             The new name.
-        target : str
-            ``"module:attribute"``.
+        target : str or Format
+            ``"module:attribute"``, or the format itself.
         """
         super().register(name, target)
         self._order = []

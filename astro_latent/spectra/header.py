@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["Header", "chained"]
+__all__ = ["Header", "chain_headers"]
 
 _CARD = 80
 _STRING = re.compile(r"'((?:[^']|'')*)'")
@@ -57,7 +57,7 @@ class Header(Mapping):
         equals = self._text.find("=", start, start + _CARD)
         return self._value(self._text[equals + 1 : start + _CARD], start)
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """Return a value, or the default if the keyword is missing.
 
         Parameters
@@ -163,7 +163,7 @@ class Header(Mapping):
         return f"<Header with {len(self)} keywords>"
 
 
-def chained(*headers: Header) -> Mapping[str, Any]:
+def chain_headers(*headers: Header) -> Mapping[str, Any]:
     """Return several headers as one mapping, in which the first that has a key counts.
 
     Parameters

@@ -9,8 +9,9 @@ specutils is imported within functions only, since this module is itself importe
 specutils is (see ``utils/_on_import.py``).
 """
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ..exceptions import SpectrumReadError
 from .convert import to_spectrum
@@ -37,8 +38,8 @@ def _make_identifier(name: str) -> Callable[..., bool]:
     return identify
 
 
-def _find_path(source: Any) -> Any:
-    return getattr(source, "name", source)
+def _find_path(source: str | os.PathLike[str] | IO) -> str | os.PathLike[str]:
+    return source if isinstance(source, str | os.PathLike) else source.name
 
 
 def _register(name: str) -> None:

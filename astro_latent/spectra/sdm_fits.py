@@ -12,7 +12,7 @@ from .checks import finish_arrays
 from .facts import facts_from_header, number, stated_frame
 from .fits import FitsFile, Hdu
 from .formats import Format
-from .header import chained
+from .header import chain_headers
 from .observation import Observation, SpectrumArrays
 from .sdm_votable import find_roles
 from .votable import parse_unit
@@ -63,7 +63,7 @@ def read_sdm_fits(file: FitsFile) -> list[SpectrumArrays]:
     data = {role: table.column(fields[n]["name"]) for role, n in roles.items()}
     if "sigma" in data and units["sigma"] != units["flux"]:
         file.refuse("the flux and its error have different units")
-    head = chained(file.primary, table.header)
+    head = chain_headers(file.primary, table.header)
     words = fields[roles["wavelength"]]["ucd"].lower().replace(" ", "").split(";")
     observation = Observation(
         **facts_from_header(head, file.path),

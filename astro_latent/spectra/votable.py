@@ -181,7 +181,7 @@ class VotableFile:
         return columns
 
 
-def _fill_nulls(column: Any) -> np.ndarray:
+def _fill_nulls(column: np.ma.MaskedArray | np.ndarray) -> np.ndarray:
     values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
     if values.dtype.kind in "iu" and mask.any():
         values = values.astype(np.float64)

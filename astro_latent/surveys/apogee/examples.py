@@ -1,12 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to the layouts of APOGEE, for examples and tests."""
 
-from typing import Any
-
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import even_steps, star_header
+from ...spectra.examples import HduList, even_steps, star_header
 
 __all__ = ["apstar_hdus", "apvisit_hdus", "aspcapstar_hdus"]
 
@@ -25,7 +23,7 @@ def _log_image(wavelength: np.ndarray, data: np.ndarray, unit: str) -> fits.Imag
 
 def apstar_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out an apStar file; flux may have a row for each visit.
 
     Parameters
@@ -59,7 +57,7 @@ def apstar_hdus(
 
 def aspcapstar_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out an aspcapStar file.
 
     Parameters
@@ -91,7 +89,7 @@ def aspcapstar_hdus(
 
 def apvisit_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out an apVisit file: three chips, red first and red to blue.
 
     Parameters
@@ -117,7 +115,7 @@ def apvisit_hdus(
         (bits.astype(np.int16), "Flag Mask (bitwise)"),
         (wavelength, "Wavelength (Ang)"),
     ]
-    hdus: list[Any] = [primary]
+    hdus: HduList = [primary]
     for values, unit in layers:
         # red chip first, and red to blue within a chip
         hdu = fits.ImageHDU(np.ascontiguousarray(values[::-1].reshape(_CHIPS, -1)))

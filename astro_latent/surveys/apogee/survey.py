@@ -6,7 +6,7 @@ from typing import Any
 
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Row, Table
 
 from ...archives.adql import number
 from ...archives.base import Survey
@@ -53,7 +53,7 @@ class Apogee(Survey):
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from astropy.table import Row, Table
     >>> from astro_latent.surveys import get_survey
     >>> apogee = get_survey("apogee", product="aspcapStar")
     >>> row = Table(
@@ -225,7 +225,7 @@ class Apogee(Survey):
         ]
 
 
-def _read_word(row: Any, *names: str) -> str:
+def _read_word(row: Row, *names: str) -> str:
     """Value that goes into an address: one word, so that it cannot lead elsewhere."""
     name = next((name for name in names if name in row.colnames), None)
     text = "" if name is None else str(row[name]).strip()
@@ -235,12 +235,12 @@ def _read_word(row: Any, *names: str) -> str:
     return text
 
 
-def _read_place(row: Any) -> tuple[str, str, str]:
+def _read_place(row: Row) -> tuple[str, str, str]:
     star = _read_word(row, "apogee_id", "target_name")
     return _read_word(row, "telescope"), _read_word(row, "field"), star
 
 
-def _ap_star(row: Any) -> tuple[str, str]:
+def _ap_star(row: Row) -> tuple[str, str]:
     telescope, field, star = _read_place(row)
     kind = "asStar" if telescope == "lco25m" else "apStar"
     path = f"dr17/apogee/spectro/redux/dr17/stars/{telescope}/{field}"
@@ -248,14 +248,14 @@ def _ap_star(row: Any) -> tuple[str, str]:
     return f"{name}-{telescope}-{field}", f"{path}/{name}.fits"
 
 
-def _aspcap_star(row: Any) -> tuple[str, str]:
+def _aspcap_star(row: Row) -> tuple[str, str]:
     telescope, field, star = _read_place(row)
     path = f"dr17/apogee/spectro/aspcap/dr17/synspec_rev1/{telescope}/{field}"
     name = f"aspcapStar-dr17-{star}"
     return f"{name}-{telescope}-{field}", f"{path}/{name}.fits"
 
 
-def _ap_visit(row: Any) -> tuple[str, str]:
+def _ap_visit(row: Row) -> tuple[str, str]:
     telescope, field, _ = _read_place(row)
     plate, mjd, fiber = _read_word(row, "plate"), int(row["mjd"]), int(row["fiberid"])
     kind = "asVisit" if telescope == "lco25m" else "apVisit"
@@ -264,7 +264,7 @@ def _ap_visit(row: Any) -> tuple[str, str]:
     return f"{name}-{telescope}-{field}", f"{path}/{name}.fits"
 
 
-def _mwm_star(row: Any) -> tuple[str, str]:
+def _mwm_star(row: Row) -> tuple[str, str]:
     number_ = int(_read_word(row, "sdss_id"))
     version = conf.astra_version
     groups = f"{number_ // 100 % 100:02d}/{number_ % 100:02d}"

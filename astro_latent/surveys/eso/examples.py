@@ -1,19 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to what ESO publishes and the HARPS pipeline writes."""
 
-from typing import Any
-
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import even_steps, star_header
+from ...spectra.examples import HduList, even_steps, star_header
 
 __all__ = ["phase3_hdus", "s1d_hdus"]
 
 
 def phase3_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray | None, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out an ESO Phase 3 spectrum; errors are NaN if there are none.
 
     Parameters
@@ -76,7 +74,7 @@ def phase3_hdus(
 
 def s1d_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out a HARPS s1d file, which has neither errors nor mask.
 
     Parameters

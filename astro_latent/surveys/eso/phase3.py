@@ -16,7 +16,7 @@ from ...spectra.checks import finish_arrays
 from ...spectra.facts import facts_from_header, number, stated_frame
 from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
-from ...spectra.header import chained
+from ...spectra.header import chain_headers
 from ...spectra.observation import Observation, SpectrumArrays
 
 __all__ = ["PHASE3", "identify_phase3", "read_phase3"]
@@ -53,7 +53,7 @@ def _find_roles(table: Hdu) -> dict[str, tuple[int, str]]:
     return roles
 
 
-def _read_unit(text: Any, file: FitsFile, column: str) -> u.UnitBase:
+def _read_unit(text: object, file: FitsFile, column: str) -> u.UnitBase:
     """Parse a TUNIT; ESO writes both Angstrom and angstrom, adu and ADU."""
     text = str(text or "").strip()
     if text.lower() in ("angstrom", "angstroms"):
@@ -80,7 +80,7 @@ def _read_medium(ucd: str) -> str:
 
 
 def _read_observation(file: FitsFile, ucd: str) -> Observation:
-    head = chained(file.primary, file[1].header)
+    head = chain_headers(file.primary, file[1].header)
     return Observation(
         **facts_from_header(head, file.path),
         survey=str(head.get("INSTRUME") or "").strip().lower(),

@@ -147,7 +147,7 @@ class Gaia(Survey):
             table["dataproduct_type"] = ["spectrum"] * len(table)
         return self._answer(table, rename=_RENAME, **meta)
 
-    def _make_identifier(self, source: Any) -> str:
+    def _make_identifier(self, source: int) -> str:
         return f"Gaia-{conf.release}-{self.retrieval_type}-{int(source)}"
 
     def file_requests(self, table: Table) -> list[FileRequest]:

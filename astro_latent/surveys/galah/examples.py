@@ -1,17 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to the layout of GALAH."""
 
-from typing import Any
-
 import numpy as np
 from astropy.io import fits
+
+from ...spectra.examples import HduList
 
 __all__ = ["galah_hdus"]
 
 
 def galah_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out a GALAH DR3 file of one camera.
 
     Parameters
@@ -27,7 +27,7 @@ def galah_hdus(
     step = float(wavelength[-1] - wavelength[0]) / (wavelength.size - 1)
     images = [flux, sigma / flux, flux, sigma, flux / np.nanmedian(flux)]
     names = ("", "input_sigma", "no_sky_spectrum", "no_sky_sigma", "normalised")
-    hdus: list[Any] = []
+    hdus: HduList = []
     for image, name in zip(images, names, strict=True):
         kind = fits.ImageHDU if hdus else fits.PrimaryHDU
         hdu = kind(image.astype(np.float32))

@@ -1,19 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to the layout of LAMOST."""
 
-from typing import Any
-
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import even_steps, star_header
+from ...spectra.examples import HduList, even_steps, star_header
 
 __all__ = ["lamost_hdus"]
 
 
 def lamost_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out a LAMOST low-resolution file: an image of five rows.
 
     Parameters

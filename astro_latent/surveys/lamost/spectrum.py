@@ -12,7 +12,7 @@ from ...spectra.checks import finish_arrays, sigma_from_ivar
 from ...spectra.facts import facts_from_header, log_axis, mjd_from_text, number
 from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
-from ...spectra.header import chained
+from ...spectra.header import chain_headers
 from ...spectra.observation import Observation, SpectrumArrays
 from ...utils.physics import SPEED_OF_LIGHT
 
@@ -62,7 +62,7 @@ def _read_flag(value: object, *, true: str) -> str:
 
 def _read_snr(file: FitsFile) -> float:
     """Return the mean of the header's g, r, i values, or NaN."""
-    head = chained(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
+    head = chain_headers(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
     bands = [number(head, f"SN_{b}", f"SNR{b}") for b in "GRI"]
     return float(np.mean(bands))
 

@@ -1,8 +1,6 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """LAMOST: low-resolution spectra, listed by SSA and fetched by ``obsid``."""
 
-from typing import Any
-
 from astropy.table import Table
 
 from ...archives.files import FileRequest
@@ -58,7 +56,7 @@ def _find_obsid(table: Table) -> str | None:
     return next((name for name in table.colnames if name.lower() == "obsid"), None)
 
 
-def _check_digits(value: Any) -> str:
+def _check_digits(value: object) -> str:
     text = str(value)
     if not (text.isascii() and text.isdigit()):
         msg = f"an obsid of LAMOST is a number, not {text!r}"

@@ -11,7 +11,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, Row, Table
 
 from ...archives.base import Survey
 from ...archives.files import FileResult, safe_name, with_results
@@ -37,7 +37,7 @@ class LocalSurvey(Survey):
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from astropy.table import Column, Row, Table
     >>> from astro_latent.surveys import get_survey
     >>> files = Table({"path": ["a.fits", "b.fits"], "target_name": ["A", "B"]})
     >>> mine = get_survey("local", path=files)
@@ -163,7 +163,7 @@ class LocalSurvey(Survey):
         return with_results(table, [_place_file(row, directory) for row in table])
 
 
-def _place_file(row: Any, directory: str | Path | None) -> FileResult:
+def _place_file(row: Row, directory: str | Path | None) -> FileResult:
     """Where the file of one row is, after copying it if a folder was named."""
     identifier, source = str(row["obs_id"]), Path(str(row["path"]))
     if not source.is_file():
@@ -214,7 +214,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     }
 
 
-def _to_number(value: Any) -> float:
+def _to_number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else np.nan
 
 
@@ -226,7 +226,7 @@ def _normalise(name: object) -> str:
     return "".join(str(name).split()).casefold()
 
 
-def _refill(column: Any, values: list) -> Any:
+def _refill(column: Column, values: list[str]) -> Column:
     new = type(column)(values, name=column.name, description=column.description)
     new.meta = dict(column.meta)
     return new

@@ -1,17 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to the layout of SDSS."""
 
-from typing import Any
-
 import numpy as np
 from astropy.io import fits
+
+from ...spectra.examples import HduList
 
 __all__ = ["sdss_hdus"]
 
 
 def sdss_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> list[Any]:
+) -> HduList:
     """Lay out an SDSS ``spec-lite`` file.
 
     Parameters

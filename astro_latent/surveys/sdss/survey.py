@@ -2,11 +2,10 @@
 """SDSS optical spectra (BOSS and SEGUE): the light version of each file."""
 
 import re
-from typing import Any
 
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Row, Table
 
 from ...archives.adql import number
 from ...archives.base import Survey
@@ -141,7 +140,7 @@ class Sdss(Survey):
             table["t_max"] = [float(mjd) + 1 for mjd in table["mjd"]]
         return table
 
-    def _write_address(self, row: Any) -> str:
+    def _write_address(self, row: Row) -> str:
         run2d, plate = str(row["run2d"]).strip(), int(row["plate"])
         if not re.fullmatch(r"[A-Za-z0-9_]+", run2d):
             msg = f"the database returned the strange reduction {run2d!r}"
