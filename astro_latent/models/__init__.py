@@ -5,9 +5,21 @@ Weights are folders of data, see `list_models`. What needs torch is imported on 
 use.
 """
 
+from typing import TYPE_CHECKING
+
 from ..utils.lazy import lazy_names
 from .architectures import ARCHITECTURES
 from .locate import ModelLike, find_weights, list_models
+
+if TYPE_CHECKING:
+    from .base import SpectralModel as SpectralModel
+    from .check import check_reference as check_reference
+    from .networks import LabelNetwork as LabelNetwork
+    from .networks import LatentNetwork as LatentNetwork
+    from .pretrained import load_model as load_model
+    from .protocols import LabelModel as LabelModel
+    from .protocols import LatentModel as LatentModel
+    from .saving import save_weights as save_weights
 
 _LAZY = {
     "SpectralModel": ".base",

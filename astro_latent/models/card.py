@@ -119,7 +119,7 @@ def _is_row(value: dict[str, Any]) -> bool:
     )
 
 
-def _inline(value: Any) -> str:
+def _inline(value: object) -> str:
     if isinstance(value, dict) and "scatter" in value:
         return (
             f"{value['scatter']:.3g} +- {value['scatter_error']:.1g} "

@@ -224,7 +224,7 @@ class ModelConfig:
         fields["recipe_record"] = fields.pop("recipe")
         fields["origin"] = tuple(fields.get("origin", ()))
         fields["outputs"] = tuple(
-            _output(output, index, where)
+            _read_output(output, index, where)
             for index, output in enumerate(record["outputs"])
         )
         config = cls(**fields, source=source)
@@ -246,7 +246,7 @@ class ModelConfig:
             elif key == "recipe":
                 record[key] = self.recipe_record
             elif key == "outputs":
-                record[key] = [_plain(output) for output in self.outputs]
+                record[key] = [_write_output(output) for output in self.outputs]
             elif key == "origin":
                 record[key] = list(self.origin)
             elif key != "schema_version":
@@ -276,7 +276,7 @@ class ModelConfig:
         return tuple(output.name for output in self.outputs)
 
 
-def _plain(output: OutputColumn) -> dict[str, Any]:
+def _write_output(output: OutputColumn) -> dict[str, Any]:
     """Write an output without what it does not say."""
     record = {
         key: value
@@ -288,7 +288,7 @@ def _plain(output: OutputColumn) -> dict[str, Any]:
     return record
 
 
-def _output(record: Any, index: int, where: object) -> OutputColumn:
+def _read_output(record: dict[str, Any], index: int, where: object) -> OutputColumn:
     try:
         return OutputColumn(**record)
     except (TypeError, ValueError) as error:
@@ -301,7 +301,7 @@ def _fail(where: object, key: str, problem: str) -> None:
     raise WeightsError(msg)
 
 
-def _check_record(record: Any, where: object) -> None:
+def _check_record(record: object, where: object) -> None:
     """Compare keys and types with the layout."""
     if not isinstance(record, dict):
         msg = f"{where} must hold one JSON object"

@@ -96,8 +96,8 @@ class FluxBasis:
     def _search_row(
         self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
     ) -> tuple[float, float]:
-        known = np.where(valid & np.isfinite(variance), variance, 0.0)
-        weight = np.where(valid, 1.0 / (known + _MODEL_ERROR**2), 0.0)
+        variance = np.where(valid & np.isfinite(variance), variance, 0.0)
+        weight = np.where(valid, 1.0 / (variance + _MODEL_ERROR**2), 0.0)
         seen = np.where(valid, flux, 0.0).astype(float)
         weighted = self.basis * weight
         normal = weighted @ self.basis.T + np.diag(self.spread**-2.0)

@@ -96,19 +96,19 @@ def _flux_basis(
     parts: list[np.ndarray | None], config: ModelConfig, where: str
 ) -> FluxBasis | None:
     """Put the tensors of the low-rank model together: all of them, or none."""
-    known = [part for part in parts if part is not None]
-    if not known:
+    arrays = [part for part in parts if part is not None]
+    if not arrays:
         return None
     pixels = config.grid.n_pixels
-    count = len(known[1]) if len(known) == len(parts) else 0
-    shapes = [part.shape for part in known]
+    count = len(arrays[1]) if len(arrays) == len(parts) else 0
+    shapes = [part.shape for part in arrays]
     if shapes != [(pixels,), (count, pixels), (count,), (pixels,)]:
         msg = (
             f"{where}: {', '.join(BASIS_TENSORS)} have the shapes {shapes}; mean, "
             f"components, spread and emission on {pixels} pixels are needed"
         )
         raise WeightsIntegrityError(msg)
-    return FluxBasis(*known)
+    return FluxBasis(*arrays)
 
 
 def tensor_names(members: int) -> list[str]:

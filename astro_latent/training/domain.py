@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Where the spectra of a training lie, in the last hidden layer of its network."""
 
+from typing import cast
+
 import numpy as np
 import torch
 
-from ..models import SpectralModel
+from ..models import LabelNetwork, SpectralModel
 from ..preparation.prepared import PreparedSpectra
 
 __all__ = ["collect_features", "describe_domain"]
@@ -63,16 +65,13 @@ def collect_features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndar
     ndarray, shape (n_spectra, n_features)
         Features.
     """
-    parts = []
+    network, parts = cast(LabelNetwork, model.members[0]), []
     with torch.inference_mode():
         for first in range(0, len(prepared), 64):
             rows = slice(first, first + 64)
-            parts.append(
-                model.members[0]
-                .features(
-                    torch.from_numpy(prepared.flux[rows]),
-                    torch.from_numpy(prepared.valid[rows]),
-                )
-                .numpy()
+            features = network.features(
+                torch.from_numpy(prepared.flux[rows]),
+                torch.from_numpy(prepared.valid[rows]),
             )
+            parts.append(features.numpy())
     return np.concatenate(parts)
