@@ -22,10 +22,11 @@ class LatentIndex:
 
     Parameters
     ----------
-    latents : ndarray, shape (n_spectra, n_latent)
-        Posterior means of the spectra to search; rows with NaN are left out.
-    obs_id : sequence of str, shape (n_spectra,)
-        Their identifiers.
+    latents : Table, or ndarray, shape (n_spectra, n_latent)
+        What `~astro_latent.encode_spectra` returned, or posterior means of the spectra
+        to search; rows with NaN are left out.
+    obs_id : sequence of str, shape (n_spectra,), optional
+        Their identifiers; by default those of the table.
     nodes : sequence of int, optional
         Nodes that count; by default all. Pass the informative ones.
 
@@ -45,11 +46,18 @@ class LatentIndex:
 
     def __init__(
         self,
-        latents: np.ndarray,
-        obs_id: Sequence[str],
+        latents: np.ndarray | Table,
+        obs_id: Sequence[str] | None = None,
         *,
         nodes: Sequence[int] | None = None,
     ) -> None:
+        if isinstance(latents, Table):
+            if obs_id is None:
+                obs_id = latents["obs_id"]
+            latents = np.asarray(latents["latent"])
+        if obs_id is None:
+            msg = "latents without a table need obs_id, the identifiers of their rows"
+            raise ValueError(msg)
         latents = as_latents(latents)
         names = np.asarray(obs_id).astype(str)
         if names.shape != (len(latents),):
