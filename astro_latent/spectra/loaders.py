@@ -6,7 +6,7 @@ from then on `specutils.Spectrum.read` and `specutils.SpectrumList.read` recogni
 formats of `~astro_latent.spectra.FORMATS` by themselves.
 
 specutils is imported within functions only, since this module is itself imported while
-specutils is (see ``utils/_on_import.py``).
+specutils is (see ``utils/on_import.py``).
 """
 
 import os
