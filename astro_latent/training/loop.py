@@ -117,6 +117,9 @@ def _resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> i
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
+    if "random" in state:
+        torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state["random_cuda"])
     return state["step"]
 
 
@@ -154,8 +157,9 @@ def fit(
 ) -> int:
     """Fit a network; run again with the same arguments to continue.
 
-    Batches are functions of the step alone, so a training that was stopped and
-    resumed sees what an uninterrupted one would have seen.
+    Batches are functions of the step alone, and a checkpoint holds the state of
+    PyTorch's random numbers, so a training that was stopped and resumed sees and draws
+    what an uninterrupted one would have seen and drawn.
 
     Parameters
     ----------
@@ -216,6 +220,8 @@ def fit(
                 "model": model.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "step": step,
+                "random": torch.get_rng_state(),  # networks may draw as they train
+                "random_cuda": torch.cuda.get_rng_state_all(),
             }
             write_checkpoint(checkpoint, state)
         if late:

@@ -156,7 +156,7 @@ def finish_starnet(
     def save(where: Path) -> Path:
         return save_weights(
             where, trained.model, config, dtype="float16", domain_mean=mean,
-            domain_whitening=whitening, describe_single_stars=basis, overwrite=True,
+            domain_whitening=whitening, flux_basis=basis, overwrite=True,
         )  # fmt: skip
 
     calibrated = load_model(save(Path(work, "draft")), device="cpu")
