@@ -26,6 +26,7 @@ _PUBLIC = {
     "list_models": ".models",
     "list_surveys": ".surveys",
     "load_model": ".models",
+    "predict_object": ".matching",
     "predict_parameters": ".pipeline",
     "prepare_spectra": ".preparation",
     "query_object": ".surveys",

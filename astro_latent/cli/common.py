@@ -13,7 +13,9 @@ __all__ = [
     "add_inputs",
     "add_output",
     "add_result_options",
+    "add_show",
     "complain",
+    "parse_catalogue",
     "positive",
     "run_options",
     "table_path",
@@ -91,15 +93,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_result_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of verbs that run a model and make a table."""
-    add_inputs(parser)
-    parser.add_argument(
-        "-m",
-        "--model",
-        help="name or folder of weights; by default one is found for each spectrum",
-    )
-    add_output(parser)
+def add_show(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how results are printed."""
     show = parser.add_mutually_exclusive_group()
     show.add_argument(
         "--columns",
@@ -110,6 +105,31 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     show.add_argument(
         "--json", action="store_true", help="print one JSON object for each row"
     )
+
+
+def parse_catalogue(text: str) -> Any:
+    """Understand ``tap:URL#TABLE``; all else is understood by the function itself."""
+    if not text.startswith("tap:"):
+        return text
+    from ..matching import TapTable
+
+    url, _, name = text.removeprefix("tap:").rpartition("#")
+    if not (url and name):
+        msg = f"{text!r} must be tap:URL#SCHEMA.TABLE"
+        raise argparse.ArgumentTypeError(msg)
+    return TapTable(url=url, table=name)
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of verbs that run a model and make a table."""
+    add_inputs(parser)
+    parser.add_argument(
+        "-m",
+        "--model",
+        help="name or folder of weights; by default one is found for each spectrum",
+    )
+    add_output(parser)
+    add_show(parser)
     facts = parser.add_argument_group("what files lack can be stated")
     facts.add_argument("--medium", choices=("air", "vacuum"))
     facts.add_argument("--frame", choices=("observed", "barycentric", "rest"))

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .common import EXIT_OK, add_output, complain
+from .common import EXIT_OK, add_output, complain, parse_catalogue
 from .output import check_output, write_result
 from .show import show_table
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", type=Path, metavar="TABLE", help="file with results")
     parser.add_argument(
         "other",
-        type=_catalogue,
+        type=parse_catalogue,
         metavar="OTHER",
         help="a file; vizier:I/355/gaiadr3, vizier:simbad; tap:URL#SCHEMA.TABLE; "
         "hats:PATH",
@@ -42,19 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows with a match, or all rows of TABLE",
     )
     add_output(parser)
-
-
-def _catalogue(text: str) -> Any:
-    """Understand ``tap:URL#TABLE``; all else is understood by the function itself."""
-    if not text.startswith("tap:"):
-        return text
-    from ..matching import TapTable
-
-    url, _, name = text.removeprefix("tap:").rpartition("#")
-    if not (url and name):
-        msg = f"{text!r} must be tap:URL#SCHEMA.TABLE"
-        raise argparse.ArgumentTypeError(msg)
-    return TapTable(url=url, table=name)
 
 
 def run(options: argparse.Namespace) -> int:

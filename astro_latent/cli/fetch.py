@@ -34,15 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=table_path, help="table of what was fetched"
     )
+    parser.add_argument("--yes", action="store_true", help="fetch more than 2 GB")
     parser.add_argument("--no-progress", action="store_true")
 
 
 def run(options: argparse.Namespace) -> int:
     """Query, fetch, and print one path on each line: input for the other verbs."""
+    from ..matching.star import LARGEST, total_size
     from ..surveys import fetch
     from ..tables import write_table
 
     found = _query(options)
+    size = total_size(found)
+    complain(f"{len(found)} spectra found, {size / 1e6:.0f} MB as far as it is stated")
+    if size > LARGEST and not options.yes:
+        complain("error: that is more than 2 GB: --yes fetches it, --row-limit less")
+        return EXIT_FAILED
     fetched = fetch(
         found,
         options.directory,
@@ -55,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     for path in filter(None, paths):
         say(path)
     lost = paths.count("")
-    complain(f"{len(paths)} spectra found, {len(paths) - lost} fetched")
+    complain(f"{len(paths) - lost} of {len(paths)} fetched")
     for row in fetched[[path == "" for path in paths]] if lost else ():
         complain(f"  {row['obs_id']}: {row['message']}")
     return EXIT_FAILED if lost else EXIT_OK

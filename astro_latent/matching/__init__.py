@@ -6,11 +6,13 @@ from .hats import write_hats
 from .moc import footprint_moc
 from .positions import resolve_positions
 from .services import TapTable
+from .star import predict_object
 
 __all__ = [
     "TapTable",
     "crossmatch",
     "footprint_moc",
+    "predict_object",
     "resolve_positions",
     "write_hats",
 ]

@@ -62,7 +62,7 @@ def test_fetch_prints_paths_that_other_verbs_take(run, tmp_path, monkeypatch):
 
     code, out, err = run("fetch", "sample", "--object", "Sample giant A")
     assert code == 0
-    assert "1 spectra found, 1 fetched" in err
+    assert "1 of 1 fetched" in err
     monkeypatch.setattr("sys.stdin", io.StringIO(out))
     code, out, _ = run("predict", "-", "--no-progress")
     assert code == 0

@@ -10,7 +10,8 @@ import pytest
 PUBLIC = {
     "": """
         __version__ conf crossmatch decode_flags encode_spectra fetch_spectra
-        get_survey list_models list_surveys load_model predict_parameters
+        get_survey list_models list_surveys load_model predict_object
+        predict_parameters
         prepare_spectra query_object query_region read_spectra read_table
     """,
     "archives": """
@@ -54,7 +55,7 @@ PUBLIC = {
         encode_spectra fetch_spectra iter_results predict_parameters provenance
     """,
     "matching": """
-        TapTable crossmatch footprint_moc resolve_positions write_hats
+        TapTable crossmatch footprint_moc predict_object resolve_positions write_hats
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel
