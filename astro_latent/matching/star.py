@@ -103,7 +103,8 @@ def predict_object(
     if size > max_size:
         msg = (
             f"{len(found)} spectra of {name!r} are {size / 1e9:.1f} GB; limit them "
-            f"with row_limit or snr, or allow it by max_size ({max_size / 1e9:.1f} GB now)"
+            f"with row_limit or snr, or allow more than {max_size / 1e9:.1f} GB with "
+            "max_size"
         )
         raise ArchiveError(msg)
     files = fetch(found, directory, survey=survey, progress=progress)
