@@ -107,8 +107,10 @@ def evaluate_starnet(
     report |= _independent(model, data, n_spectra // 2, seed + 3)
     report["repeats"] = _repeats(model, data, n_spectra // 2, seed + 30_000)
     report["visits_of_2M00005143"] = _visits(model, data)
-    report["flagged"] = _strangers(model, data, max(n_spectra // 5, 1), seed + 40_000)
-    report["flagged_files"] = _strange_files(model, data)
+    report["flagged"] = _count_flagged(
+        model, data, max(n_spectra // 5, 1), seed + 40_000
+    )
+    report["flagged_files"] = _list_flagged_files(model, data)
     return report
 
 
@@ -273,7 +275,7 @@ def _visits(model: SpectralModel, data: Path) -> dict[str, Any]:
     }
 
 
-def _strangers(
+def _count_flagged(
     model: SpectralModel, data: Path, n_spectra: int, seed: int
 ) -> dict[str, Any]:
     report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
@@ -288,7 +290,7 @@ def _strangers(
     return report
 
 
-def _strange_files(model: SpectralModel, data: Path) -> dict[str, Any]:
+def _list_flagged_files(model: SpectralModel, data: Path) -> dict[str, Any]:
     report: dict[str, Any] = {}
     for kind, paths in out_of_domain_files(data).items():
         present = [str(path) for path in paths if path.exists()]
