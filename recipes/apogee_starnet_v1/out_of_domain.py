@@ -162,7 +162,8 @@ def _steps(data: Path, n: int, rng: np.random.Generator) -> np.ndarray:
     return flux
 
 
-#: Kinds of simulated spectra that no label is right for: name -> function of data folder, number and rng.
+#: Kinds of simulated spectra that no label is right for: name -> function of data
+#: folder, number and rng.
 KINDS: dict[str, Callable[[Path, int, np.random.Generator], np.ndarray]] = {
     "hot_kurucz_7000_7990K": _hot_stars,
     "hot_emulator_7000_7890K": _hot_emulated,
