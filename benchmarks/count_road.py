@@ -3,11 +3,14 @@
 
 Every call of a function of the package is recorded while `predict_parameters` runs on
 one file, once everything is loaded (a first call warms up). A change of room is a call
-that lies in another folder than the call before it. Run as
+that lies in another folder than the call before it; what lies directly in the package
+counts by its file. Properties and comprehensions are calls; a generator is one when it
+starts, not each time that it goes on, since nobody is called then. Run as
 ``python benchmarks/count_road.py [FILE]``.
 """
 
 import argparse
+import inspect
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -28,11 +31,13 @@ def place(frame):
 
 def record(function):
     """Run a function; return the calls as (caller's room, file, function, room)."""
-    calls = []
+    calls, generators = [], set()
 
     def note(frame, event, _):
-        if event != "call":
+        if event != "call" or frame in generators:
             return
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            generators.add(frame)
         here = place(frame)
         if here is None:
             return
