@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pipeline: the verbs, from spectra to tables."""
 
-from .fetching import fetch_spectra
-from .provenance import provenance
-from .verbs import encode_spectra, iter_results, predict_parameters
+from .rows import provenance
+from .verbs import encode_spectra, fetch_spectra, iter_results, predict_parameters
 
 __all__ = [
     "encode_spectra",

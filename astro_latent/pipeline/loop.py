@@ -1,29 +1,25 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The loop: read, choose a model, prepare, run, lay out rows, hand them on."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from astropy import units as u
 
-from ..preparation.prepare import CallerVelocities, prepare_chunk, with_progress
+from ..preparation.prepare import iter_chunks, prepare_chunk
 from ..preparation.resample import Resampler
-from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
 from .choose import Choice, ModelChooser, OneModel
 from .inputs import as_spectra
-from .rows import Rows, observed_rows, result_rows, stack_rows
+from .rows import Rows, label_rows, latent_rows, observed_rows, stack_rows
 
 if TYPE_CHECKING:
     from ..models import SpectralModel
 
 __all__ = ["MemorySink", "Sink", "Task", "iter_rows", "push_rows"]
-
-#: Spectra in memory at a time: so many, or so many pixels (about 100 MB of them).
-_ROWS_IN_FLIGHT, _PIXELS_IN_FLIGHT = 1024, 2**23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,56 +120,19 @@ def iter_rows(
     if batch_size is not None and batch_size < 1:
         msg = f"batch_size must be 1 or more, not {batch_size}"
         raise ValueError(msg)
-    velocities = CallerVelocities(radial_velocity)
     resamplers: dict[str, list[Resampler]] = {}
-    stream = with_progress(
-        _stated(iter_arrays(as_spectra(spectra)), facts or {}), progress
-    )
     count = 0
-    for chunk in _chunks(stream, batch_size):
-        wanted = velocities.take(count, len(chunk))
+    for chunk, velocities in iter_chunks(
+        as_spectra(spectra),
+        batch_size,
+        radial_velocity=radial_velocity,
+        facts=facts,
+        progress=progress,
+    ):
         count += len(chunk)
-        yield _run_chunk(chunk, chooser, task, wanted, resamplers)
-    velocities.finish(count)
+        yield _run_chunk(chunk, chooser, task, velocities, resamplers)
     if not count:
         yield _run_chunk([], chooser, task, np.zeros(0), resamplers)
-
-
-def _stated(
-    stream: Iterable[SpectrumArrays], facts: Mapping[str, Any]
-) -> Iterator[SpectrumArrays]:
-    """Fill in what the caller knows and the spectra do not say."""
-    unknown = set(facts) - {"medium", "frame", "resolving_power", "survey"}
-    if unknown:
-        msg = f"facts {sorted(unknown)} cannot be stated; medium, frame, "
-        msg += "resolving_power and survey can"
-        raise ValueError(msg)
-    for arrays in stream:
-        known = arrays.observation
-        new = {
-            name: value
-            for name, value in facts.items()
-            if getattr(known, name) in ("unknown", "")
-            or getattr(known, name) != getattr(known, name)
-        }
-        yield replace(arrays, observation=replace(known, **new)) if new else arrays
-
-
-def _chunks(
-    stream: Iterable[SpectrumArrays], batch_size: int | None
-) -> Iterator[list[SpectrumArrays]]:
-    """Join spectra until they are so many or so long."""
-    chunk: list[SpectrumArrays] = []
-    n_pixels = 0
-    for arrays in stream:
-        chunk.append(arrays)
-        n_pixels += len(arrays.wavelength)
-        full = n_pixels >= _PIXELS_IN_FLIGHT or len(chunk) >= _ROWS_IN_FLIGHT
-        if len(chunk) == batch_size or (batch_size is None and full):
-            yield chunk
-            chunk, n_pixels = [], 0
-    if chunk:
-        yield chunk
 
 
 def _run_chunk(
@@ -199,9 +158,13 @@ def _run_chunk(
             continue
         kept = resamplers.setdefault(model.name, [])
         prepared = prepare_chunk(mine, model.grid, model.recipe, velocities[at], kept)
-        parts.append(
-            result_rows(model, prepared, task.name, reconstruct=task.reconstruct)
-        )
+        if task.name == "predict":
+            parts.append(label_rows(model, prepared, model.predict(prepared)))
+        elif task.reconstruct and "reconstruct" in model.capabilities:
+            found = model.reconstruct(prepared, keep_flux=False)
+            parts.append(latent_rows(model, prepared, found.latents, found))
+        else:
+            parts.append(latent_rows(model, prepared, model.encode(prepared)))
     rows = stack_rows(parts)
     if len(parts) > 1:
         back = np.argsort(order)

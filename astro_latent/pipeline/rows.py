@@ -1,25 +1,38 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Rows of results: what a model gave for a chunk of spectra, as described columns."""
+"""Rows of results, as described columns, and where they come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Table
 
+from .. import __version__
 from ..models.config import OutputColumn
 from ..preparation.prepared import PreparedSpectra
 from ..spectra.observation import Observation
+from ..spectra.reading import SpectraLike
 from ..tables.columns import COLUMNS, LABELS, ColumnInfo
 from ..tables.fields import Field
-from ..utils.quality import NOTICE_FLAGS, explain_flags
-from .provenance import flag_bits
+from ..utils.quality import NOTICE_FLAGS, QUALITY_FLAGS, explain_flags
 
 if TYPE_CHECKING:
     from ..models import SpectralModel
+    from ..models.results import Latents, Parameters, Reconstruction
 
-__all__ = ["Rows", "describe_rows", "observed_rows", "result_rows", "stack_rows"]
+__all__ = [
+    "Rows",
+    "describe_rows",
+    "flag_bits",
+    "label_rows",
+    "latent_rows",
+    "observed_rows",
+    "provenance",
+    "stack_rows",
+]
 
 _TIME_SYSTEM = {
     "timeorigin": 2400000.5,
@@ -34,6 +47,12 @@ _ERRORS = {
 _ERROR_SUFFIXES = sorted(_ERRORS, key=len, reverse=True)
 #: Quality stands at the end, next to the message that explains it.
 _LAST = ("domain_score", "flags", "usable", "message")
+
+#: What a table of observations may say about the query that made it.
+_QUERY_KEYS = (
+    "query", "request", "request_date", "publisher", "service_protocol", "ivoid",
+    "rights", "rights_uri", "archive", "survey",
+)  # fmt: skip
 
 
 @dataclass
@@ -58,44 +77,91 @@ class Rows:
         return len(self.columns["obs_id"])
 
 
-def result_rows(
-    model: "SpectralModel", prepared: PreparedSpectra, task: str, *, reconstruct: bool
+def label_rows(
+    model: "SpectralModel", prepared: PreparedSpectra, found: "Parameters"
 ) -> Rows:
-    """Run a model on a chunk and lay out what comes out.
+    """Lay out labels.
 
     Parameters
     ----------
-    model : `~astro_latent.models.SpectralModel`
-        The model.
-    prepared : `~astro_latent.preparation.PreparedSpectra`
-        The chunk.
-    task : {"encode", "predict"}
-        What to do.
-    reconstruct : bool
-        Whether an encoder is to decode as well.
+    model : SpectralModel
+        Which gave them.
+    prepared : PreparedSpectra
+        What it was given.
+    found : Parameters
+        What it gave.
 
     Returns
     -------
     Rows
         One row for each spectrum.
     """
+    labels = tuple(output.name for output in model.outputs)
+    results: dict[str, np.ndarray] = {}
+    for i, label in enumerate(labels):
+        results[label] = found.values[:, i].copy()
+        for suffix, (attribute, _) in _ERRORS.items():
+            results[label + suffix] = getattr(found, attribute)[:, i].copy()
+    size = len(labels) ** 2
+    results["label_covariance"] = found.covariance.reshape(-1, size).copy()
+    results["domain_score"] = found.domain_score
+    return _rows(model, prepared, results, found.flags, labels)
+
+
+def latent_rows(
+    model: "SpectralModel",
+    prepared: PreparedSpectra,
+    latents: "Latents",
+    reconstruction: "Reconstruction | None" = None,
+) -> Rows:
+    """Lay out latents.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        Which gave them.
+    prepared : PreparedSpectra
+        What it was given.
+    latents : Latents
+        What it gave.
+    reconstruction : Reconstruction, optional
+        If it decoded as well.
+
+    Returns
+    -------
+    Rows
+        One row for each spectrum.
+    """
+    residual, flags = np.full(len(latents.mean), np.nan, "f4"), latents.flags
+    if reconstruction is not None:
+        residual, flags = reconstruction.residual, flags | reconstruction.flags
+    results = {
+        "latent": latents.mean,
+        "latent_error": latents.sigma,
+        "reconstruction_error": residual,
+    }
+    return _rows(model, prepared, results, flags)
+
+
+def _rows(
+    model: "SpectralModel",
+    prepared: PreparedSpectra,
+    results: dict[str, np.ndarray],
+    flags: np.ndarray,
+    labels: tuple[str, ...] = (),
+) -> Rows:
+    """Put results beside what is known of the spectra, NaN where unusable."""
     columns = _observed(prepared.observations)
     columns["velocity_used"] = prepared.radial_velocity.astype("f4")
     sources = np.array(prepared.radial_velocity_source, dtype="U")
     columns["velocity_source"] = sources
-    columns["model"] = np.full(len(prepared), model.name)
-    outputs = {output.name: output for output in model.outputs}
-    if task == "predict":
-        found = _labels(model, prepared, tuple(outputs))
-    else:
-        found = _latents(model, prepared, reconstruct)
-    flags = prepared.flags | found.pop("flags")
+    columns["model"] = np.full(len(sources), model.name)
     unusable = ~prepared.usable
-    for values in found.values():
+    for values in results.values():
         values[unusable] = np.nan
-    columns.update(found)
-    _judge(columns, flags)
-    return Rows(columns, tuple(outputs) if task == "predict" else (), outputs)
+    columns.update(results)
+    _judge(columns, prepared.flags | flags)
+    return Rows(columns, labels, {output.name: output for output in model.outputs})
 
 
 def observed_rows(observations: Sequence[Observation]) -> Rows:
@@ -145,42 +211,10 @@ def _judge(columns: dict[str, np.ndarray], flags: np.ndarray) -> None:
     """Add the flags, whether they let the row be used, and why not."""
     columns["flags"] = flags
     columns["usable"] = (flags & ~NOTICE_FLAGS) == 0
-    messages = zip(flags.tolist(), columns["message"].tolist(), strict=True)
-    columns["message"] = np.array([explain_flags(*row) for row in messages], dtype="U")
-
-
-def _latents(
-    model: "SpectralModel", prepared: PreparedSpectra, reconstruct: bool
-) -> dict[str, np.ndarray]:
-    if reconstruct and "reconstruct" in model.capabilities:
-        result = model.reconstruct(prepared, keep_flux=False)
-        latents, residual = result.latents, result.residual
-        flags = latents.flags | result.flags
-    else:
-        latents = model.encode(prepared)
-        residual, flags = np.full(len(prepared), np.nan, "f4"), latents.flags
-    return {
-        "latent": latents.mean,
-        "latent_error": latents.sigma,
-        "reconstruction_error": residual,
-        "flags": flags,
-    }
-
-
-def _labels(
-    model: "SpectralModel", prepared: PreparedSpectra, labels: tuple[str, ...]
-) -> dict[str, np.ndarray]:
-    result = model.predict(prepared)
-    columns: dict[str, np.ndarray] = {}
-    for i, label in enumerate(labels):
-        columns[label] = result.values[:, i].copy()
-        for suffix, (attribute, _) in _ERRORS.items():
-            columns[label + suffix] = getattr(result, attribute)[:, i].copy()
-    size = len(labels) ** 2
-    columns["label_covariance"] = result.covariance.reshape(-1, size).copy()
-    columns["domain_score"] = result.domain_score
-    columns["flags"] = result.flags
-    return columns
+    messages = columns["message"].tolist()
+    for row in np.flatnonzero(flags):
+        messages[row] = explain_flags(int(flags[row]), messages[row])
+    columns["message"] = np.array(messages, dtype="U")
 
 
 def stack_rows(parts: Sequence[Rows]) -> Rows:
@@ -298,3 +332,63 @@ def _information(name: str, outputs: dict[str, OutputColumn]) -> ColumnInfo:
         ucd = f"stat.error;{ucd}" if ucd else "stat.error"
         text = f"{text}: error, {_ERRORS[suffix][1]}"
     return ColumnInfo(name, unit, ucd, text)
+
+
+def flag_bits() -> dict[str, list]:
+    """Return the meaning of the bits of the ``flags`` column.
+
+    Returns
+    -------
+    dict
+        Name to ``[value, sentence]``.
+
+    Examples
+    --------
+    >>> from astro_latent.pipeline.rows import flag_bits
+    >>> flag_bits()["UNREADABLE"]
+    [1, 'the file could not be read as a spectrum']
+    """
+    return {name: [value, text] for name, (value, text) in QUALITY_FLAGS.items()}
+
+
+def provenance(
+    models: "Sequence[SpectralModel]", source: SpectraLike | None = None
+) -> dict[str, Any]:
+    """Collect what a reader of the results must know to repeat them.
+
+    Parameters
+    ----------
+    models : sequence of `~astro_latent.models.SpectralModel`
+        The models that were run.
+    source : SpectraLike, optional
+        What they were run on; a table of observations passes on its query.
+
+    Returns
+    -------
+    dict
+        ``model``, ``model_version``, ``model_sha256``, ``recipe``, ``grid``,
+        ``software``, ``date``, ``citation``, and the query where it is known. Of
+        several models, ``model`` has the names and ``models`` what is known of each.
+    """
+    facts = [_facts(model) for model in models]
+    meta: dict[str, Any] = dict(facts[0]) if len(facts) == 1 else {}
+    if len(facts) != 1:
+        meta["model"] = ", ".join(fact["model"] for fact in facts)
+        meta["models"] = {fact["model"]: fact for fact in facts}
+    meta["software"] = f"astro_latent {__version__}"
+    meta["date"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    if isinstance(source, Table):
+        meta |= {key: source.meta[key] for key in _QUERY_KEYS if source.meta.get(key)}
+    return meta
+
+
+def _facts(model: "SpectralModel") -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "model_version": model.version,
+        "model_sha256": model.sha256,
+        "model_licence": model.config.licence,
+        "grid": model.grid.name,
+        "recipe": model.recipe.to_dict(),
+        "citation": model.config.citation,
+    }

@@ -1,11 +1,13 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Spectra in, table out: latent features and stellar parameters, one row each."""
+"""The verbs: rows of an archive to spectra, spectra to tables, one row each."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Table
 
 from ..models import ModelLike
 from ..spectra.reading import SpectraLike
@@ -13,10 +15,65 @@ from ..tables.fields import assemble
 from ..tables.result_table import ResultTable
 from .choose import ModelChooser, OneModel, as_chooser
 from .loop import MemorySink, Task, iter_rows, push_rows
-from .provenance import provenance
-from .rows import Rows, describe_rows
+from .rows import Rows, describe_rows, provenance
 
-__all__ = ["encode_spectra", "iter_results", "predict_parameters"]
+if TYPE_CHECKING:
+    from specutils import SpectrumList
+
+    from ..archives import Survey
+
+__all__ = ["encode_spectra", "fetch_spectra", "iter_results", "predict_parameters"]
+
+
+def fetch_spectra(
+    table: Table,
+    *,
+    directory: str | Path | None = None,
+    survey: "str | Survey | None" = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> "SpectrumList":
+    """Fetch the files of a table and read them.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Rows that queries returned.
+    directory : path-like, optional
+        Where to keep the files; by default in Astropy's cache.
+    survey : str or Survey, optional
+        By default the column ``survey`` says it, row by row.
+    progress : bool, optional
+        Show a progress bar; by default ``conf.show_progress``.
+    **options
+        As for `~astro_latent.spectra.read_spectra`, such as ``format=``.
+
+    Returns
+    -------
+    `~specutils.SpectrumList`
+        One spectrum per row, in the same order and with the same ``obs_id``; a file
+        that could not be had or read is an empty spectrum whose observation is flagged.
+
+    Examples
+    --------
+    >>> from astro_latent.surveys import get_survey
+    >>> from astro_latent.pipeline import fetch_spectra
+    >>> spectra = fetch_spectra(get_survey("sample").table()[:2])
+    >>> [spectrum.meta["observation"].survey for spectrum in spectra]
+    ['apogee', 'apogee']
+    """
+    from ..spectra.reading import read_spectra
+    from ..surveys import fetch
+
+    fetched = fetch(table, directory, survey=survey, progress=progress)
+    spectra = read_spectra(fetched, progress=progress, **options)
+    for spectrum, row in zip(spectra, fetched, strict=True):
+        if row["path"] == "":
+            observation = spectrum.meta["observation"]
+            spectrum.meta["observation"] = observation.flagged(
+                int(row["flags"]), str(row["message"])
+            )
+    return spectra
 
 
 def encode_spectra(
@@ -208,9 +265,10 @@ def _table(
     rows: Rows, chooser: OneModel | ModelChooser, task: str, spectra: SpectraLike
 ) -> ResultTable:
     """Make a table of rows, with all that is known of their origin."""
+    fields, arrays = describe_rows(rows)
     meta = provenance(chooser.used, spectra)
     if task == "predict":
         meta["labels"] = list(rows.labels)
     what = {"predict": "Stellar parameters", "encode": "Latent features"}[task]
     meta["description"] = f"{what} by {meta['model'] or 'no model'}"
-    return assemble(*describe_rows(rows), meta, kind=ResultTable)
+    return assemble(fields, arrays, meta, kind=ResultTable)

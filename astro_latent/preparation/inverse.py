@@ -8,9 +8,10 @@ from astropy import units as u
 
 from ..exceptions import GridMismatchError
 from ..spectra.observation import SpectrumArrays
+from ..spectra.reading import iter_arrays
 from .frame import frame_factor
 from .medium import air_to_vacuum, vacuum_to_air
-from .prepare import _arrays, run_recipe
+from .prepare import run_recipe
 from .prepared import PreparedSpectra
 from .resample import Resampler
 
@@ -120,7 +121,7 @@ def _divisor(prepared: PreparedSpectra, row: int, like: Any) -> np.ndarray:
     grid = prepared.grid
     if any(step.name == "continuum" for step in prepared.recipe.steps):
         velocity = np.array([prepared.radial_velocity[row]])
-        chunk = list(_arrays(like, "raise"))
+        chunk = list(iter_arrays(like, on_error="raise"))
         batch = run_recipe(
             chunk, grid, prepared.recipe, velocity, [], keep_divisor=True
         )

@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """prepare_spectra: anything that can be read becomes one batch on a model's grid."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from astropy import units as u
 
 from .._config import conf
 from ..spectra.observation import SpectrumArrays
+from ..spectra.reading import SpectraLike, iter_arrays
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid, get_grid
 from .prepared import Batch, PreparedSpectra, Row
@@ -18,30 +18,33 @@ from .recipe import Recipe, get_step
 from .resample import Resampler
 
 __all__ = [
-    "CallerVelocities",
+    "iter_chunks",
     "iter_prepared",
     "prepare_chunk",
     "prepare_spectra",
     "run_recipe",
-    "with_progress",
 ]
 
 _BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
+#: Spectra in memory at a time: so many, or so many pixels (about 100 MB of them).
+_ROWS_IN_FLIGHT, _PIXELS_IN_FLIGHT = 1024, 2**23
+#: What the caller may say of spectra that do not say it themselves.
+_FACTS = ("medium", "frame", "resolving_power", "survey")
 
 
 def prepare_spectra(
-    spectra: Any,
+    spectra: SpectraLike,
     grid: SpectralGrid | str,
     recipe: Recipe | dict,
     *,
-    radial_velocity: "float | np.ndarray | u.Quantity | None" = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
     progress: bool | None = None,
 ) -> PreparedSpectra:
     """Turn spectra into the array that a model expects.
 
     Parameters
     ----------
-    spectra : object
+    spectra : SpectraLike
         Anything that `~astro_latent.spectra.iter_arrays` takes: specutils objects,
         paths, a folder, a table with a column of paths.
     grid : SpectralGrid or str
@@ -98,12 +101,12 @@ def prepare_spectra(
 
 
 def iter_prepared(
-    source: Any,
+    source: SpectraLike,
     grid: SpectralGrid | str,
     recipe: Recipe | dict,
     *,
     chunk_size: int,
-    radial_velocity: "float | np.ndarray | u.Quantity | None" = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
     on_error: str = "flag",
     progress: bool | None = None,
 ) -> Iterator[PreparedSpectra]:
@@ -127,15 +130,15 @@ def iter_prepared(
         msg = f"chunk_size must be 1 or more, not {chunk_size}"
         raise ValueError(msg)
     grid, recipe = _as_grid(grid), _as_recipe(recipe)
-    velocities = CallerVelocities(radial_velocity)
-    stream = iter(with_progress(_arrays(source, on_error), progress))
     resamplers: list[Resampler] = []
-    count = 0
-    while chunk := list(islice(stream, chunk_size)):
-        wanted = velocities.take(count, len(chunk))
-        count += len(chunk)
-        yield prepare_chunk(chunk, grid, recipe, wanted, resamplers)
-    velocities.finish(count)
+    for chunk, velocities in iter_chunks(
+        source,
+        chunk_size,
+        radial_velocity=radial_velocity,
+        on_error=on_error,
+        progress=progress,
+    ):
+        yield prepare_chunk(chunk, grid, recipe, velocities, resamplers)
 
 
 def _as_grid(grid: SpectralGrid | str) -> SpectralGrid:
@@ -146,54 +149,94 @@ def _as_recipe(recipe: Recipe | dict) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
 
 
-def _arrays(source: Any, on_error: str) -> Iterable[SpectrumArrays]:
-    """Arrays as they are, everything else through the reader."""
-    if isinstance(source, SpectrumArrays):
-        return [source]
-    if isinstance(source, list | tuple) and all(
-        isinstance(item, SpectrumArrays) for item in source
-    ):
-        return source
-    from ..spectra import iter_arrays
+def iter_chunks(
+    source: SpectraLike,
+    size: int | None = None,
+    *,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
+    on_error: str = "flag",
+    progress: bool | None = None,
+) -> Iterator[tuple[list[SpectrumArrays], np.ndarray]]:
+    """Read spectra chunk by chunk, each with the velocities that the caller gave.
 
-    return iter_arrays(source, on_error=on_error)
+    Parameters
+    ----------
+    source, radial_velocity, on_error, progress
+        As for `iter_prepared`.
+    size : int, optional
+        Spectra in a chunk; by default as many as make up about 100 MB.
+    facts : mapping, optional
+        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
+        they do not say it themselves.
+
+    Yields
+    ------
+    list of SpectrumArrays, ndarray of shape (n_spectra,)
+        Spectra, and velocities in km/s, NaN where none is given.
+    """
+    unknown = set(facts or ()) - set(_FACTS)
+    if unknown:
+        msg = f"facts {sorted(unknown)} cannot be stated; {', '.join(_FACTS)} can"
+        raise ValueError(msg)
+    given, count = _velocity_values(radial_velocity), 0
+    for chunk in _chunks(source, size, on_error, progress):
+        if facts:
+            chunk = [_state(arrays, facts) for arrays in chunk]
+        first, count = count, count + len(chunk)
+        if given.ndim and count > len(given):
+            msg = f"{len(given)} radial velocities for more spectra than that"
+            raise ValueError(msg)
+        yield chunk, given[first:count] if given.ndim else np.full(len(chunk), given)
+    if given.ndim and count != len(given):
+        msg = f"{len(given)} radial velocities for {count} spectra"
+        raise ValueError(msg)
 
 
-def with_progress(stream: Iterable[Any], progress: bool | None) -> Iterable[Any]:
-    """Show a bar while spectra are taken from a stream, if that is wanted."""
+def _velocity_values(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
+    """Velocities in km/s: one, or one for each spectrum; NaN where not known."""
+    if isinstance(given, u.Quantity):
+        given = given.to_value(u.km / u.s)
+    values = np.nan if given is None else np.ma.filled(given, np.nan)
+    values = np.asarray(values, dtype=float)
+    if values.ndim > 1:
+        msg = f"radial_velocity has shape {values.shape}; one each is needed"
+        raise ValueError(msg)
+    return values
+
+
+def _chunks(
+    source: SpectraLike, size: int | None, on_error: str, progress: bool | None
+) -> Iterator[list[SpectrumArrays]]:
+    """Read spectra until they are so many or so long."""
+    stream: Iterable[SpectrumArrays] = iter_arrays(source, on_error=on_error)
     if conf.show_progress if progress is None else progress:
         from tqdm import tqdm
 
-        return tqdm(stream, desc="prepare", unit="spectrum")
-    return stream
+        stream = tqdm(stream, desc="prepare", unit="spectrum")
+    chunk: list[SpectrumArrays] = []
+    n_pixels = 0
+    for arrays in stream:
+        chunk.append(arrays)
+        n_pixels += len(arrays.wavelength)
+        full = n_pixels >= _PIXELS_IN_FLIGHT or len(chunk) >= _ROWS_IN_FLIGHT
+        if len(chunk) == size or (size is None and full):
+            yield chunk
+            chunk, n_pixels = [], 0
+    if chunk:
+        yield chunk
 
 
-class CallerVelocities:
-    """Velocities of the caller, dealt out in the order of the spectra."""
-
-    def __init__(self, given: "float | np.ndarray | u.Quantity | None") -> None:
-        if isinstance(given, u.Quantity):
-            given = given.to_value(u.km / u.s)
-        values = np.nan if given is None else np.ma.filled(given, np.nan)
-        self._values = np.asarray(values, dtype=float)
-        if self._values.ndim > 1:
-            msg = f"radial_velocity has shape {self._values.shape}; one each is needed"
-            raise ValueError(msg)
-
-    def take(self, first: int, count: int) -> np.ndarray:
-        """Return the velocities of some spectra, NaN where none is given."""
-        if self._values.ndim == 0:
-            return np.full(count, float(self._values))
-        if first + count > len(self._values):
-            msg = f"{len(self._values)} radial velocities for more spectra than that"
-            raise ValueError(msg)
-        return self._values[first : first + count]
-
-    def finish(self, count: int) -> None:
-        """Raise if there were fewer spectra than velocities."""
-        if self._values.ndim == 1 and len(self._values) != count:
-            msg = f"{len(self._values)} radial velocities for {count} spectra"
-            raise ValueError(msg)
+def _state(arrays: SpectrumArrays, facts: Mapping[str, Any]) -> SpectrumArrays:
+    """Fill in what the caller knows and the spectrum does not say."""
+    said = arrays.observation
+    new = {
+        name: value
+        for name, value in facts.items()
+        if getattr(said, name) in ("unknown", "")
+        or getattr(said, name) != getattr(said, name)
+    }
+    return replace(arrays, observation=replace(said, **new)) if new else arrays
 
 
 def prepare_chunk(

@@ -185,6 +185,11 @@ class PreparedSpectra:
         Wavelengths of the pixels.
     recipe : Recipe
         What was done.
+
+    Attributes
+    ----------
+    usable : ndarray of bool, shape (n_spectra,)
+        True for rows without a fatal flag.
     """
 
     flux: np.ndarray
@@ -197,6 +202,10 @@ class PreparedSpectra:
     observations: list[Observation]
     grid: SpectralGrid
     recipe: Recipe = field(repr=False)
+    usable: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "usable", (self.flags & FATAL_FLAGS) == 0)
 
     def __len__(self) -> int:
         return len(self.flux)
@@ -212,8 +221,3 @@ class PreparedSpectra:
                 )
             },
         )  # fmt: skip
-
-    @property
-    def usable(self) -> np.ndarray:
-        """True for rows without a fatal flag, shape (n_spectra,)."""
-        return (self.flags & FATAL_FLAGS) == 0

@@ -165,11 +165,12 @@ class Resampler:
             msg = f"method must be linear or flux_conserving, not {method!r}"
             raise ValueError(msg)
         pixels = target.pixels if isinstance(target, SpectralGrid) else Pixels(target)
+        n_out = len(pixels.wavelength)
         copies = _aligned(source, pixels.wavelength, pixels.segments)
         if copies is not None:
-            return cls(len(pixels), copies, None, source)
+            return cls(n_out, copies, None, source)
         build = linear_plan if method == "linear" else flux_conserving_plan
-        return cls(len(pixels), (), build(source, pixels), source)
+        return cls(n_out, (), build(source, pixels), source)
 
     def __call__(
         self,

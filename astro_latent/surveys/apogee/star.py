@@ -53,21 +53,16 @@ def _read_facts(file: FitsFile, visit: int) -> dict[str, Any]:
     head = file.primary
     facts = facts_from_header(head, file.path)
     facts["time"], facts["snr"] = np.nan, number(head, "SNR")
-    if number(head, "NVISITS") == 1:
-        facts["time"] = _read_time(file, 1)
+    only = 1 if number(head, "NVISITS") == 1 else 0  # whose time is the combination's
+    if one := visit or only:
+        facts["time"] = number(head, f"JD{one}") - 2400000.5
+        if np.isnan(facts["time"]):
+            facts["time"] = mjd_from_text(head.get(f"DATE{one}"))
     if visit:
         facts["obs_id"] = f"{facts['obs_id']}#{visit}"
         facts["snr"] = number(head, f"SNRVIS{visit}")
-        facts["time"] = _read_time(file, visit)
         facts["barycentric_correction"] = number(head, f"BC{visit}")
     return facts
-
-
-def _read_time(file: FitsFile, visit: int) -> float:
-    julian = number(file.primary, f"JD{visit}")
-    if np.isfinite(julian):
-        return julian - 2400000.5
-    return mjd_from_text(file.primary.get(f"DATE{visit}"))
 
 
 def _read_row(

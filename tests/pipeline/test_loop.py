@@ -1,0 +1,134 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The loop keeps the order, chunks change nothing, and what was handed on stays."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from astro_latent.pipeline import iter_results, predict_parameters
+from astro_latent.pipeline.choose import Choice, OneModel
+from astro_latent.pipeline.loop import MemorySink, Task, push_rows
+from astro_latent.preparation import prepare
+from astro_latent.tables import TableWriter, read_table
+from tests.fixtures.results import MeanModel, make_spectrum
+
+PREDICT = Task(name="predict")
+
+
+class ByTurns:
+    """Gives every other spectrum to another model."""
+
+    def __init__(self, *models):
+        self.used, self.default, self._count = list(models), None, 0
+
+    def choose(self, arrays):
+        self._count += 1
+        return Choice(self.used[self._count % len(self.used)])
+
+
+class Broken(MeanModel):
+    """Fails when it meets the spectrum with this level."""
+
+    def __init__(self, level):
+        super().__init__("predict")
+        self.level = level
+
+    def predict(self, prepared):
+        if np.any(prepared.flux == self.level):
+            msg = "out of memory"
+            raise RuntimeError(msg)
+        return super().predict(prepared)
+
+
+@pytest.fixture
+def seven():
+    return [make_spectrum(i + 1, obs_id=f"star{i}") for i in range(7)]
+
+
+def push(spectra, chooser, **options):
+    sink = MemorySink()
+    push_rows(spectra, chooser, PREDICT, sink, progress=False, **options)
+    return sink.rows()
+
+
+@pytest.mark.parametrize("size", [None, 1, 2, 3, 7, 50])
+def test_rows_of_several_models_come_in_the_order_of_the_spectra(seven, size):
+    other = MeanModel("predict")
+    other.name = "other_v1"
+    rows = push(seven, ByTurns(MeanModel("predict"), other), batch_size=size)
+    assert rows.columns["obs_id"].tolist() == [f"star{i}" for i in range(7)]
+    assert rows.columns["model"].tolist() == ["other_v1", "mean_v1"] * 3 + ["other_v1"]
+    np.testing.assert_allclose(rows.columns["teff"], 1000.0 * np.arange(1, 8))
+
+
+@pytest.mark.parametrize("limit", [{"_ROWS_IN_FLIGHT": 2}, {"_PIXELS_IN_FLIGHT": 200}])
+def test_a_chunk_ends_when_enough_is_in_memory(monkeypatch, seven, predictor, limit):
+    whole = predict_parameters(seven, model=predictor)
+    for name, value in limit.items():
+        monkeypatch.setattr(prepare, name, value)
+    parts = list(iter_results(seven, model=predictor, task="predict"))
+    assert [len(part) for part in parts] == (
+        [2, 2, 2, 1] if "_ROWS_IN_FLIGHT" in limit else [3, 3, 1]
+    )
+    for name in whole.colnames:
+        found = np.concatenate([np.asarray(part[name]) for part in parts])
+        np.testing.assert_array_equal(found, np.asarray(whole[name]), name)
+
+
+def test_a_sink_is_told_the_columns_even_if_there_are_no_spectra(predictor):
+    rows = push([], OneModel(predictor))
+    assert len(rows) == 0
+    assert rows.columns["teff"].shape == (0,)
+
+
+def test_a_chunk_that_fails_leaves_the_rows_before_it_in_the_file(tmp_path, seven):
+    path = tmp_path / "labels.parquet"
+    writer = TableWriter(path)
+
+    def write_all():
+        options = {"task": "predict", "batch_size": 2}
+        with writer:
+            for piece in iter_results(seven, model=Broken(5.0), **options):
+                writer.write(piece)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        write_all()
+    assert writer.n_rows == 4
+    assert not path.exists()
+    (part,) = tmp_path.glob("*.part")
+    kept = read_table(part, format="parquet")
+    assert list(kept["obs_id"]) == [f"star{i}" for i in range(4)]
+
+
+def test_velocities_are_dealt_out_across_chunks(predictor, seven):
+    velocities = np.arange(7.0)
+    velocities[3] = np.nan
+    chunks = list(prepare.iter_chunks(seven, 3, radial_velocity=velocities))
+    assert [len(chunk) for chunk, _ in chunks] == [3, 3, 1]
+    dealt = np.concatenate([given for _, given in chunks])
+    np.testing.assert_array_equal(dealt, velocities)
+    for wrong in (velocities[:6], np.arange(8.0)):
+        with pytest.raises(ValueError, match=f"{len(wrong)} radial velocities for"):
+            list(prepare.iter_chunks(seven, 3, radial_velocity=wrong))
+
+
+def test_facts_fill_in_only_what_spectra_do_not_say(predictor):
+    silent = make_spectrum(1, medium="unknown", resolving_power=np.nan, survey="")
+    facts = {"medium": "air", "resolving_power": 900.0, "survey": "mine"}
+    ((told, spoken),) = [
+        chunk
+        for chunk, _ in prepare.iter_chunks(
+            [silent, make_spectrum(2, survey="apogee")], facts=facts
+        )
+    ]
+    assert told.observation == replace(silent.observation, **facts)
+    assert spoken.observation.survey == "apogee"
+    assert spoken.observation.resolving_power == 1000.0
+    with pytest.raises(ValueError, match=r"'colour'.* cannot be stated"):
+        list(prepare.iter_chunks([], facts={"colour": "red"}))
+
+
+def test_a_batch_holds_at_least_one_spectrum(seven, predictor):
+    with pytest.raises(ValueError, match="batch_size must be 1 or more, not 0"):
+        predict_parameters(seven, model=predictor, batch_size=0)
