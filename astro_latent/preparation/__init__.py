@@ -4,12 +4,12 @@
 from ..utils.physics import doppler_factor
 from .grid import GRIDS, SpectralGrid, get_grid
 from .inverse import restore_spectrum
-from .medium import air_to_vacuum, vacuum_to_air
 from .prepare import iter_prepared, prepare_spectra
 from .prepared import PreparedSpectra
 from .recipe import APOGEE_CHEBYSHEV_RECIPE, APOGEE_RECIPE, HARPS_RECIPE, Recipe, Step
 from .resample import Resampler
 from .velocity import Velocity, measure_velocity
+from .wavelengths import air_to_vacuum, vacuum_to_air
 
 __all__ = [
     "APOGEE_CHEBYSHEV_RECIPE",

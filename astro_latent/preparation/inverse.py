@@ -9,11 +9,10 @@ from astropy import units as u
 from ..exceptions import GridMismatchError
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import iter_arrays
-from .frame import frame_factor
-from .medium import air_to_vacuum, vacuum_to_air
 from .prepare import run_recipe
 from .prepared import PreparedSpectra
 from .resample import Resampler
+from .wavelengths import air_to_vacuum, frame_factor, vacuum_to_air
 
 if TYPE_CHECKING:
     from specutils import Spectrum

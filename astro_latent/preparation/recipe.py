@@ -60,10 +60,10 @@ class StepKind:
 
 #: Every step that a recipe may name.
 STEPS: dict[str, StepKind] = {
-    "convert_medium": StepKind(stage="wavelength", target="medium:convert_medium"),
+    "convert_medium": StepKind(stage="wavelength", target="wavelengths:convert_medium"),
     "shift_frame": StepKind(
         stage="wavelength",
-        target="frame:shift_frame",
+        target="wavelengths:shift_frame",
         defaults={"templates": None},
         choices={"templates": (None, "apogee")},
     ),
@@ -109,7 +109,7 @@ STEPS: dict[str, StepKind] = {
     ),
     "check_medium": StepKind(
         stage="batch",
-        target="medium:check_medium",
+        target="wavelengths:check_medium",
         defaults={"lines": "apogee"},
         choices={"lines": ("apogee", "telluric_o2")},
     ),

@@ -17,7 +17,7 @@ from astro_latent.preparation import (
     prepare_spectra,
     vacuum_to_air,
 )
-from astro_latent.preparation.medium import _O2_LINES
+from astro_latent.preparation.wavelengths import _O2_LINES
 from astro_latent.spectra import decode_flags
 from astro_latent.spectra.observation import Observation, SpectrumArrays
 

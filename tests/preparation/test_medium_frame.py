@@ -15,7 +15,7 @@ from astro_latent.preparation import (
     prepare_spectra,
     vacuum_to_air,
 )
-from astro_latent.preparation.frame import frame_factor
+from astro_latent.preparation.wavelengths import frame_factor
 from astro_latent.spectra import decode_flags
 from astro_latent.utils.physics import add_velocities
 

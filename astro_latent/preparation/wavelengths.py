@@ -1,10 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Wavelengths in air and in vacuum, and whether the lines agree with what is stated.
+"""What wavelengths are measured in: air or vacuum, and which frame.
 
 The refractive index of air (Morton 2000) moves lines by nearly the same velocity at all
 wavelengths: 83 km/s in the optical, 82 km/s in the H band. A spectrum at rest whose
 lines lie there, or telluric lines that far from where the Earth's motion allows them,
-betray a wrong label.
+betray a wrong label. Frames (observed, barycentric, rest) differ by relativistic
+Doppler shifts.
 """
 
 from functools import cache
@@ -13,17 +14,36 @@ from importlib.resources import as_file, files
 import numpy as np
 from astropy.io import fits
 
-from ..utils.physics import doppler_factor
+from ..utils.physics import add_velocities, doppler_factor
 from ..utils.quality import QualityFlag
 from .grid import GRIDS, SpectralGrid, get_grid
 from .prepared import Batch, Row
 from .recipe import Step
 from .resample import Resampler
+from .velocity import measure_velocity
 
-__all__ = ["air_to_vacuum", "check_medium", "convert_medium", "vacuum_to_air"]
+__all__ = [
+    "air_to_vacuum",
+    "check_medium",
+    "convert_medium",
+    "frame_factor",
+    "shift_frame",
+    "vacuum_to_air",
+]
 
 # By the convention of the IAU, wavelengths below 2000 Å are always given in vacuum.
 _LIMIT = 2000.0
+_SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
+_FINE = np.array([-4.0, 4.0])  # around each of the three places
+_EARTH = 35.0  # km/s, more than the Earth's motion can do
+# Strong resolved lines of the O2 B band, P branch, in air, Ångström: Moore, Minnaert
+# & Houtgast (1966), The Solar Spectrum 2935 A to 8770 A, NBS Monograph 61.
+_O2_LINES = np.array(
+    [
+        6883.83, 6885.76, 6886.74, 6888.95, 6889.90, 6892.38, 6893.31, 6896.05,
+        6896.96, 6899.96, 6900.87, 6904.12, 6905.02, 6908.54, 6909.44,
+    ]
+)  # fmt: skip
 
 
 def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
@@ -98,17 +118,109 @@ def convert_medium(row: Row, step: Step, grid: SpectralGrid) -> None:
     row.medium = grid.medium
 
 
-_SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
-_FINE = np.array([-4.0, 4.0])  # around each of the three places
-_EARTH = 35.0  # km/s, more than the Earth's motion can do
-# Strong resolved lines of the O2 B band, P branch, in air, Ångström: Moore, Minnaert
-# & Houtgast (1966), The Solar Spectrum 2935 A to 8770 A, NBS Monograph 61.
-_O2_LINES = np.array(
-    [
-        6883.83, 6885.76, 6886.74, 6888.95, 6889.90, 6892.38, 6893.31, 6896.05,
-        6896.96, 6899.96, 6900.87, 6904.12, 6905.02, 6908.54, 6909.44,
-    ]
-)  # fmt: skip
+def frame_factor(
+    frame: str, target: str, velocity: float, correction: float
+) -> float | None:
+    """Return what wavelengths are divided by to get from one frame to another.
+
+    Parameters
+    ----------
+    frame, target : {"observed", "barycentric", "rest"}
+        From where, to where.
+    velocity : float
+        Radial velocity of the star, km/s: barycentric; or observed, if the
+        barycentric correction is NaN.
+    correction : float
+        Barycentric correction, km/s.
+
+    Returns
+    -------
+    float or None
+        The divisor; None if a velocity that is needed is NaN.
+    """
+    if frame == target or "unknown" in (frame, target):
+        return 1.0
+    star = doppler_factor(velocity)
+    earth = doppler_factor(correction)
+    # A spectrum at rest is a barycentric one of a star that does not move.
+    to_barycentre = {"observed": 1.0 / earth, "barycentric": 1.0, "rest": 1.0}
+    if target == "rest":
+        if frame == "observed" and np.isnan(correction):
+            factor = star
+        else:
+            factor = to_barycentre[frame] * star
+    elif target == "barycentric":
+        factor = to_barycentre[frame]
+    else:
+        factor = to_barycentre[frame] * earth
+    return None if np.isnan(factor) else float(factor)
+
+
+def _known_velocity(row: Row) -> tuple[float, str]:
+    """Velocity of the star from the caller or the file, and whose it is."""
+    correction = row.observation.barycentric_correction
+    observed = row.frame == "observed"
+    if np.isfinite(row.caller_velocity) and not (observed and np.isnan(correction)):
+        return row.caller_velocity, "caller"
+    velocity = row.observation.radial_velocity
+    if np.isnan(velocity):
+        return np.nan, "none"
+    if observed and np.isfinite(correction):
+        velocity = add_velocities(velocity, correction)
+    return velocity, "file"
+
+
+def _measure(row: Row, templates: str) -> tuple[float, str]:
+    """Velocity by cross-correlation; NaN where there is no peak at all."""
+    found = measure_velocity(
+        row.wavelength, row.flux, good=row.good, templates=templates
+    )
+    if np.isnan(found.velocity):
+        return np.nan, "none"
+    row.flag(QualityFlag.RV_MEASURED)
+    if not found.clear:
+        text = (
+            f"cross-correlation peak {found.peak:.2f}, significance "
+            f"{found.significance:.1f}, next peak {found.second:.2f}"
+        )
+        row.flag(QualityFlag.RV_UNCERTAIN, text)
+    velocity = found.velocity
+    correction = row.observation.barycentric_correction
+    if row.frame == "observed" and np.isfinite(correction):
+        velocity = add_velocities(velocity, correction)
+    return velocity, "cross-correlation"
+
+
+def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
+    """Shift a spectrum to the grid's frame; recipe step ``shift_frame``.
+
+    The stellar velocity comes from the caller, else from the file, else, if the step
+    names ``templates``, from cross-correlation. What is unknown is flagged and taken as
+    zero.
+    """
+    if row.frame == "unknown":
+        row.flag(QualityFlag.FRAME_UNKNOWN)
+        if grid.frame != "rest" or np.isnan(row.caller_velocity):
+            row.velocity = np.nan if grid.frame == "rest" else 0.0
+            row.frame = grid.frame
+            return
+        row.frame = "barycentric"  # the caller's velocities are barycentric
+    if grid.frame == "rest" and row.frame != "rest":
+        row.velocity, row.velocity_source = _known_velocity(row)
+        if np.isnan(row.velocity) and step["templates"]:
+            row.velocity, row.velocity_source = _measure(row, step["templates"])
+    else:
+        row.velocity = 0.0
+    factor = frame_factor(
+        row.frame, grid.frame, row.velocity, row.observation.barycentric_correction
+    )
+    if factor is None:
+        what = "radial velocity" if grid.frame == "rest" else "barycentric correction"
+        row.flag(QualityFlag.RV_UNKNOWN, f"no {what} is known")
+    elif factor != 1.0:
+        row.factor = factor
+        row.wavelength = row.wavelength / factor
+    row.frame = grid.frame
 
 
 def check_medium(batch: Batch, step: Step) -> None:
