@@ -26,10 +26,10 @@ __all__ = [
 
 
 def divide_by_median(batch: Batch, step: Step) -> None:
-    """Divide by the median of the good pixels; recipe step ``divide_by_median``.
+    """Divide by the median of the valid pixels; recipe step ``divide_by_median``.
 
     ``per`` is ``"all"`` or ``"segment"``. With ``count_padding`` every pixel that is
-    not good counts as a zero, the padding included, as in the code published with
+    not valid counts as a zero, the padding included, as in the code published with
     Sedaghat et al. (2021). A median of at most ``minimum`` is no signal.
     """
     for i, row in enumerate(batch.rows):
@@ -147,7 +147,7 @@ def chebyshev_continuum(
 def sigma_clip_continuum(
     wavelength: np.ndarray,
     flux: np.ndarray,
-    good: np.ndarray,
+    valid: np.ndarray,
     *,
     width: float = 10.0,
     sigma_lower: float = 0.5,
@@ -158,13 +158,13 @@ def sigma_clip_continuum(
 
     In windows of ``width``, pixels below ``sigma_lower`` or above ``sigma_upper``
     standard deviations from the median are dropped until none is; a cubic spline runs
-    through the means of what is left. Windows with less than half good pixels do not
+    through the means of what is left. Windows with less than half valid pixels do not
     count.
 
     Parameters
     ----------
-    wavelength, flux, good : ndarray, shape (n_pixels,)
-        One spectrum, Ångström; ``good`` is True for pixels to use.
+    wavelength, flux, valid : ndarray, shape (n_pixels,)
+        One spectrum, Ångström; ``valid`` is True for pixels to use.
     width : float, optional
         Width of the windows, Ångström.
     sigma_lower, sigma_upper : float, optional
@@ -181,7 +181,7 @@ def sigma_clip_continuum(
     ends = np.searchsorted(window, np.arange(window[-1] + 2))
     centres, levels = [], []
     for first, last in pairwise(ends):
-        use = good[first:last]
+        use = valid[first:last]
         if last > first and 2 * use.sum() >= last - first:
             kept = _clip(flux[first:last][use], sigma_lower, sigma_upper)
             centres.append(wavelength[first:last][use].mean())

@@ -181,28 +181,28 @@ class Plan:
     pixel: np.ndarray | None = None
 
     def average(
-        self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray | None
+        self, flux: np.ndarray, variance: np.ndarray | None, share: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Average the flux of good pixels by weight, block after block.
+        """Average the flux of valid pixels by weight, block after block.
 
         Parameters
         ----------
         flux : ndarray, shape (n_in,)
-            Zero where not good.
+            Zero where not valid.
         variance : ndarray, shape (n_in,), or None
-            Zero where not good.
-        good : ndarray of float, shape (n_in,), or None
-            One where good; None if all are.
+            Zero where not valid.
+        share : ndarray of float, shape (n_in,), or None
+            One where valid; None if all are.
 
         Returns
         -------
         flux, variance, fraction : ndarray, shape (n_out,)
-            Averages, their variance (NaN where unknown), and the weight of the good
+            Averages, their variance (NaN where unknown), and the weight of the valid
             pixels as a fraction of ``width``.
         """
-        if self.pixel is not None:  # a gap is never good
-            good = np.ones(len(flux)) if good is None else good
-            flux, good = (_with_gaps(values, self.pixel) for values in (flux, good))
+        if self.pixel is not None:  # a gap is never valid
+            share = np.ones(len(flux)) if share is None else share
+            flux, share = (_with_gaps(values, self.pixel) for values in (flux, share))
             if variance is not None:
                 variance = _with_gaps(variance, self.pixel)
         # One array: from 4 MiB on, numpy asks for large pages, and the faults of small
@@ -210,7 +210,7 @@ class Plan:
         out, spread, fraction = np.zeros((3, len(self.first)))
         spread.fill(np.nan)
         for part in self.parts:
-            total = self._total(part, good)
+            total = self._total(part, share)
             np.divide(total, self.width[part], out=fraction[part])
             empty = fraction[part] <= _ALIGNED
             total[empty] = np.inf

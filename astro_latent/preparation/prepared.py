@@ -19,12 +19,12 @@ __all__ = ["Batch", "PreparedSpectra", "Row"]
 
 @dataclass(eq=False)
 class Row:
-    """One spectrum on its way to the grid: float64, ``good`` True = use."""
+    """One spectrum on its way to the grid: float64, ``valid`` True = use."""
 
     wavelength: np.ndarray
     flux: np.ndarray
     variance: np.ndarray | None
-    good: np.ndarray
+    valid: np.ndarray
     observation: Observation
     medium: str
     frame: str
@@ -42,7 +42,7 @@ class Row:
             wavelength=np.asarray(arrays.wavelength, dtype=float),
             flux=np.asarray(arrays.flux, dtype=float),
             variance=None,
-            good=~np.asarray(arrays.mask, dtype=bool) & np.isfinite(arrays.flux),
+            valid=~np.asarray(arrays.mask, dtype=bool) & np.isfinite(arrays.flux),
             observation=observation,
             medium=observation.medium,
             frame=observation.frame,
@@ -73,18 +73,18 @@ class Row:
         elif not (np.isfinite(wavelength).all() and np.all(np.diff(wavelength) > 0)):
             text = "the wavelengths are not finite and increasing"
             self.flag(QualityFlag.UNREADABLE, text)
-        elif not np.any(self.good & (self.flux > 0)):
+        elif not np.any(self.valid & (self.flux > 0)):
             self.flag(QualityFlag.NO_SIGNAL, "no unmasked pixel has positive flux")
 
     def _take_sigma(self, sigma: np.ndarray | None) -> None:
         """Keep the errors; pixels without a meaningful one are not used."""
         if sigma is not None:
             sigma = np.asarray(sigma, dtype=float)
-            known = np.isfinite(sigma) & (sigma > 0)
+            positive = np.isfinite(sigma) & (sigma > 0)
             # An error array that is mostly empty says nothing about single pixels.
-            if 2 * np.sum(known & self.good) >= max(np.sum(self.good), 1):
-                self.good = self.good & known
-                self.variance = np.where(known, sigma, 1.0) ** 2
+            if 2 * np.sum(positive & self.valid) >= max(np.sum(self.valid), 1):
+                self.valid = self.valid & positive
+                self.variance = np.where(positive, sigma, 1.0) ** 2
                 return
         if self.usable:
             self.flag(QualityFlag.NO_UNCERTAINTY)
@@ -135,7 +135,7 @@ class Batch:
             if covered - valid > recipe.requirement("max_bad") * covered:
                 row.flag(QualityFlag.MANY_BAD_PIXELS)
             if not np.any(self.valid[i] & (self.flux[i] > 0)):
-                row.flag(QualityFlag.NO_SIGNAL, "no good pixel has positive flux")
+                row.flag(QualityFlag.NO_SIGNAL, "no valid pixel has positive flux")
             elif not all(self.valid[i, a:b].any() for a, b in self.grid.segments):
                 row.flag(QualityFlag.SEGMENT_MISSING)
 

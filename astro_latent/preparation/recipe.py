@@ -371,7 +371,7 @@ _APOGEE_START = [
     {"step": "resample", "method": "flux_conserving"},
 ]
 
-#: APOGEE, as Fabbro et al. (2018): at rest, the median of each chip's good pixels.
+#: APOGEE, as Fabbro et al. (2018): at rest, the median of each chip's valid pixels.
 APOGEE_RECIPE = Recipe.from_dict(
     {
         "steps": [

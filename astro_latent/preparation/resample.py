@@ -28,7 +28,7 @@ def smooth(
     wavelength: np.ndarray,
     flux: np.ndarray,
     variance: np.ndarray | None = None,
-    good: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
     *,
     sigma: float,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
@@ -40,7 +40,7 @@ def smooth(
         The spectrum on any increasing grid.
     variance : ndarray, shape (n_pixels,), optional
         Variance of independent pixels.
-    good : ndarray of bool, shape (n_pixels,), optional
+    valid : ndarray of bool, shape (n_pixels,), optional
         True for pixels to use; the others weigh nothing.
     sigma : float
         Standard deviation of the kernel in ln(wavelength).
@@ -48,21 +48,21 @@ def smooth(
     Returns
     -------
     flux : ndarray
-        Smoothed flux; 0 where no good pixel contributes.
+        Smoothed flux; 0 where no valid pixel contributes.
     variance : ndarray or None
         Its variance, the diagonal only.
     fraction : ndarray
-        Part of the kernel that fell on good pixels.
+        Part of the kernel that fell on valid pixels.
     """
     if not (np.isfinite(sigma) and sigma > 0):
         msg = f"sigma must be a positive number, not {sigma!r}"
         raise ValueError(msg)
     position = np.log(wavelength)
     width = np.gradient(position)
-    good = np.ones(len(flux), dtype=bool) if good is None else good
-    flux = np.where(good, flux, 0.0)
-    noise = None if variance is None else np.where(good, variance, 0.0)
-    total, weight, good_weight, spread = np.zeros((4, len(flux)))
+    valid = np.ones(len(flux), dtype=bool) if valid is None else valid
+    flux = np.where(valid, flux, 0.0)
+    noise = None if variance is None else np.where(valid, variance, 0.0)
+    total, weight, valid_weight, spread = np.zeros((4, len(flux)))
     reach = min(int(np.ceil(_REACH * sigma / width.min())), len(flux) - 1)
     for k in range(-reach, reach + 1):
         here = slice(max(0, -k), len(flux) - max(0, k))
@@ -70,13 +70,13 @@ def smooth(
         offset = (position[there] - position[here]) / sigma
         kernel = np.exp(-0.5 * offset**2) * width[there]
         weight[here] += kernel
-        good_weight[here] += kernel * good[there]
+        valid_weight[here] += kernel * valid[there]
         total[here] += kernel * flux[there]
         if noise is not None:
             spread[here] += kernel**2 * noise[there]
-    safe = np.where(good_weight > 0, good_weight, 1.0)
+    safe = np.where(valid_weight > 0, valid_weight, 1.0)
     out = None if noise is None else spread / safe**2
-    return total / safe, out, good_weight / weight
+    return total / safe, out, valid_weight / weight
 
 
 def match_resolution(row: Row, step: Step, grid: SpectralGrid) -> None:
@@ -97,9 +97,9 @@ def match_resolution(row: Row, step: Step, grid: SpectralGrid) -> None:
         return
     sigma = float(np.sqrt(want**-2.0 - have**-2.0) / _FWHM)
     row.flux, row.variance, fraction = smooth(
-        row.wavelength, row.flux, row.variance, row.good, sigma=sigma
+        row.wavelength, row.flux, row.variance, row.valid, sigma=sigma
     )
-    row.good = row.good & (fraction >= step["min_good"])
+    row.valid = row.valid & (fraction >= step["min_good"])
 
 
 _ALIGNED = 1e-6  # pixels
@@ -157,8 +157,8 @@ class Resampler:
         >>> import numpy as np
         >>> from astro_latent.preparation import Resampler
         >>> halve = Resampler.between(np.arange(6.0), np.array([0.5, 2.5, 4.5]))
-        >>> flux, variance, good = halve(np.array([1.0, 3, 5, 7, 9, 11]), np.ones(6))
-        >>> flux, variance, good
+        >>> flux, variance, share = halve(np.array([1.0, 3, 5, 7, 9, 11]), np.ones(6))
+        >>> flux, variance, share
         (array([ 2.,  6., 10.]), array([0.5, 0.5, 0.5]), array([1., 1., 1.]))
         """
         if method not in ("linear", "flux_conserving"):
@@ -176,7 +176,7 @@ class Resampler:
         self,
         flux: np.ndarray,
         variance: np.ndarray | None = None,
-        good: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Resample one spectrum.
 
@@ -186,25 +186,25 @@ class Resampler:
             Flux density.
         variance : ndarray, shape (n_in,), optional
             Its variance, of independent pixels.
-        good : ndarray of bool, shape (n_in,), optional
+        valid : ndarray of bool, shape (n_in,), optional
             True for pixels to use.
 
         Returns
         -------
         flux : ndarray, shape (n_out,)
-            Resampled flux; 0 where no good pixel contributes.
+            Resampled flux; 0 where no valid pixel contributes.
         variance : ndarray, shape (n_out,)
             Its variance (the diagonal: neighbours are correlated after resampling);
             NaN where unknown.
-        good : ndarray, shape (n_out,)
-            Fraction of each pixel that comes from good input pixels.
+        share : ndarray, shape (n_out,)
+            Fraction of each pixel that comes from valid input pixels.
         """
-        if good is not None:
-            flux = np.where(good, flux, 0.0)
-            variance = None if variance is None else np.where(good, variance, 0.0)
+        if valid is not None:
+            flux = np.where(valid, flux, 0.0)
+            variance = None if variance is None else np.where(valid, variance, 0.0)
         if self.plan is None:
-            return self._copy(flux, variance, good)
-        share = None if good is None else good.astype(float)
+            return self._copy(flux, variance, valid)
+        share = None if valid is None else valid.astype(float)
         return self.plan.average(flux, variance, share)
 
     @cached_property
@@ -215,16 +215,16 @@ class Resampler:
         return self(np.ones(len(self.source)))[2]
 
     def _copy(
-        self, flux: np.ndarray, variance: np.ndarray | None, good: np.ndarray | None
+        self, flux: np.ndarray, variance: np.ndarray | None, valid: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        good = np.ones(len(flux), dtype=bool) if good is None else good
+        valid = np.ones(len(flux), dtype=bool) if valid is None else valid
         out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
         spread = np.full(self.n_out, np.nan)
         for there, here in self.copies:
             out[there] = flux[here]
-            fraction[there] = good[here]
+            fraction[there] = valid[here]
             if variance is not None:
-                spread[there] = np.where(good[here], variance[here], np.nan)
+                spread[there] = np.where(valid[here], variance[here], np.nan)
         return out, spread, fraction
 
 
@@ -276,9 +276,9 @@ def resample(
                 Resampler.between(row.wavelength, grid, method=step["method"])
             ]
         least = step["min_good"] - _ALIGNED
-        flux, variance, good = resamplers[-1](row.flux, row.variance, row.good)
+        flux, variance, share = resamplers[-1](row.flux, row.variance, row.valid)
         batch.flux[i], batch.variance[i] = flux, variance
-        batch.valid[i] = (good >= least) & (good > 0) & grid.valid
+        batch.valid[i] = (share >= least) & (share > 0) & grid.valid
         batch.covered[i] = resamplers[-1].coverage >= max(least, _ALIGNED)
     batch.covered &= grid.valid
     return batch

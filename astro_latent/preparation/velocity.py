@@ -82,19 +82,19 @@ class _Templates:
         return np.exp(self.log_start + _STEP * np.arange(self.n_pixels))
 
 
-def _flatten(flux: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Divide by a pseudo-continuum, the upper quartile in bins; 0 where not good."""
+def _flatten(flux: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Divide by a pseudo-continuum, the upper quartile in bins; 0 where not valid."""
     starts = np.arange(0, len(flux), _BIN)
     centres, levels = [], []
     for first in starts:
         part = slice(first, first + _BIN)
-        if good[part].sum() >= _BIN // 4:
+        if valid[part].sum() >= _BIN // 4:
             centres.append(first + 0.5 * _BIN)
-            levels.append(np.percentile(flux[part][good[part]], 75))
+            levels.append(np.percentile(flux[part][valid[part]], 75))
     if not centres:
         return np.zeros(len(flux))
     level = np.interp(np.arange(len(flux)), centres, levels)
-    usable = good & (level > 0)
+    usable = valid & (level > 0)
     flat = np.where(usable, flux / np.where(level > 0, level, 1.0), 0.0)
     flat[usable] = np.clip(flat[usable], 0.0, 1.5)  # cosmic rays, sky residuals
     if usable.any():
@@ -130,7 +130,7 @@ def measure_velocity(
     wavelength: np.ndarray,
     flux: np.ndarray,
     *,
-    good: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
     templates: str = "apogee",
     limit: float = 600.0,
 ) -> Velocity:
@@ -142,7 +142,7 @@ def measure_velocity(
         Ångström, in the medium of the templates (vacuum for ``"apogee"``).
     flux : ndarray, shape (n_pixels,)
         Flux, normalised or not.
-    good : ndarray of bool, shape (n_pixels,), optional
+    valid : ndarray of bool, shape (n_pixels,), optional
         True for pixels to use.
     templates : str, optional
         Which set of templates.
@@ -165,27 +165,27 @@ def measure_velocity(
     it stands six times the scatter above the rest and the next peak, more than 50 km/s
     away, is lower by a fifth.
     """
-    known = _load(templates)
-    good = np.ones(len(flux), dtype=bool) if good is None else good
-    way = Resampler.between(wavelength, known.wavelength, method="linear")
-    values, _, fraction = way(flux, None, good)
+    stars = _load(templates)
+    valid = np.ones(len(flux), dtype=bool) if valid is None else valid
+    way = Resampler.between(wavelength, stars.wavelength, method="linear")
+    values, _, fraction = way(flux, None, valid)
     use = fraction >= 0.5
     if use.sum() < _MINIMUM_PIXELS:
         return _NOTHING
     flat = _flatten(values, use)
-    correlation, velocities = _correlate(flat, use, known, limit)
+    correlation, velocities = _correlate(flat, use, stars, limit)
     return _find_peak(correlation, velocities, int(use.sum()))
 
 
 def _correlate(
-    flat: np.ndarray, use: np.ndarray, known: _Templates, limit: float
+    flat: np.ndarray, use: np.ndarray, stars: _Templates, limit: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normalised correlation with each template, and the velocities."""
-    length = known.length
+    length = stars.length
     reach = int(np.log1p(limit / SPEED_OF_LIGHT) / _STEP) + 1
-    top = fft.irfft(fft.rfft(flat, length) * known.transform.conj(), length)
+    top = fft.irfft(fft.rfft(flat, length) * stars.transform.conj(), length)
     below = fft.irfft(
-        fft.rfft(use.astype(float), length) * known.transform_square.conj(), length
+        fft.rfft(use.astype(float), length) * stars.transform_square.conj(), length
     )
     lags = np.arange(-reach, reach + 1)
     norm = np.sqrt(np.maximum(below[:, lags], 1e-12) * np.sum(flat**2) + 1e-300)

@@ -156,7 +156,7 @@ def frame_factor(
     return None if np.isnan(factor) else float(factor)
 
 
-def _known_velocity(row: Row) -> tuple[float, str]:
+def _find_velocity(row: Row) -> tuple[float, str]:
     """Velocity of the star from the caller or the file, and whose it is."""
     correction = row.observation.barycentric_correction
     observed = row.frame == "observed"
@@ -173,7 +173,7 @@ def _known_velocity(row: Row) -> tuple[float, str]:
 def _measure(row: Row, templates: str) -> tuple[float, str]:
     """Velocity by cross-correlation; NaN where there is no peak at all."""
     found = measure_velocity(
-        row.wavelength, row.flux, good=row.good, templates=templates
+        row.wavelength, row.flux, valid=row.valid, templates=templates
     )
     if np.isnan(found.velocity):
         return np.nan, "none"
@@ -206,7 +206,7 @@ def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
             return
         row.frame = "barycentric"  # the caller's velocities are barycentric
     if grid.frame == "rest" and row.frame != "rest":
-        row.velocity, row.velocity_source = _known_velocity(row)
+        row.velocity, row.velocity_source = _find_velocity(row)
         if np.isnan(row.velocity) and step["templates"]:
             row.velocity, row.velocity_source = _measure(row, step["templates"])
     else:
@@ -301,14 +301,14 @@ def _check_tellurics(batch: Batch, i: int) -> float | None:
         return None
     lines = _O2_LINES if batch.grid.medium == "air" else air_to_vacuum(_O2_LINES)
     part = slice(*np.searchsorted(wavelength, [6878.0, 6910.0]))
-    good, flux = batch.valid[i, part], batch.flux[i, part]
-    if len(good) < 500 or good.sum() < 0.8 * len(good):
+    valid, flux = batch.valid[i, part], batch.flux[i, part]
+    if len(valid) < 500 or valid.sum() < 0.8 * len(valid):
         return None
     velocities = np.arange(-125.0, 125.5, 0.5)
     at = lines * np.array([doppler_factor(v) for v in velocities])[:, None]
-    nearest = np.clip(np.searchsorted(wavelength[part], at), 0, len(good) - 1)
-    usable = good[nearest] & (at > wavelength[part][0]) & (at < wavelength[part][-1])
-    depth = np.where(usable, 1.0 - flux[nearest] / np.median(flux[good]), np.nan)
+    nearest = np.clip(np.searchsorted(wavelength[part], at), 0, len(valid) - 1)
+    usable = valid[nearest] & (at > wavelength[part][0]) & (at < wavelength[part][-1])
+    depth = np.where(usable, 1.0 - flux[nearest] / np.median(flux[valid]), np.nan)
     depth[usable.sum(axis=1) < 8] = 0.0
     score = np.nanmedian(depth, axis=1)  # all lines must be there, not a few
     scatter = 1.4826 * np.median(np.abs(score - np.median(score)))

@@ -125,7 +125,7 @@ def test_real_visits(real_data, name, velocity):
     (visit,) = read_arrays(real_data / "apogee" / "spectra" / name)
     assert visit.observation.frame == "observed"
     found = measure_velocity(
-        visit.wavelength, np.asarray(visit.flux, float), good=~visit.mask
+        visit.wavelength, np.asarray(visit.flux, float), valid=~visit.mask
     )
     correction = visit.observation.barycentric_correction
     assert found.clear
