@@ -3,11 +3,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .common import EXIT_OK, add_output, complain, parse_catalogue
 from .output import check_output, write_result
 from .show import show_table
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["add_arguments", "run"]
 
@@ -73,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _shown(table: Any) -> list[str]:
+def _shown(table: "Table") -> list[str]:
     """Names of what fits on a screen: identifiers, position, and the match."""
     ucds = {
         name: (table[name].info.meta or {}).get("ucd", "") for name in table.colnames

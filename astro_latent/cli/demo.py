@@ -3,12 +3,16 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from .common import EXIT_OK, complain
 from .show import say, show_table
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure, SubFigure
+
+    from ..models import LatentModel
     from ..surveys.sample.survey import SampleSurvey
 
 __all__ = ["add_arguments", "run"]
@@ -61,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _first_look(latents: Any) -> Any:
+def _first_look(latents: "Table") -> "Table":
     """Pick a few columns, with the flags in words."""
     from ..spectra import decode_flags
 
@@ -73,7 +77,7 @@ def _first_look(latents: Any) -> Any:
     return table
 
 
-def _beside_truth(parameters: Any, sample: Any) -> Any:
+def _beside_truth(parameters: "Table", sample: "Table") -> "Table":
     """Pick the columns for a first look, with the labels that were put in."""
     from ..spectra import decode_flags
 
@@ -89,7 +93,11 @@ def _beside_truth(parameters: Any, sample: Any) -> Any:
 
 
 def _pictures(
-    folder: Path, parameters: Any, apogee: Any, encoder: Any, harps: Any
+    folder: Path,
+    parameters: "Table",
+    apogee: "Table",
+    encoder: "LatentModel",
+    harps: "Table",
 ) -> list[Path]:
     """Draw the Kiel diagram and a reconstruction, if matplotlib is there."""
     try:
@@ -116,7 +124,7 @@ def _pictures(
     prepared = prepare_spectra(harps[:1], encoder.grid, encoder.recipe)
     rebuilt = encoder.reconstruct(prepared)
     figure = plot_reconstruction(
-        prepared.grid.wavelength, prepared.flux[0], rebuilt.flux[0],
+        prepared.grid.wavelength, prepared.flux[0], cast("np.ndarray", rebuilt.flux)[0],
         valid=prepared.valid[0],
     )  # fmt: skip
     reconstruction = folder / "reconstruction.png"
@@ -124,6 +132,6 @@ def _pictures(
     return [kiel, reconstruction]
 
 
-def _save(figure: Any, path: Path) -> None:
+def _save(figure: "Figure | SubFigure", path: Path) -> None:
     """Write a whole figure; the annotations of Matplotlib also allow a part of one."""
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    cast("Figure", figure).savefig(path, dpi=120, bbox_inches="tight")

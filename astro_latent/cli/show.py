@@ -7,13 +7,16 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
 from ..utils.quality import NOTICE_FLAGS, decode_flags
+
+if TYPE_CHECKING:
+    from ..tables.fields import ColumnLike
 
 __all__ = ["format_measurement", "show_json", "show_results", "show_table", "sum_up"]
 
@@ -82,13 +85,13 @@ def format_measurement(value: float, error: float = math.nan) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
-def _plain(column: Any) -> np.ndarray:
+def _to_array(column: "ColumnLike") -> np.ndarray:
     return np.asarray(column.value if isinstance(column, u.Quantity) else column)
 
 
 def _cells(table: Table, name: str) -> list[str]:
     """Spell one column: labels with their errors, flags in words, numbers short."""
-    values = _plain(table[name])
+    values = _to_array(table[name])
     if name == "flags":
         return [_flag_words(int(value)) for value in values]
     if values.dtype.kind != "f":
@@ -97,7 +100,7 @@ def _cells(table: Table, name: str) -> list[str]:
         return [_short_array(row) for row in values]
     errors = np.full(len(values), np.nan)
     if f"{name}_error" in table.colnames:
-        errors = _plain(table[f"{name}_error"])
+        errors = _to_array(table[f"{name}_error"])
     pairs = zip(values.tolist(), errors.tolist(), strict=True)
     return [format_measurement(*pair) for pair in pairs]
 
@@ -154,9 +157,10 @@ def show_results(table: Table, columns: Sequence[str] | None = None) -> None:
 
 def _default_columns(table: Table) -> list[str]:
     """Name, labels or latents, flags; the model where there are several."""
-    names = _plain(table["target_name"]) if "target_name" in table.colnames else []
-    known = len(names) > 0 and all(names) and len(set(names)) == len(names)
-    columns = ["target_name" if known else "obs_id"]
+    has_names = "target_name" in table.colnames
+    names = _to_array(table["target_name"]).tolist() if has_names else []
+    named = len(names) > 0 and all(names) and len(set(names)) == len(names)
+    columns = ["target_name" if named else "obs_id"]
     if terminal_width() is None:  # a program reads it, which wants to know both
         columns = ["obs_id", "target_name"]
     labels = table.meta.get("labels", [])
@@ -165,7 +169,7 @@ def _default_columns(table: Table) -> list[str]:
     if "latent" in table.colnames:
         columns += ["snr", "reconstruction_error", "latent"]
     columns.append("flags")
-    if "model" in table.colnames and len(set(_plain(table["model"]).tolist())) > 1:
+    if "model" in table.colnames and len(set(_to_array(table["model"]).tolist())) > 1:
         columns.append("model")
     return columns
 
@@ -220,17 +224,18 @@ def show_json(table: Table) -> None:
 
 def json_lines(table: Table) -> Iterable[str]:
     """Yield one JSON object for each row."""
-    columns = {name: _plain(table[name]).tolist() for name in table.colnames}
+    columns = {name: _to_array(table[name]).tolist() for name in table.colnames}
     for row in range(len(table)):
-        record = {name: _jsonable(values[row]) for name, values in columns.items()}
+        record = {name: _to_json(values[row]) for name, values in columns.items()}
         if "flags" in record:
             record["flags"] = decode_flags(int(columns["flags"][row]))
         yield json.dumps(record, ensure_ascii=False)
 
 
-def _jsonable(value: Any) -> Any:
+def _to_json(value: object) -> object:
+    """Return what JSON has a word for: None for NaN and infinity."""
     if isinstance(value, list):
-        return [_jsonable(item) for item in value]
+        return [_to_json(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -249,8 +254,8 @@ def sum_up(table: Table) -> list[str]:
     list of str
         Lines.
     """
-    usable = _plain(table["usable"])
-    against = _plain(table["flags"]) & ~NOTICE_FLAGS
+    usable = _to_array(table["usable"])
+    against = _to_array(table["flags"]) & ~NOTICE_FLAGS
     bad = np.flatnonzero(~usable)
     lines = [f"{int(usable.sum())} of {len(table)} spectra can be used"]
     for row in bad[:_NAMED]:

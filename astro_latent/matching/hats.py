@@ -5,22 +5,22 @@ The Parquet files of a HATS catalogue say nothing of units and UCDs; a VOTable w
 rows lies beside them and does.
 """
 
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
 from ..tables import to_wide
-from ..tables.document import (
+from ..tables.fields import flatten, free_path
+from ..tables.votable import (
     build_document,
     describe_document,
     document_text,
     parse_document,
 )
-from ..tables.fields import flatten
-from ..tables.files import free_path
 from .sky import Positions, find_pairs, position_columns
 
 __all__ = ["match_hats", "write_hats"]
@@ -29,7 +29,7 @@ __all__ = ["match_hats", "write_hats"]
 SIDECAR = "columns.vot"
 
 
-def _lsdb() -> Any:
+def _lsdb() -> ModuleType:
     try:
         import lsdb
     except ImportError as error:
@@ -38,7 +38,9 @@ def _lsdb() -> Any:
     return lsdb
 
 
-def write_hats(table: Table, folder: Any, *, name: str = "results") -> Path:
+def write_hats(
+    table: Table, folder: str | PathLike[str], *, name: str = "results"
+) -> Path:
     """Write a HATS catalogue that LSDB opens.
 
     Parameters
@@ -141,7 +143,7 @@ def match_hats(sent: Table, path: str, radius: u.Quantity) -> Table:
             answer.rename_column(name, "row")
         elif plain in ("al_ra", "al_dec"):
             answer.remove_column(name)
-    return _described(answer, Path(path, SIDECAR))
+    return _describe(answer, Path(path, SIDECAR))
 
 
 def _most_neighbours(sent: Table, radius: u.Quantity) -> int:
@@ -151,7 +153,7 @@ def _most_neighbours(sent: Table, radius: u.Quantity) -> int:
     return int(np.bincount(pairs.first).max())
 
 
-def _described(answer: Table, sidecar: Path) -> Table:
+def _describe(answer: Table, sidecar: Path) -> Table:
     """Give back units and UCDs, if the catalogue came with them."""
     if not sidecar.is_file():
         return answer

@@ -3,16 +3,33 @@
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.time import Time
+from astropy.utils.data_info import DataInfo
 from astropy.utils.masked import Masked
 
-__all__ = ["Field", "assemble", "flatten", "unit_from_text", "unit_to_text"]
+__all__ = [
+    "ColumnLike",
+    "Field",
+    "Readable",
+    "assemble",
+    "flatten",
+    "free_path",
+    "unit_from_text",
+    "unit_to_text",
+]
+
+#: What a column of a table may be; masked columns are columns.
+ColumnLike: TypeAlias = Column | u.Quantity | SkyCoord | Time
+#: What a table can be read from: a path, or a file that is open for bytes.
+Readable: TypeAlias = str | PathLike[str] | BinaryIO
 
 #: Metadata of a column that files carry, next to unit and description.
 KEPT = ("ucd", "utype", "xtype", "bits", "coosys", "timesys")
@@ -47,13 +64,40 @@ class Field:
     name: str
     kind: str
     shape: tuple[int, ...] = ()
-    unit: Any = None
+    unit: u.UnitBase | None = None
     ucd: str = ""
     description: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-def unit_to_text(unit: Any) -> str:
+def free_path(path: str | PathLike[str], *, overwrite: bool) -> Path:
+    """Return the path if it may be written.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The path.
+
+    Raises
+    ------
+    OSError
+        If the file exists and must not be replaced.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        msg = f"{path} exists; pass overwrite=True to replace it"
+        raise OSError(msg)
+    return path
+
+
+def unit_to_text(unit: u.UnitBase | None) -> str:
     """Spell a unit for a file: VOUnit where it can be, else Astropy's own words.
 
     Parameters
@@ -80,7 +124,7 @@ def unit_to_text(unit: Any) -> str:
         return unit.to_string()
 
 
-def unit_from_text(unit: Any) -> Any:
+def unit_from_text(unit: str | u.UnitBase | None) -> u.UnitBase | None:
     """Understand a unit of a file, undoing what readers make of ``dex``.
 
     Parameters
@@ -109,13 +153,13 @@ def unit_from_text(unit: Any) -> Any:
     return parsed
 
 
-def _kept(info: Any) -> dict[str, Any]:
+def _keep_meta(info: DataInfo) -> dict[str, Any]:
     meta = info.meta or {}
     return {key: meta[key] for key in KEPT if meta.get(key)}
 
 
-def _described(name: str, values: np.ndarray, info: Any, unit: Any) -> Field:
-    meta = _kept(info)
+def _describe(name: str, values: np.ndarray, info: DataInfo) -> Field:
+    meta, unit = _keep_meta(info), info.unit
     return Field(
         name=name,
         kind="U" if values.dtype.kind in "US" else values.dtype.str[1:],
@@ -127,23 +171,23 @@ def _described(name: str, values: np.ndarray, info: Any, unit: Any) -> Field:
     )
 
 
-def _plain(name: str, column: Any) -> np.ndarray:
+def _to_array(name: str, column: ColumnLike) -> np.ndarray:
     """Values of a column, masked only where a null cannot be said otherwise."""
-    values = getattr(column, "value", column)
+    values: Any = getattr(column, "value", column)
     if isinstance(column, Masked):
         values = np.ma.array(values.unmasked, mask=values.mask)
     values = np.ma.asarray(values) if np.ma.isMA(values) else np.asarray(values)
     if values.dtype.kind == "O":
-        values = _strings(name, values)
+        values = _to_text(name, values)
     if values.dtype.kind == "S":
         values = values.astype("U")
     if values.dtype.kind not in "iufbU" or values.dtype == np.float16:
         msg = f"column {name!r} has dtype {values.dtype}, which no file format holds"
         raise TypeError(msg)
-    return _unmasked(values)
+    return _fill(values)
 
 
-def _unmasked(values: np.ndarray) -> np.ndarray:
+def _fill(values: np.ndarray) -> np.ndarray:
     """Say null as NaN or "" where the type can, and keep a mask only where not."""
     if not np.ma.isMA(values):
         return values
@@ -152,7 +196,7 @@ def _unmasked(values: np.ndarray) -> np.ndarray:
     return values if np.ma.is_masked(values) else values.data
 
 
-def _strings(name: str, values: np.ndarray) -> np.ndarray:
+def _to_text(name: str, values: np.ndarray) -> np.ndarray:
     filled = np.where(np.ma.getmaskarray(values), "", np.ma.getdata(values))
     if not all(isinstance(value, str | bytes) for value in filled.ravel()):
         msg = f"column {name!r} holds Python objects; make its cells numbers or strings"
@@ -161,7 +205,7 @@ def _strings(name: str, values: np.ndarray) -> np.ndarray:
     return np.array(text, dtype="U").reshape(values.shape)
 
 
-def _split(name: str, column: Any) -> list[tuple[str, Any]]:
+def _split(name: str, column: ColumnLike) -> list[tuple[str, ColumnLike]]:
     """Turn a coordinate or time column into plain ones that say what they mean."""
     if isinstance(column, SkyCoord):
         icrs = column.icrs
@@ -182,7 +226,7 @@ def _split(name: str, column: Any) -> list[tuple[str, Any]]:
                 "refposition": "UNKNOWN",
                 "timeorigin": 2400000.5,
             },
-            **_kept(column.info),
+            **_keep_meta(column.info),
         }
         return [(name, plain)]
     return [(name, column)]
@@ -212,14 +256,14 @@ def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
     fields, arrays = [], []
     for name in table.colnames:
         for part, column in _split(name, table[name]):
-            values = _plain(part, column)
-            fields.append(_described(part, values, column.info, column.info.unit))
+            values = _to_array(part, column)
+            fields.append(_describe(part, values, column.info))
             arrays.append(values)
     return fields, arrays
 
 
-def _column(spec: Field, values: np.ndarray) -> Any:
-    values = _unmasked(values if np.ma.isMA(values) else np.asarray(values))
+def _column(spec: Field, values: np.ndarray) -> Column | u.Quantity:
+    values = _fill(values if np.ma.isMA(values) else np.asarray(values))
     if spec.unit is not None and values.dtype.kind in "fiu":
         if isinstance(spec.unit, u.UnrecognizedUnit) or np.ma.isMA(values):
             kind = MaskedColumn if np.ma.isMA(values) else Column

@@ -6,6 +6,8 @@ convention of STILTS and TOPCAT); TUNITn, TUCDn and TCOMMn say the same for prog
 that look at the binary table alone.
 """
 
+import io
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,22 @@ from astropy.io import fits
 from astropy.table import Column, QTable, Table
 from astropy.table.meta import get_yaml_from_table
 
-from .document import (
+from .fields import (
+    Field,
+    Readable,
+    assemble,
+    flatten,
+    free_path,
+    unit_from_text,
+    unit_to_text,
+)
+from .votable import (
     build_document,
     describe_document,
     document_text,
     parse_document,
     stored_kind,
 )
-from .fields import Field, assemble, flatten, unit_from_text, unit_to_text
-from .files import as_stream, free_path
 
 __all__ = ["read_fits", "write_fits"]
 
@@ -68,9 +77,11 @@ def _hdu_column(spec: Field, values: np.ndarray) -> fits.Column:
     )
 
 
-def write_fits(table: Table, path: Any, *, overwrite: bool = False) -> None:
+def write_fits(
+    table: Table, path: str | PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write a table as FITS; see `~astro_latent.tables.write_table`."""
-    path = free_path(path, overwrite)
+    path = free_path(path, overwrite=overwrite)
     fields, arrays = flatten(table)
     text = document_text(build_document(fields, dict(table.meta))).encode()
     primary = fits.PrimaryHDU(np.frombuffer(text, dtype=np.uint8))
@@ -141,12 +152,12 @@ def _values(hdu: fits.BinTableHDU, name: str) -> np.ndarray:
     return values if null is None else np.ma.masked_equal(values, null)
 
 
-def read_fits(path: Any, *, kind: type = QTable) -> QTable:
+def read_fits(path: Readable, *, kind: type = QTable) -> QTable:
     """Read the first binary table of a FITS file.
 
     Parameters
     ----------
-    path : path-like or file-like
+    path : path-like or binary file-like
         The file.
     kind : type, optional
         Class of the result.
@@ -171,7 +182,7 @@ def read_fits(path: Any, *, kind: type = QTable) -> QTable:
         meta: dict[str, Any] = {}
         fields = None
         if hdus[0].header.get("VOTMETA"):
-            document = parse_document(as_stream(hdus[0].data.tobytes()))
+            document = parse_document(io.BytesIO(hdus[0].data.tobytes()))
             fields, meta = describe_document(document)
         if not fields or [spec.name for spec in fields] != list(arrays):
             fields = _header_fields(hdu, arrays)

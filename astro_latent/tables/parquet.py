@@ -5,15 +5,24 @@ The footer holds the VOTable document that describes the table, under the keys o
 IVOA note "VOParquet"; array columns are fixed-size lists. Needs ``pyarrow``.
 """
 
-from pathlib import Path
-from typing import Any
+import io
+from os import PathLike
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import QTable, Table
 
-from .document import build_document, describe_document, document_text, parse_document
-from .fields import Field, assemble, flatten
-from .files import as_stream, free_path
+from .fields import Field, Readable, assemble, flatten, free_path
+from .votable import (
+    build_document,
+    describe_document,
+    document_text,
+    parse_document,
+)
+
+if TYPE_CHECKING:
+    from pyarrow import ChunkedArray, Schema
 
 __all__ = ["ParquetWriter", "read_parquet", "write_parquet"]
 
@@ -26,7 +35,7 @@ _ARROW = {
 }  # fmt: skip
 
 
-def _arrow() -> Any:
+def _arrow() -> ModuleType:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -36,7 +45,7 @@ def _arrow() -> Any:
     return pyarrow
 
 
-def _schema(fields: list[Field], meta: dict[str, Any]) -> Any:
+def _schema(fields: list[Field], meta: dict[str, Any]) -> "Schema":
     pa = _arrow()
     types = []
     for spec in fields:
@@ -61,7 +70,9 @@ class ParquetWriter:
         Metadata of the table.
     """
 
-    def __init__(self, path: Path, fields: list[Field], meta: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | PathLike[str], fields: list[Field], meta: dict[str, Any]
+    ) -> None:
         self._schema = _schema(fields, meta)
         self._fields = fields
         self._file = _arrow().parquet.ParquetWriter(path, self._schema)
@@ -95,16 +106,18 @@ class ParquetWriter:
         self._file.close()
 
 
-def write_parquet(table: Table, path: Any, *, overwrite: bool = False) -> None:
+def write_parquet(
+    table: Table, path: str | PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write a table as Parquet; see `~astro_latent.tables.write_table`."""
-    path = free_path(path, overwrite)
+    path = free_path(path, overwrite=overwrite)
     fields, arrays = flatten(table)
     writer = ParquetWriter(path, fields, dict(table.meta))
     writer.write(arrays)
     writer.close()
 
 
-def _values(column: Any, spec: Field) -> np.ndarray:
+def _values(column: "ChunkedArray", spec: Field) -> np.ndarray:
     chunk = column.combine_chunks()
     if spec.shape:
         return chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, *spec.shape)
@@ -117,7 +130,7 @@ def _values(column: Any, spec: Field) -> np.ndarray:
     return chunk.to_numpy(zero_copy_only=False)
 
 
-def _arrow_fields(schema: Any) -> list[Field]:
+def _arrow_fields(schema: "Schema") -> list[Field]:
     """Describe the columns of a Parquet file that carries no VOTable document."""
     pa = _arrow()
     fields = []
@@ -137,12 +150,12 @@ def _arrow_fields(schema: Any) -> list[Field]:
     return fields
 
 
-def read_parquet(path: Any, *, kind: type = QTable) -> QTable:
+def read_parquet(path: Readable, *, kind: type = QTable) -> QTable:
     """Read a Parquet file.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or binary file-like
         The file.
     kind : type, optional
         Class of the result.
@@ -161,7 +174,7 @@ def read_parquet(path: Any, *, kind: type = QTable) -> QTable:
     metadata = content.schema.metadata or {}
     meta: dict[str, Any] = {}
     if _CONTENT in metadata:
-        document = parse_document(as_stream(metadata[_CONTENT]))
+        document = parse_document(io.BytesIO(metadata[_CONTENT]))
         fields, meta = describe_document(document)
     else:
         fields = _arrow_fields(content.schema)

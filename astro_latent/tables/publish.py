@@ -4,14 +4,14 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from astropy.table import Table
 
-from .fields import Field, flatten, unit_to_text
+from .fields import Field, flatten, free_path, unit_to_text
 from .validate import check_table
 from .votable import write_votable
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 def write_resource(
     table: Table,
-    folder: Any,
+    folder: str | PathLike[str],
     *,
     title: str,
     creator: str,
@@ -88,10 +88,8 @@ def write_resource(
     folder = Path(folder)
     schema = schema or folder.name
     _check(table, schema, name)
-    path, data = folder / "q.rd", folder / "data" / f"{name}.vot"
-    if path.exists() and not overwrite:
-        msg = f"{path} exists; pass overwrite=True to replace it"
-        raise OSError(msg)
+    path = free_path(folder / "q.rd", overwrite=overwrite)
+    data = folder / "data" / f"{name}.vot"
     data.parent.mkdir(parents=True, exist_ok=True)
     write_votable(table, data, overwrite=overwrite)
     root = ET.Element("resource", schema=schema, resdir=".")
@@ -116,7 +114,7 @@ def _check(table: Table, schema: str, name: str) -> None:
         raise ValueError(msg)
 
 
-def _meta(parent: ET.Element, name: str, text: Any) -> None:
+def _add_meta(parent: ET.Element, name: str, text: object) -> None:
     ET.SubElement(parent, "meta", name=name).text = str(text)
 
 
@@ -125,8 +123,8 @@ def _describe(
 ) -> None:
     """Say what the registry wants to know, and where the results come from."""
     meta = table.meta
-    _meta(root, "creationDate", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    _meta(root, "title", title)
+    _add_meta(root, "creationDate", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _add_meta(root, "title", title)
     words = [str(meta.get("description") or title).rstrip(".") + "."]
     for key, text in (
         ("model", "Model: {}"),
@@ -137,27 +135,27 @@ def _describe(
     ):
         if meta.get(key):
             words.append(text.format(meta[key]) + ".")
-    _meta(root, "description", " ".join(words))
+    _add_meta(root, "description", " ".join(words))
     for subject in subjects:
-        _meta(root, "subject", subject)
-    _meta(root, "creator", creator)
+        _add_meta(root, "subject", subject)
+    _add_meta(root, "creator", creator)
     if meta.get("citation"):
-        _meta(root, "source", meta["citation"])
-    _meta(root, "contentLevel", "Research")
-    _meta(root, "type", "Catalog")
+        _add_meta(root, "source", meta["citation"])
+    _add_meta(root, "contentLevel", "Research")
+    _add_meta(root, "type", "Catalog")
 
 
 def _add_table(root: ET.Element, table: Table, name: str) -> None:
-    ra, _ = _position(table)
+    ra, _ = _position_columns(table)
     element = ET.SubElement(
         root, "table", id=name, onDisk="True", adql="True", mixin="//scs#pgs-pos-index"
     )
-    _meta(element, "description", table.meta.get("description") or "Results")
+    _add_meta(element, "description", table.meta.get("description") or "Results")
     system = (table[ra].info.meta or {}).get("coosys") or {}
     epoch = f" Epoch {system['epoch']}" if system.get("epoch") else ""
-    position = " ".join(f'"{column}"' for column in _position(table))
+    position = " ".join(f'"{column}"' for column in _position_columns(table))
     ET.SubElement(element, "stc").text = f"Position ICRS{epoch} {position}"
-    main = _main(table, "meta.id;meta.main")
+    main = _main_column(table, "meta.id;meta.main")
     ET.SubElement(element, "index", columns=main)
     for spec, values in zip(*flatten(table), strict=True):
         _add_column(element, spec, values)
@@ -198,27 +196,29 @@ def _add_import(root: ET.Element, name: str) -> None:
 
 def _add_cone(root: ET.Element, table: Table, name: str, title: str) -> None:
     service = ET.SubElement(root, "service", id="cone", allowed="form,scs.xml")
-    _meta(service, "title", f"{title}, cone search")
-    _meta(service, "shortName", f"{name} cone"[:16])
-    ra, dec = (np.asarray(table[column], dtype=float) for column in _position(table))
-    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
-    if len(known):
+    _add_meta(service, "title", f"{title}, cone search")
+    _add_meta(service, "shortName", f"{name} cone"[:16])
+    ra, dec = (
+        np.asarray(table[column], dtype=float) for column in _position_columns(table)
+    )
+    rows = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    if len(rows):
         query = ET.SubElement(service, "meta", name="testQuery")
-        for key, value in (("ra", ra[known[0]]), ("dec", dec[known[0]]), ("sr", 0.001)):
-            _meta(query, key, value)
+        for key, value in (("ra", ra[rows[0]]), ("dec", dec[rows[0]]), ("sr", 0.001)):
+            _add_meta(query, key, value)
     ET.SubElement(service, "publish", render="scs.xml", sets="ivo_managed")
     core = ET.SubElement(service, "scsCore", queriedTable=name)
     ET.SubElement(core, "FEED", source="//scs#coreDescs")
 
 
-def _main(table: Table, ucd: str) -> str:
+def _main_column(table: Table, ucd: str) -> str:
     return next(
         n for n in table.colnames if (table[n].info.meta or {}).get("ucd") == ucd
     )
 
 
-def _position(table: Table) -> tuple[str, str]:
+def _position_columns(table: Table) -> tuple[str, str]:
     return (
-        _main(table, "pos.eq.ra;meta.main"),
-        _main(table, "pos.eq.dec;meta.main"),
+        _main_column(table, "pos.eq.ra;meta.main"),
+        _main_column(table, "pos.eq.dec;meta.main"),
     )

@@ -6,8 +6,8 @@ table, so a thin subclass is the least surprising place for our own: plain table
 Astropy's, and ``table.write("x.vot")`` works as people expect.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from astropy.io import registry
 from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.table.connect import TableRead, TableWrite
 
-from .fields import Field, assemble, flatten, unit_to_text
-from .files import free_path
+from .fields import Field, Readable, assemble, flatten, free_path, unit_to_text
 from .fits import read_fits, write_fits
 from .parquet import read_parquet, write_parquet
 from .votable import read_votable, write_votable
@@ -35,7 +34,7 @@ SUFFIXES = {
 }  # fmt: skip
 
 
-def guess_format(path: Any) -> str | None:
+def guess_format(path: object) -> str | None:
     """Return the format that a file name stands for.
 
     Parameters
@@ -48,7 +47,7 @@ def guess_format(path: Any) -> str | None:
     str or None
         Name of the format in Astropy's registry, None if the name does not say.
     """
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | PathLike):
         return None
     name = str(path).lower()
     return next((form for end, form in SUFFIXES.items() if name.endswith(end)), None)
@@ -82,7 +81,7 @@ class Measured(u.Quantity):
 class ResultRow(Row):
     """A row whose values know their unit and are numbers all the same."""
 
-    def __getitem__(self, item: Any) -> Any:
+    def __getitem__(self, item: int | str | Sequence[str]) -> Any:
         """Return the value of a column, or a row of several."""
         value = super().__getitem__(item)
         if isinstance(value, u.Quantity) and value.isscalar:
@@ -141,8 +140,8 @@ class ResultTable(QTable):
         return frame
 
 
-def _reader(function: Any) -> Any:
-    def read(path: Any, **options: Any) -> ResultTable:
+def _reader(function: Callable[..., QTable]) -> Callable[..., QTable]:
+    def read(path: Readable, **options: Any) -> ResultTable:
         return function(path, kind=ResultTable, **options)
 
     return read
@@ -159,7 +158,7 @@ for _name, _read, _write in (
 
 def write_table(
     table: Table,
-    path: Any,
+    path: str | PathLike[str],
     *,
     format: str | None = None,
     overwrite: bool = False,
@@ -206,12 +205,14 @@ def write_table(
         table.write(path, format=form, overwrite=overwrite, **options)
 
 
-def read_table(path: Any, *, format: str | None = None, **options: Any) -> ResultTable:
+def read_table(
+    path: Readable, *, format: str | None = None, **options: Any
+) -> ResultTable:
     """Read a table with everything that `write_table` keeps.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or binary file-like
         The file.
     format : str, optional
         As in `write_table`; by default from the file name, else from the content.
@@ -288,15 +289,14 @@ def to_wide(table: Table, *, columns: Sequence[str] | None = None) -> ResultTabl
     spread: list[tuple[Field, np.ndarray]] = []
     for spec, values in zip(fields, arrays, strict=True):
         if len(spec.shape) == 1 and (columns is None or spec.name in columns):
-            spread += _elements(spec, values)
+            spread += _spread(spec, values)
         else:
             spread.append((spec, values))
     new_fields, new_arrays = map(list, zip(*spread, strict=True))
-    meta: dict[str, Any] = dict(table.meta)
-    return assemble(new_fields, new_arrays, meta, kind=ResultTable)
+    return assemble(new_fields, new_arrays, dict(table.meta), kind=ResultTable)
 
 
-def _elements(spec: Field, values: np.ndarray) -> list[tuple[Field, np.ndarray]]:
+def _spread(spec: Field, values: np.ndarray) -> list[tuple[Field, np.ndarray]]:
     prefix = PREFIXES.get(spec.name, f"{spec.name}_")
     digits = max(3, len(str(spec.shape[0] - 1)))
     return [
@@ -315,7 +315,9 @@ def _elements(spec: Field, values: np.ndarray) -> list[tuple[Field, np.ndarray]]
     ]
 
 
-def write_parquet_votable(table: Table, path: Any, *, overwrite: bool = False) -> None:
+def write_parquet_votable(
+    table: Table, path: str | PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write the convention "VOParquet": a Parquet file with a VOTable in its metadata.
 
     Parameters
@@ -329,7 +331,7 @@ def write_parquet_votable(table: Table, path: Any, *, overwrite: bool = False) -
     """
     from astropy.io.misc.parquet import write_parquet_votable as write
 
-    path = free_path(path, overwrite)
+    path = free_path(path, overwrite=overwrite)
     wide = to_wide(table)
     metadata = {}
     plain = Table()

@@ -2,14 +2,14 @@
 """`TableWriter`: results of any length to one file, in bounded memory."""
 
 from dataclasses import replace
+from os import PathLike
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from .fields import Field, flatten
-from .files import free_path
+from .fields import Field, flatten, free_path
 from .parquet import ParquetWriter
 from .result_table import guess_format
 from .votable import VOTableWriter
@@ -58,7 +58,7 @@ class TableWriter:
 
     def __init__(
         self,
-        path: Any,
+        path: str | PathLike[str],
         *,
         format: str | None = None,
         meta: dict[str, Any] | None = None,
@@ -72,11 +72,11 @@ class TableWriter:
                 "write_table writes a whole table in any format"
             )
             raise ValueError(msg)
-        self._path = free_path(path, overwrite)
+        self._path = free_path(path, overwrite=overwrite)
         self._part = self._path.with_name(self._path.name + ".part")
         self._meta = meta
         self._fields: list[Field] = []
-        self._writer: Any = None
+        self._writer: VOTableWriter | ParquetWriter | None = None
         self.n_rows = 0
 
     def __enter__(self) -> "TableWriter":
@@ -90,10 +90,12 @@ class TableWriter:
     ) -> None:
         self.close(complete=error is None)
 
-    def _start(self, fields: list[Field], meta: dict[str, Any]) -> None:
+    def _start(
+        self, fields: list[Field], meta: dict[str, Any]
+    ) -> VOTableWriter | ParquetWriter:
         make = VOTableWriter if self._format == "votable" else ParquetWriter
         self._fields = fields
-        self._writer = make(self._part, fields, meta)
+        return make(self._part, fields, meta)
 
     def write(self, chunk: Table) -> None:
         """Append rows.
@@ -111,23 +113,21 @@ class TableWriter:
         fields, arrays = flatten(chunk)
         if self._writer is None:
             meta = dict(chunk.meta) if self._meta is None else self._meta
-            self._start(fields, meta)
+            self._writer = self._start(fields, meta)
+        self._check_names(fields)
         arrays = [
-            _as_first(mine, other, values)
-            for mine, other, values in zip(
-                self._fields, self._matched(fields), arrays, strict=True
-            )
+            _convert(values, other, mine)
+            for mine, other, values in zip(self._fields, fields, arrays, strict=True)
         ]
         self._writer.write(arrays)
         self.n_rows += len(chunk)
 
-    def _matched(self, fields: list[Field]) -> list[Field]:
+    def _check_names(self, fields: list[Field]) -> None:
         names = [spec.name for spec in fields]
         wanted = [spec.name for spec in self._fields]
         if names != wanted:
             msg = f"the first chunk has columns {wanted}, this one {names}"
             raise ValueError(msg)
-        return fields
 
     def close(self, *, complete: bool = True) -> None:
         """Finish the file.
@@ -153,8 +153,8 @@ class TableWriter:
             self._part.replace(self._path)
 
 
-def _as_first(mine: Field, other: Field, values: np.ndarray) -> np.ndarray:
-    """Values of a later chunk in the type and unit of the first."""
+def _convert(values: np.ndarray, other: Field, mine: Field) -> np.ndarray:
+    """Bring values of a later chunk to the type and unit of the first."""
     if mine.kind == "U" or replace(mine, meta={}) == replace(other, meta={}):
         return values
     if mine.shape != other.shape or not np.can_cast(other.kind, mine.kind, "same_kind"):

@@ -41,7 +41,7 @@ HOMES = {
     "torch": ("models", "training", "simulation"),
     "safetensors": ("models", "training"),
     "astroquery": ("archives", "surveys"),
-    "pyvo": ("archives", "surveys", "tables/samp.py", "tables/mivot.py"),
+    "pyvo": ("archives", "surveys", "tables/samp.py", "tables/votable/mivot.py"),
     "requests": ("archives", "surveys"),
     "matplotlib": ("plotting", "cli/demo.py"),
 }

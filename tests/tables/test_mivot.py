@@ -8,7 +8,8 @@ from astropy.coordinates import SkyCoord
 from astropy.utils import minversion
 
 from astro_latent.pipeline import predict_parameters
-from astro_latent.tables import mivot, read_table
+from astro_latent.tables import read_table
+from astro_latent.tables.votable import mivot
 
 needs_writer = pytest.mark.skipif(not minversion("pyvo", "1.8"), reason="old pyvo")
 

@@ -6,10 +6,13 @@ MANGO model. The mapping is given, not guessed: pyvo's own guess also takes time
 observation for epochs of positions.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from astropy.io.votable import tree
 from astropy.utils import minversion
+
+if TYPE_CHECKING:
+    from pyvo.mivot.writer import InstancesFromModels
 
 __all__ = ["annotate_position"]
 
@@ -40,11 +43,11 @@ def annotate_position(document: tree.VOTableFile) -> None:
         raise ValueError(msg)
     table = next(iter(document.iter_tables()))
     identifier, ra, dec = (
-        _main(table, ucd) for ucd in ("meta.id", "pos.eq.ra", "pos.eq.dec")
+        _main_field(table, ucd) for ucd in ("meta.id", "pos.eq.ra", "pos.eq.dec")
     )
     systems = {system.ID: system for system in document.iter_coosys()}
     system = systems.get(ra.ref)
-    builder = _builder(document, identifier.ID)
+    builder = _start_annotation(document, identifier.ID)
     frame = builder.add_simple_space_frame(
         spaceRefFrame=str(getattr(system, "system", None) or "ICRS"),
         refPosition="BARYCENTER",
@@ -65,7 +68,7 @@ def annotate_position(document: tree.VOTableFile) -> None:
     builder.pack_into_votable(schema_check=False)
 
 
-def _main(table: tree.TableElement, ucd: str) -> Any:
+def _main_field(table: tree.TableElement, ucd: str) -> tree.Field:
     fields = [field for field in table.fields if field.ucd == f"{ucd};meta.main"]
     if len(fields) != 1:
         msg = f"MIVOT needs one column with UCD {ucd};meta.main, not {len(fields)}"
@@ -73,7 +76,9 @@ def _main(table: tree.TableElement, ucd: str) -> Any:
     return fields[0]
 
 
-def _builder(document: tree.VOTableFile, identifier: str) -> Any:
+def _start_annotation(
+    document: tree.VOTableFile, identifier: str
+) -> "InstancesFromModels":
     if not minversion("pyvo", "1.8"):  # always fetches the schema
         msg = "MIVOT annotations need pyvo 1.8: python -m pip install 'pyvo>=1.8'"
         raise ImportError(msg)

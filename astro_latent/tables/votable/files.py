@@ -6,8 +6,10 @@ TIMESYS and GROUP, spoils ``dex`` on the second round trip and packs row by row.
 """
 
 import binascii
+import io
 import re
 import warnings
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,10 @@ import numpy as np
 from astropy.io.votable import tree
 from astropy.table import QTable, Table
 
-from .binary2 import Base64Writer, pack_rows
+from ..fields import Field, Readable, assemble, flatten, free_path
+from .binary2 import Base64Writer, pack_rows, unpack_rows
 from .document import build_document, describe_document, document_text, parse_document
-from .fields import Field, assemble, flatten
-from .files import as_stream, free_path
 from .mivot import annotate_position
-from .unpack import unpack_rows
 
 __all__ = ["VOTableWriter", "read_votable", "write_votable"]
 
@@ -112,9 +112,9 @@ class VOTableWriter:
 
 def _write_tree(
     path: Path,
-    fields: list,
-    arrays: list,
-    meta: dict,
+    fields: list[Field],
+    arrays: list[np.ndarray],
+    meta: dict[str, Any],
     *,
     version: str,
     form: str,
@@ -142,7 +142,7 @@ def _write_tree(
 
 def write_votable(
     table: Table,
-    path: Any,
+    path: str | PathLike[str],
     *,
     serialization: str = "binary2",
     version: str = "1.4",
@@ -172,7 +172,7 @@ def write_votable(
     OSError
         If the file exists.
     """
-    path = free_path(path, overwrite)
+    path = free_path(path, overwrite=overwrite)
     if serialization not in ("binary2", "tabledata", "binary"):
         msg = f"serialization must be binary2, tabledata or binary: {serialization!r}"
         raise ValueError(msg)
@@ -201,7 +201,7 @@ def write_votable(
     writer.close()
 
 
-def _native(values: Any, spec: Field) -> np.ndarray:
+def _to_native(values: np.ndarray, spec: Field) -> np.ndarray:
     """Values of a parsed column in native byte order, text as numpy strings."""
     if spec.kind == "U":
         text = [
@@ -214,12 +214,12 @@ def _native(values: Any, spec: Field) -> np.ndarray:
     return np.ma.array(values, dtype=values.dtype.newbyteorder("="))
 
 
-def read_votable(path: Any, *, kind: type = QTable) -> QTable:
+def read_votable(path: Readable, *, kind: type = QTable) -> QTable:
     """Read the first table of a VOTable file.
 
     Parameters
     ----------
-    path : path-like or file-like
+    path : path-like or binary file-like
         The file.
     kind : type, optional
         Class of the result.
@@ -235,21 +235,21 @@ def read_votable(path: Any, *, kind: type = QTable) -> QTable:
     if arrays is None:
         cells = next(iter(document.iter_tables())).array
         arrays = [
-            _native(cells[name], spec)
+            _to_native(cells[name], spec)
             for name, spec in zip(cells.dtype.names or (), fields, strict=True)
         ]
     return assemble(fields, arrays, meta, kind=kind)
 
 
-def _parse(path: Any) -> tuple[tree.VOTableFile, list[np.ndarray] | None]:
+def _parse(path: Readable) -> tuple[tree.VOTableFile, list[np.ndarray] | None]:
     """Parse a document; unpack its rows here if that can be done, else by Astropy."""
-    if not isinstance(path, str | Path):
+    if not isinstance(path, str | PathLike):
         return parse_document(path), None
     content = Path(path).read_bytes()
     parts = _PACKED.search(content)
     if parts is not None and content.count(b"<TABLE") == 1:
         document = parse_document(
-            as_stream(content[: parts.start(1)] + content[parts.end(1) :])
+            io.BytesIO(content[: parts.start(1)] + content[parts.end(1) :])
         )
         table = next(iter(document.iter_tables()))
         arrays = unpack_rows(binascii.a2b_base64(parts[1]), table.fields)

@@ -15,9 +15,15 @@ from astropy.io.votable import tree
 from astropy.io.votable.table import parse
 from astropy.utils.xml.check import fix_id
 
-from .fields import Field, unit_from_text, unit_to_text
+from ..fields import Field, Readable, unit_from_text, unit_to_text
 
-__all__ = ["build_document", "describe_document", "document_text", "parse_document"]
+__all__ = [
+    "build_document",
+    "describe_document",
+    "document_text",
+    "parse_document",
+    "stored_kind",
+]
 
 #: Keys of ``table.meta`` that the IVOA note "Data Origin" wants as INFO elements.
 INFO_KEYS = frozenset(
@@ -55,7 +61,9 @@ def stored_kind(kind: str) -> str:
     return _WIDENED.get(kind, kind)
 
 
-def _field(document: tree.VOTableFile, spec: Field, ID: str, ascii_: bool) -> Any:
+def _field(
+    document: tree.VOTableFile, spec: Field, ID: str, ascii_: bool
+) -> tree.Field:
     text = spec.kind == "U"
     size = "x".join(map(str, spec.shape[::-1]))
     datatype = "char" if ascii_ else "unicodeChar"
@@ -79,7 +87,7 @@ def _field(document: tree.VOTableFile, spec: Field, ID: str, ascii_: bool) -> An
 
 
 def _param(
-    document: tree.VOTableFile, key: str, value: Any, home: str = "param"
+    document: tree.VOTableFile, key: str, value: object, home: str = "param"
 ) -> tree.Param:
     utype = None
     if isinstance(value, dict | list | tuple):
@@ -104,7 +112,9 @@ def _param(
     )
 
 
-def _groups(document: tree.VOTableFile, table: Any, fields: list[Field]) -> None:
+def _tie_groups(
+    document: tree.VOTableFile, table: tree.TableElement, fields: list[Field]
+) -> None:
     """Tie each value to its errors, and the flags to the meaning of their bits."""
     ids = {element.name: element.ID for element in table.fields}
     for spec in fields:
@@ -127,25 +137,28 @@ def _groups(document: tree.VOTableFile, table: Any, fields: list[Field]) -> None
             table.groups.append(group)
 
 
-def _systems(
-    document: tree.VOTableFile, resource: Any, table: Any, specs: list
+def _refer_to_systems(
+    document: tree.VOTableFile,
+    resource: tree.Resource,
+    table: tree.TableElement,
+    specs: list[Field],
 ) -> None:
     """Write each coordinate and time system once and refer to it from its columns."""
     for key, make, home in (
         ("coosys", tree.CooSys, resource.coordinate_systems),
         ("timesys", tree.TimeSys, resource.time_systems),
     ):
-        known: list[dict[str, Any]] = []
+        written: list[dict[str, Any]] = []
         for spec, element in zip(specs, table.fields, strict=True):
             system = spec.meta.get(key)
             if not system:
                 continue
-            if system not in known:
-                known.append(system)
+            if system not in written:
+                written.append(system)
                 home.append(
-                    make(ID=f"{key}_{len(known)}", config=document._config, **system)
+                    make(ID=f"{key}_{len(written)}", config=document._config, **system)
                 )
-            element.ref = f"{key}_{known.index(system) + 1}"
+            element.ref = f"{key}_{written.index(system) + 1}"
 
 
 def _unique_ids(fields: list[Field]) -> list[str]:
@@ -207,8 +220,8 @@ def build_document(
     for spec, ID in zip(fields, _unique_ids(fields), strict=True):
         ascii_ = ascii_columns is not None and spec.name in ascii_columns
         table.fields.append(_field(document, spec, ID, ascii_))
-    _groups(document, table, fields)
-    _systems(document, resource, table, fields)
+    _tie_groups(document, table, fields)
+    _refer_to_systems(document, resource, table, fields)
     return document
 
 
@@ -233,12 +246,12 @@ def document_text(document: tree.VOTableFile) -> str:
     return buffer.getvalue().decode()
 
 
-def parse_document(source: Any) -> tree.VOTableFile:
+def parse_document(source: Readable) -> tree.VOTableFile:
     """Parse a VOTable without the warnings about units that `unit_from_text` mends.
 
     Parameters
     ----------
-    source : path-like or file-like
+    source : path-like or binary file-like
         The document.
 
     Returns
@@ -255,7 +268,7 @@ def _one_line(text: str | None) -> str:
     return " ".join((text or "").split())  # the XML writer wraps long lines
 
 
-def _described(element: Any, systems: dict[str, tuple[str, dict]]) -> Field:
+def _describe_field(element: tree.Field, systems: dict[str, tuple[str, dict]]) -> Field:
     text = element.datatype in ("char", "unicodeChar")
     size = "" if text else element.arraysize or ""
     fixed = "*" not in size
@@ -280,7 +293,7 @@ def _described(element: Any, systems: dict[str, tuple[str, dict]]) -> Field:
     )
 
 
-def _value(param: tree.Param) -> Any:
+def _read_param(param: tree.Param) -> object:
     value = param.value
     if isinstance(value, bytes):
         value = value.decode()
@@ -291,7 +304,7 @@ def _value(param: tree.Param) -> Any:
     return np.asarray(value).tolist()
 
 
-def _bits(table: Any) -> dict[str, dict[str, list]]:
+def _read_bits(table: tree.TableElement) -> dict[str, dict[str, list]]:
     return {
         group.name.removesuffix("_bits"): {
             entry.name: [int(entry.value), _one_line(entry.description)]
@@ -303,7 +316,9 @@ def _bits(table: Any) -> dict[str, dict[str, list]]:
     }
 
 
-def _attributes(element: Any, names: tuple[str, ...]) -> dict[str, Any]:
+def _attributes(
+    element: tree.CooSys | tree.TimeSys, names: tuple[str, ...]
+) -> dict[str, Any]:
     pairs = ((name, getattr(element, name, None)) for name in names)
     return {name: value for name, value in pairs if value is not None}
 
@@ -362,9 +377,9 @@ def describe_document(
         if info.name != "QUERY_STATUS":
             meta[info.name] = info.value
     for param in (*home.params, *table.params):
-        meta[param.name] = _value(param)
-    bits = _bits(table)
-    fields = [_described(element, systems) for element in table.fields]
+        meta[param.name] = _read_param(param)
+    bits = _read_bits(table)
+    fields = [_describe_field(element, systems) for element in table.fields]
     for spec in fields:
         if spec.name in bits:
             spec.meta["bits"] = bits[spec.name]
