@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.table import Table
 
+from ..utils.quality import FATAL_FLAGS
 from .common import EXIT_FAILED, EXIT_OK, complain
 from .show import show_json, show_results, sum_up
 
@@ -96,8 +98,8 @@ def finish(
     Returns
     -------
     int
-        Exit code: 1 if a name led to nothing, if no row can be used, or if one cannot
-        under ``--strict``.
+        Exit code: 1 if a name led to nothing, if no row has a result, or if one cannot
+        be used under ``--strict``.
     """
     if options.output:
         write_result(table, options)
@@ -113,6 +115,7 @@ def finish(
     for name in missing:
         complain(f"error: {name}: there is no such file, folder or match")
     n_usable = int(table["usable"].sum())
-    failed = bool(missing) or (n_usable == 0 and len(table) > 0)
+    empty = (np.asarray(table["flags"]) & FATAL_FLAGS) != 0
+    failed = bool(missing) or (len(table) > 0 and bool(empty.all()))
     strict = options.strict and n_usable < len(table)
     return EXIT_FAILED if failed or strict else EXIT_OK

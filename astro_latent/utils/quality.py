@@ -98,7 +98,8 @@ FATAL_FLAGS = int(
 
 #: Bits that say how something was done, not that anything is wrong.
 NOTICE_FLAGS = int(
-    QualityFlag.NOISE_ESTIMATED
+    QualityFlag.NO_UNCERTAINTY
+    | QualityFlag.NOISE_ESTIMATED
     | QualityFlag.RV_MEASURED
     | QualityFlag.MODEL_BY_COVERAGE
 )

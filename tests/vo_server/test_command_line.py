@@ -71,7 +71,7 @@ def mirror_of(content):
 @pytest.fixture
 def mirror(tmp_path):
     """A mirror of the files alone: every name is the same star over the full range."""
-    wavelength = np.arange(3782.0, 6912.0, 0.05)
+    wavelength = np.arange(3782.0, 6912.0, 0.01)
     rng = np.random.default_rng(1)
     flux = 1000 * (1 + 0.1 * np.sin(wavelength / 300))
     flux *= 1 - 0.7 * np.exp(-(((wavelength - 6562.8) / 1.5) ** 2))
@@ -82,12 +82,16 @@ def mirror(tmp_path):
         yield address
 
 
-def settings(folder, **addresses):
+def settings(folder, addresses):
     """Environment of a user whose configuration names these addresses."""
     config = folder / ".astropy" / "config"  # of that HOME, before Astropy 8
     config.mkdir(parents=True)
-    lines = [f"{name} = {value}" for name, value in addresses.items()]
-    (config / "astro_latent.cfg").write_text("\n".join(["[archives]", *lines]))
+    sections: dict[str, list[str]] = {}
+    for place, value in addresses.items():
+        section, _, name = place.rpartition(".")
+        sections.setdefault(f"[{section}]", []).append(f"{name} = {value}")
+    lines = [line for head, items in sections.items() for line in (head, *items)]
+    (config / "astro_latent.cfg").write_text("\n".join(lines))
     env = {**os.environ, "ASTROPY_CONFIG_DIR": str(config), "HOME": str(folder)}
     env.pop("XDG_CONFIG_HOME", None)
     return env
@@ -98,9 +102,11 @@ def shell(vo_server, sesame, tmp_path):
     """Run the command line as a user would, whose configuration names the mirror."""
     env = settings(
         tmp_path,
-        eso_tap_url=vo_server.tap,
-        eso_file_url=vo_server.files,
-        name_resolver_url=sesame,
+        {
+            "archives.name_resolver_url": sesame,
+            "surveys.eso.tap_url": vo_server.tap,
+            "surveys.eso.file_url": vo_server.files,
+        },
     )
 
     def run(*words):
@@ -141,9 +147,11 @@ def test_an_unknown_star_is_a_message_and_an_exit_code(shell):
 def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp_path):
     env = settings(
         tmp_path,
-        eso_tap_url=vo_server.tap,
-        eso_file_url=mirror,
-        name_resolver_url=sesame,
+        {
+            "archives.name_resolver_url": sesame,
+            "surveys.eso.tap_url": vo_server.tap,
+            "surveys.eso.file_url": mirror,
+        },
     )
     program = f"{sys.executable} -m astro_latent.cli.main"
     line = (
