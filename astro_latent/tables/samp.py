@@ -2,15 +2,19 @@
 """Tables to the programs that are open on the desk, such as TOPCAT, by SAMP."""
 
 import atexit
+import queue
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from astropy.table import Table
 
 from ..exceptions import AstroLatentError
 from .votable import write_votable
+
+if TYPE_CHECKING:
+    from pyvo.samp import SAMPHubServer, SAMPIntegratedClient
 
 __all__ = ["send_to_samp"]
 
@@ -24,7 +28,7 @@ def send_to_samp(
     recipient: str | None = None,
     name: str | None = None,
     timeout: float = 30.0,
-    hub: Any = None,
+    hub: "SAMPHubServer | None" = None,
 ) -> list[str]:
     """Show a table in TOPCAT, Aladin or any other program that speaks SAMP.
 
@@ -37,8 +41,9 @@ def send_to_samp(
     name : str, optional
         Name of the table there; by default what its metadata says.
     timeout : float, optional
-        Seconds to wait for each program.
-    hub : object, optional
+        Seconds to wait for each program; one that has not answered then did not take
+        the table.
+    hub : SAMPHubServer, optional
         The hub to use; by default the one that runs on this machine.
 
     Returns
@@ -61,24 +66,23 @@ def send_to_samp(
     path = _keep(table, title)
     parameters = {"url": path.as_uri(), "table-id": path.stem, "name": title}
     message = {"samp.mtype": _MTYPE, "samp.params": parameters}
-    client = _connected(hub)
+    client = _connect(hub)
     try:
-        listeners = _listeners(client, recipient)
+        listeners = _find_listeners(client, recipient)
         if not listeners:
             wanted = recipient or "that takes tables"
             msg = f"no program {wanted} is connected; start it, for example TOPCAT"
             raise AstroLatentError(msg)
-        taken = []
-        for identifier, program in listeners.items():
-            reply = client.call_and_wait(identifier, message, str(int(timeout)))
-            if reply["samp.status"] != "samp.error":
-                taken.append(program)
-        return taken
+        return [
+            program
+            for identifier, program in listeners.items()
+            if _send(client, identifier, message, timeout=timeout)
+        ]
     finally:
         client.disconnect()
 
 
-def _connected(hub: Any) -> Any:
+def _connect(hub: "SAMPHubServer | None") -> "SAMPIntegratedClient":
     try:
         from pyvo.samp import SAMPHubError, SAMPIntegratedClient
     except ImportError:  # before pyvo 1.9; deprecated since Astropy 8
@@ -94,7 +98,9 @@ def _connected(hub: Any) -> Any:
     return client
 
 
-def _listeners(client: Any, recipient: str | None) -> dict[str, str]:
+def _find_listeners(
+    client: "SAMPIntegratedClient", recipient: str | None
+) -> dict[str, str]:
     """Return identifier and name of each program that takes tables."""
     found = {}
     for identifier in client.get_subscribed_clients(_MTYPE):
@@ -102,6 +108,27 @@ def _listeners(client: Any, recipient: str | None) -> dict[str, str]:
         if recipient is None or program.lower() == recipient.lower():
             found[identifier] = program
     return found
+
+
+def _send(
+    client: "SAMPIntegratedClient", identifier: str, message: dict, *, timeout: float
+) -> bool:
+    """Send a message to one program; tell whether it was taken.
+
+    Not by ``call_and_wait``: the hub of pyvo starts the call before it notes that
+    somebody waits, and loses an answer that comes in between.
+    """
+    answers: queue.SimpleQueue[dict] = queue.SimpleQueue()
+
+    def receive(key: str, sender: str, tag: str, answer: dict) -> None:
+        answers.put(answer)
+
+    client.bind_receive_response(identifier, receive)
+    client.call(identifier, identifier, message)
+    try:
+        return answers.get(timeout=timeout)["samp.status"] != "samp.error"
+    except queue.Empty:
+        return False
 
 
 def _keep(table: Table, title: str) -> Path:

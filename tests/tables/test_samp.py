@@ -1,5 +1,7 @@
 """A table sent by SAMP arrives, at the right program, with its meaning."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,8 @@ def listen(hub):
 
         def take(key, sender, identifier, mtype, params, extra):
             got.append(dict(params))
+            if status is None:
+                return
             reply = {"samp.status": status, "samp.result": {}}
             if status == "samp.error":
                 reply["samp.error"] = {"samp.errortxt": "no"}
@@ -64,6 +68,26 @@ def test_one_program_by_name_through_the_hub_of_this_machine(listen, table):
     assert send_to_samp(table, recipient="TOPCAT") == ["topcat"]
     assert len(first) == 1
     assert second == []
+
+
+def test_an_answer_counts_that_is_faster_than_the_hub(hub, listen, monkeypatch, table):
+    """By ``call_and_wait`` it was lost, on a busy machine, until the time was over."""
+    call = hub._call
+
+    def call_slowly(*args):
+        identifier = call(*args)
+        time.sleep(0.5)  # what the hub notes after a call, it notes after the answer
+        return identifier
+
+    monkeypatch.setattr(hub, "_call", call_slowly)
+    listen("topcat")
+    assert send_to_samp(table, hub=hub) == ["topcat"]
+
+
+def test_who_does_not_answer_has_not_taken_it(hub, listen, table):
+    silent, other = listen("silent", status=None), listen("topcat")
+    assert send_to_samp(table, hub=hub, timeout=1) == ["topcat"]
+    assert len(silent) == len(other) == 1
 
 
 def test_nobody_listens(hub, table):
