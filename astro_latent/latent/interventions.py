@@ -3,12 +3,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..utils.physics import SPEED_OF_LIGHT
 from .samples import as_latents
+from .traversal import Decoder, get_decode
 
 __all__ = ["VelocityScore", "doppler_shift", "score_velocity_node"]
 
@@ -101,7 +101,7 @@ def doppler_shift(
 
 
 def score_velocity_node(
-    model: Any,
+    model: Decoder,
     latents: np.ndarray,
     *,
     move: Callable[[np.ndarray, float], np.ndarray],
@@ -113,7 +113,7 @@ def score_velocity_node(
 
     Parameters
     ----------
-    model : SpectralModel or callable
+    model : LatentModel or callable
         Anything with ``decode(latents) -> flux``, or such a function.
     latents : ndarray, shape (n_spectra, n_latent)
         Posterior means: nothing is sampled, so that the score has no noise.
@@ -163,7 +163,7 @@ def score_velocity_node(
     if wavelength is None:
         msg = "the model has no grid: pass wavelength"
         raise ValueError(msg)
-    decode = getattr(model, "decode", model)
+    decode = get_decode(model)
     inside = (wavelength >= window[0]) & (wavelength <= window[1])
     if not inside.any():
         msg = f"no pixel lies within {window[0]}-{window[1]} Ångström"

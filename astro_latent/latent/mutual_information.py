@@ -16,12 +16,14 @@ from astropy.stats import sigma_clip
 from astropy.table import Table
 
 from .estimators import (
+    false_discoveries,
     histogram_information,
     neighbour_information,
+    p_tail,
+    p_value,
     permuted_information,
 )
 from .samples import as_labels, as_latents, as_nodes, one_per_star
-from .significance import false_discoveries, p_tail, p_value
 
 __all__ = ["PUBLISHED_BINNINGS", "MutualInformation", "measure_mutual_information"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..preparation.prepared import PreparedSpectra
 
 if TYPE_CHECKING:
-    from ..models import SpectralModel
+    from ..models import LabelModel
 
 __all__ = ["Saliency", "measure_saliency"]
 
@@ -71,13 +71,13 @@ class Saliency:
 
 
 def measure_saliency(
-    model: "SpectralModel", prepared: PreparedSpectra, *, per_sigma: bool = False
+    model: "LabelModel", prepared: PreparedSpectra, *, per_sigma: bool = False
 ) -> Saliency:
     """Average the derivatives of a model's labels by the flux over spectra.
 
     Parameters
     ----------
-    model : SpectralModel
+    model : LabelModel
         A model with labels.
     prepared : PreparedSpectra
         One spectrum or many, on the model's grid; unusable rows are left out.

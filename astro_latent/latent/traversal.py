@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, Union, cast
 
 import numpy as np
 from astropy.table import Table
@@ -12,7 +12,18 @@ from scipy.stats import norm
 
 from .samples import as_latents
 
-__all__ = ["Traversal", "traverse_node"]
+if TYPE_CHECKING:
+    from ..models import LatentModel
+
+__all__ = ["Decoder", "Traversal", "traverse_node"]
+
+#: What decodes latents: a model, or a function from latents to flux.
+Decoder: TypeAlias = Union["LatentModel", Callable[[np.ndarray], np.ndarray]]
+
+
+def get_decode(model: Decoder) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that decodes: the model's, or the one that was given."""
+    return cast("Callable[[np.ndarray], np.ndarray]", getattr(model, "decode", model))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +123,7 @@ class Traversal:
 
 
 def traverse_node(
-    model: Any,
+    model: Decoder,
     start: np.ndarray,
     *,
     node: int,
@@ -125,7 +136,7 @@ def traverse_node(
 
     Parameters
     ----------
-    model : SpectralModel or callable
+    model : LatentModel or callable
         Anything with ``decode(latents) -> flux``, or such a function.
     start : ndarray, shape (n_latent,)
         Latents to start from: those of a spectrum, or the medians of many.
@@ -177,7 +188,7 @@ def traverse_node(
         raise ValueError(msg)
     latents = np.tile(start, (len(values) + 1, 1))
     latents[1:, node] = values
-    decode: Callable[[np.ndarray], np.ndarray] = getattr(model, "decode", model)
+    decode = get_decode(model)
     flux = np.asarray(decode(latents.astype(np.float32)), dtype=float)
     if flux.ndim != 2 or len(flux) != len(latents):
         msg = f"decode returned shape {flux.shape} for {len(latents)} rows of latents"

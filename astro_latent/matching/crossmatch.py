@@ -4,8 +4,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from astropy import units as u
@@ -13,8 +14,9 @@ from astropy.table import Table
 
 from ..tables.fields import Field, assemble, flatten
 from ..tables.result_table import ResultTable, read_table
-from .services import TapTable, match_remotely
-from .sky import Pairs, find_pairs, get_positions, same_epoch
+from .pairs import Pairs, find_pairs
+from .positions import get_positions, same_epoch
+from .services import CatalogueLike, TapTable, match_remotely
 
 __all__ = ["crossmatch"]
 
@@ -24,7 +26,7 @@ _JOIN = ("inner", "left")
 
 def crossmatch(
     table: Table,
-    other: Any,
+    other: CatalogueLike,
     *,
     radius: u.Quantity = 1.0 * u.arcsec,
     find: str = "best",
@@ -92,14 +94,17 @@ def crossmatch(
     radius = u.Quantity(radius).to(u.arcsec)
     _check(radius, find, join)
     record: dict[str, Any] = {
-        "other": _name(other),
+        "other": _name_of(other),
         "radius_arcsec": float(radius.value),
         "find": find,
     }
     if _is_remote(other):
         catalogue, pairs = match_remotely(table, other, radius=radius, columns=columns)
     else:
-        catalogue = other if isinstance(other, Table) else read_table(other)
+        if isinstance(other, Table):
+            catalogue = other
+        else:
+            catalogue = read_table(cast("str | PathLike[str]", other))
         mine, theirs, used = same_epoch(
             get_positions(table, columns),
             get_positions(catalogue, other_columns),
@@ -110,7 +115,7 @@ def crossmatch(
             record["epoch"] = used
     if catalogue.meta.get("citation"):
         record["citation"] = catalogue.meta["citation"]
-    return _joined(
+    return _join(
         table, catalogue, pairs, find=find, join=join, suffix=suffix, record=record
     )
 
@@ -125,20 +130,20 @@ def _check(radius: u.Quantity, find: str, join: str) -> None:
         raise ValueError(msg)
 
 
-def _is_remote(other: Any) -> bool:
+def _is_remote(other: CatalogueLike) -> TypeGuard[str | TapTable]:
     text = other if isinstance(other, str) else ""
     return isinstance(other, TapTable) or text.startswith(("vizier:", "hats:"))
 
 
-def _name(other: Any) -> str:
+def _name_of(other: CatalogueLike) -> str:
     if isinstance(other, Table):
         return str(other.meta.get("name", "table"))
     if isinstance(other, TapTable):
         return f"{other.url} {other.table}"
-    return other if _is_remote(other) else Path(other).name
+    return str(other) if _is_remote(other) else Path(other).name
 
 
-def _selected(pairs: Pairs, find: str) -> Pairs:
+def _select(pairs: Pairs, find: str) -> Pairs:
     """Keep the pairs asked for; they come ordered by first row, then separation."""
     if find == "all":
         return pairs
@@ -150,7 +155,7 @@ def _selected(pairs: Pairs, find: str) -> Pairs:
     return Pairs(pairs.first[keep], pairs.second[keep], pairs.separation[keep])
 
 
-def _joined(
+def _join(
     table: Table,
     catalogue: Table,
     pairs: Pairs,
@@ -161,7 +166,7 @@ def _joined(
     record: dict[str, Any],
 ) -> ResultTable:
     n_match = np.bincount(pairs.first, minlength=len(table))
-    pairs = _selected(pairs, find)
+    pairs = _select(pairs, find)
     first, second, separation = pairs.first, pairs.second, pairs.separation
     if join == "left":
         alone = np.setdiff1d(np.arange(len(table)), first)
@@ -172,10 +177,10 @@ def _joined(
     fields, arrays = flatten(table)
     arrays = [values[first] for values in arrays]
     other_fields, other_arrays = flatten(catalogue)
-    fields += _renamed(other_fields, fields, suffix)
-    arrays += [_taken(values, second) for values in other_arrays]
+    fields += _rename(other_fields, fields, suffix)
+    arrays += [_take(values, second) for values in other_arrays]
     found = [separation * u.rad.to(u.arcsec), n_match[first].astype("i4")]
-    fields += _renamed(_FOUND, fields, suffix)
+    fields += _rename(_FOUND, fields, suffix)
     meta = dict(table.meta)
     meta["crossmatch"] = [*meta.get("crossmatch", []), record]
     return assemble(fields, [*arrays, *found], meta, kind=ResultTable)
@@ -198,7 +203,7 @@ _FOUND = [
 ]
 
 
-def _renamed(new: list[Field], present: list[Field], suffix: str) -> list[Field]:
+def _rename(new: list[Field], present: list[Field], suffix: str) -> list[Field]:
     """Give columns names that are free, and leave each main UCD to the first table."""
     taken = {spec.name for spec in present}
     main = {spec.ucd for spec in present if spec.ucd.endswith(";meta.main")}
@@ -207,14 +212,14 @@ def _renamed(new: list[Field], present: list[Field], suffix: str) -> list[Field]
     for spec in new:
         name = spec.name
         if name in taken:
-            name = next(n for n in _names(name, suffix) if n not in reserved)
+            name = next(n for n in _free_names(name, suffix) if n not in reserved)
             reserved.add(name)
         ucd = spec.ucd.removesuffix(";meta.main") if spec.ucd in main else spec.ucd
         renamed.append(replace(spec, name=name, ucd=ucd))
     return renamed
 
 
-def _names(name: str, suffix: str) -> Iterator[str]:
+def _free_names(name: str, suffix: str) -> Iterator[str]:
     """Names to try: with the suffix, then with its number, or one behind it, raised."""
     stem = suffix.rstrip("0123456789")
     number = int(suffix.removeprefix(stem) or 1)
@@ -222,7 +227,7 @@ def _names(name: str, suffix: str) -> Iterator[str]:
     yield from (f"{name}{stem}{i}" for i in count(number + 1))
 
 
-def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _take(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Rows of a column; -1 gives NaN, "" or a masked cell."""
     missing = rows < 0
     if not missing.any():

@@ -21,7 +21,8 @@ from ..tables.votable import (
     document_text,
     parse_document,
 )
-from .sky import Positions, find_pairs, position_columns
+from .pairs import find_pairs
+from .positions import Positions, position_columns
 
 __all__ = ["match_hats", "write_hats"]
 

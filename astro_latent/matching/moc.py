@@ -1,13 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The footprint of a table on the sky, as a multi-order coverage map (MOC)."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from .sky import get_positions
+from .positions import get_positions
+
+if TYPE_CHECKING:
+    from mocpy import MOC
 
 __all__ = ["footprint_moc"]
 
@@ -16,7 +19,7 @@ _DEEPEST = 29
 
 def footprint_moc(
     table: Table, *, max_order: int = 9, columns: tuple[str, str] | None = None
-) -> Any:
+) -> "MOC":
     """Collect the cells of the sky in which a table has rows.
 
     Parameters
@@ -54,8 +57,8 @@ def footprint_moc(
         msg = f"max_order must lie between 0 and {_DEEPEST}, not {max_order}"
         raise ValueError(msg)
     places = get_positions(table, columns)
-    known = np.isfinite(places.ra) & np.isfinite(places.dec)
-    if not known.any():
+    finite = np.isfinite(places.ra) & np.isfinite(places.dec)
+    if not finite.any():
         msg = "no row of the table has a position, so that there is no footprint"
         raise ValueError(msg)
     try:
@@ -64,5 +67,5 @@ def footprint_moc(
         msg = "footprints need mocpy: python -m pip install 'astro_latent[moc]'"
         raise ImportError(msg) from error
     return MOC.from_lonlat(
-        places.ra[known] * u.rad, places.dec[known] * u.rad, max_norder=max_order
+        places.ra[finite] * u.rad, places.dec[finite] * u.rad, max_norder=max_order
     )

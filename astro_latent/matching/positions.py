@@ -1,17 +1,241 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Positions for rows whose files have none: from the name of the star, on request."""
+"""Positions of the rows of any table: from its columns, or from names of stars."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from astropy.time import Time
 
 from ..exceptions import ArchiveError
 from ..tables.result_table import ResultTable
 
-if TYPE_CHECKING:
-    from astropy.coordinates import SkyCoord
+__all__ = [
+    "Positions",
+    "get_positions",
+    "position_columns",
+    "resolve_positions",
+    "same_epoch",
+]
 
-__all__ = ["resolve_positions"]
+#: Names of position columns that are tried, in order, after the UCDs.
+_NAMES = (
+    ("ra", "dec"), ("s_ra", "s_dec"), ("RA", "DEC"), ("RA", "Dec"),
+    ("RA_ICRS", "DE_ICRS"), ("RAJ2000", "DEJ2000"), ("_RAJ2000", "_DEJ2000"),
+    ("raj2000", "dej2000"), ("RA_deg", "DE_deg"),
+)  # fmt: skip
+_MOTIONS = (("pmra", "pmdec"), ("pmRA", "pmDE"), ("pm_ra", "pm_dec"))
+_EPOCHS = ("ref_epoch", "epoch", "Epoch")
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Positions and, where known, how they move.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n_rows,)
+        ICRS, radians; NaN where not known.
+    epoch : float or ndarray, shape (n_rows,), or None
+        Julian year to which the positions belong; None if not known.
+    motion : tuple of ndarray, or None
+        Proper motion in right ascension (times cos dec) and declination, radians per
+        year; None if not known.
+    """
+
+    ra: np.ndarray
+    dec: np.ndarray
+    epoch: float | np.ndarray | None = None
+    motion: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """Unit vectors, shape (n_rows, 3)."""
+        cos = np.cos(self.dec)
+        parts = (cos * np.cos(self.ra), cos * np.sin(self.ra), np.sin(self.dec))
+        return np.stack(parts, axis=1)
+
+    def at(self, epoch: float) -> "Positions":
+        """Move along straight lines to an epoch.
+
+        Parameters
+        ----------
+        epoch : float
+            Julian year.
+
+        Returns
+        -------
+        Positions
+            Rows without a proper motion stay where they are.
+
+        Notes
+        -----
+        Uniform motion tangential to the sky; radial velocity and parallax are left
+        out, which matters above 10 arcsec per year over decades only.
+        """
+        if self.motion is None or self.epoch is None:
+            return self
+        years = np.nan_to_num(epoch - np.asarray(self.epoch, dtype=float))
+        east, north = (np.nan_to_num(m) * years for m in self.motion)
+        sin_ra, cos_ra = np.sin(self.ra), np.cos(self.ra)
+        sin_dec, cos_dec = np.sin(self.dec), np.cos(self.dec)
+        x = cos_dec * cos_ra - east * sin_ra - north * sin_dec * cos_ra
+        y = cos_dec * sin_ra + east * cos_ra - north * sin_dec * sin_ra
+        z = sin_dec + north * cos_dec
+        ra, dec = np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
+        return replace(self, ra=ra, dec=dec, epoch=epoch)
+
+
+def _ucd(table: Table, name: str) -> str:
+    return (table[name].info.meta or {}).get("ucd") or ""
+
+
+def _by_ucd(table: Table, first: str, second: str) -> tuple[str, str] | None:
+    """Find the only pair of columns with these UCDs, or the main one."""
+    for ending in (";meta.main", ""):
+        names = [
+            [n for n in table.colnames if _ucd(table, n).lower() == ucd + ending]
+            for ucd in (first, second)
+        ]
+        if len(names[0]) == len(names[1]) == 1:
+            return names[0][0], names[1][0]
+    return None
+
+
+def _by_name(table: Table, names: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    return next((pair for pair in names if set(pair) <= set(table.colnames)), None)
+
+
+def position_columns(table: Table) -> tuple[str, str]:
+    """Find the columns that hold the positions of the rows.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    tuple of str
+        Names of the columns of right ascension and declination.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    pair = _by_ucd(table, "pos.eq.ra", "pos.eq.dec") or _by_name(table, _NAMES)
+    if pair is None:
+        msg = (
+            f"no position columns among {table.colnames}; name them, or give them the "
+            "UCDs pos.eq.ra;meta.main and pos.eq.dec;meta.main"
+        )
+        raise ValueError(msg)
+    return pair
+
+
+def _values(column: Column | u.Quantity, unit: u.UnitBase) -> np.ndarray:
+    """Plain float64 values in a unit; NaN where masked. No unit means this unit."""
+    own = column.unit or unit
+    values = np.ma.filled(
+        np.ma.asarray(getattr(column, "value", column)).astype(float), np.nan
+    )
+    return np.asarray(getattr(values, "unmasked", values)) * u.Unit(own).to(unit)
+
+
+def _epoch(table: Table, ra: str) -> float | np.ndarray | None:
+    name = next((n for n in _EPOCHS if n in table.colnames), None)
+    if name is not None:
+        column = table[name]
+        if isinstance(column, Time):
+            return column.jyear
+        return _values(column, u.yr)
+    system = (table[ra].info.meta or {}).get("coosys") or {}
+    text = system.get("epoch") or table.meta.get("position_epoch")
+    if not text:
+        return None
+    text = str(text)
+    return float(Time(text if text[0] in "JB" else f"J{text}").jyear)
+
+
+def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Positions:
+    """Take the positions out of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Angles without a unit are taken as degrees; proper motions without as mas/yr.
+    columns : tuple of str, optional
+        Names of the columns of right ascension and declination; by default found by
+        UCD, then by name.
+
+    Returns
+    -------
+    Positions
+        ICRS.
+
+    Raises
+    ------
+    ValueError
+        If there are no position columns, or their frame is not known to Astropy.
+    """
+    coordinates = [n for n in table.colnames if isinstance(table[n], SkyCoord)]
+    if columns is None and coordinates:
+        icrs = table[coordinates[0]].icrs
+        return Positions(icrs.ra.rad, icrs.dec.rad)
+    ra_name, dec_name = columns or position_columns(table)
+    for name in (ra_name, dec_name):
+        if name not in table.colnames:
+            msg = f"there is no column {name!r} among {table.colnames}"
+            raise ValueError(msg)
+    ra, dec = (np.deg2rad(_values(table[n], u.deg)) for n in (ra_name, dec_name))
+    system = (table[ra_name].info.meta or {}).get("coosys") or {}
+    frame = str(system.get("system") or "ICRS").replace("eq_", "")
+    if frame.upper() != "ICRS":
+        finite = np.isfinite(ra) & np.isfinite(dec)
+        icrs = SkyCoord(ra[finite], dec[finite], unit="rad", frame=frame.lower()).icrs
+        ra[finite], dec[finite] = icrs.ra.rad, icrs.dec.rad
+    names = _by_ucd(table, "pos.pm;pos.eq.ra", "pos.pm;pos.eq.dec") or _by_name(
+        table, _MOTIONS
+    )
+    motion = None
+    if names:
+        turn = u.mas.to(u.rad)
+        east, north = (_values(table[n], u.mas / u.yr) * turn for n in names)
+        motion = (east, north)
+    return Positions(ra, dec, _epoch(table, ra_name), motion)
+
+
+def same_epoch(
+    first: Positions, second: Positions, epoch: float | None = None
+) -> tuple[Positions, Positions, float | None]:
+    """Move positions to a common epoch where it is known how.
+
+    Parameters
+    ----------
+    first, second : Positions
+        The positions of both tables.
+    epoch : float, optional
+        Julian year; by default that of a table that cannot be moved, else that of
+        the second.
+
+    Returns
+    -------
+    first, second : Positions
+        At the common epoch.
+    epoch : float or None
+        The epoch; None if nothing was moved.
+    """
+    moves = [p.motion is not None and p.epoch is not None for p in (first, second)]
+    if epoch is None:
+        if not any(moves) or first.epoch is None or second.epoch is None:
+            return first, second, None
+        still = first.epoch if moves[1] and not moves[0] else second.epoch
+        epoch = float(np.nanmedian(still))
+    return first.at(epoch), second.at(epoch), epoch
 
 
 def resolve_positions(table: ResultTable, *, name: str = "target_name") -> ResultTable:
@@ -50,7 +274,7 @@ def resolve_positions(table: ResultTable, *, name: str = "target_name") -> Resul
     notes = table["message"].astype(object)
     for star in np.unique(stars[missing]):
         rows = missing & (stars == star)
-        found = _resolved(str(star))
+        found = _ask_for(str(star))
         if found is not None:
             table["ra"][rows], table["dec"][rows] = found.ra, found.dec
         text = (
@@ -64,10 +288,10 @@ def resolve_positions(table: ResultTable, *, name: str = "target_name") -> Resul
     return table
 
 
-def _resolved(star: str) -> "SkyCoord | None":
-    from ..archives import query as _query
+def _ask_for(star: str) -> SkyCoord | None:
+    from ..archives import query
 
     try:
-        return _query.resolve_name(star)
+        return query.resolve_name(star)
     except ArchiveError:
         return None

@@ -2,16 +2,18 @@
 """Matches that others compute: CDS, TAP services, LSDB."""
 
 from dataclasses import dataclass
-from typing import Any
+from os import PathLike
+from typing import TypeAlias
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
 from .hats import match_hats
-from .sky import Pairs, get_positions, position_columns
+from .pairs import Pairs
+from .positions import get_positions, position_columns
 
-__all__ = ["TapTable", "match_remotely"]
+__all__ = ["CatalogueLike", "TapTable", "match_remotely"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +45,13 @@ class TapTable:
     mode: str = "async"
 
 
+#: What a table can be matched with: a table, a file, or a name that a service knows.
+CatalogueLike: TypeAlias = Table | str | PathLike[str] | TapTable
+
+
 def match_remotely(
     table: Table,
-    other: Any,
+    other: str | TapTable,
     *,
     radius: u.Quantity,
     columns: tuple[str, str] | None = None,
@@ -94,11 +100,11 @@ def match_remotely(
     catalogue = answer[order]
     catalogue.remove_columns(["row", "separation"])
     numbers = np.arange(len(order))
-    pairs = Pairs(first[order], numbers, separation[order], _identity(catalogue))
+    pairs = Pairs(first[order], numbers, separation[order], _identify(catalogue))
     return catalogue, pairs
 
 
-def _ask(sent: Table, other: Any, radius: u.Quantity) -> Table:
+def _ask(sent: Table, other: str | TapTable, radius: u.Quantity) -> Table:
     """Return one row per pair: ``row``, ``separation`` in arcsec, and the catalogue."""
     if isinstance(other, str) and other.startswith("hats:"):
         return match_hats(sent, other.removeprefix("hats:"), radius)
@@ -116,7 +122,7 @@ def _ask(sent: Table, other: Any, radius: u.Quantity) -> Table:
     return vizier_crossmatch(sent, other.removeprefix("vizier:"), radius)
 
 
-def _identity(catalogue: Table) -> np.ndarray:
+def _identify(catalogue: Table) -> np.ndarray:
     """Give the same number to rows of the catalogue at the same position."""
     try:
         names = position_columns(catalogue)

@@ -12,7 +12,7 @@ from ..pipeline import encode_spectra, predict_parameters
 from ..surveys import fetch, query_object
 from ..tables import ResultTable
 from .crossmatch import crossmatch
-from .services import TapTable
+from .services import CatalogueLike
 
 __all__ = ["predict_object", "total_size"]
 
@@ -50,7 +50,7 @@ def predict_object(
     name: str,
     *,
     survey: str,
-    match: "Table | str | TapTable | None" = None,
+    match: CatalogueLike | None = None,
     match_radius: u.Quantity = 2.0 * u.arcsec,
     task: str = "predict",
     directory: str | Path | None = None,

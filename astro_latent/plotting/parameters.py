@@ -1,12 +1,13 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pictures of stellar parameters: the Kiel diagram, and predicted against reference."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Column, Table
 
+from ..latent.samples import as_floats
 from .style import (
     BLUE,
     GREY,
@@ -232,10 +233,8 @@ def _difference_limits(ax: "Axes", difference: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def _values(column: Any, unit: str) -> np.ndarray:
+def _values(column: np.ndarray | Column | u.Quantity, unit: str) -> np.ndarray:
     """Return a column as float64 in this unit, masked values as NaN."""
     if isinstance(column, u.Quantity):
         column = column.to_value(u.Unit(unit))
-    elif np.ma.isMaskedArray(column):
-        column = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
-    return np.array(column, dtype=float)
+    return as_floats(column)

@@ -2,7 +2,7 @@
 """Pictures of spectra: with errors and mask, or beside a reconstruction."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
@@ -22,6 +22,9 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+    from specutils import Spectrum
+
+    from ..spectra import SpectrumArrays
 
 __all__ = ["HARPS_WINDOWS", "plot_reconstruction", "plot_spectrum"]
 
@@ -35,7 +38,7 @@ HARPS_WINDOWS = {
 
 
 def plot_spectrum(
-    spectrum: Any,
+    spectrum: "Spectrum | SpectrumArrays",
     *,
     ax: "Axes | None" = None,
     window: tuple[float, float] | None = None,
@@ -79,19 +82,19 @@ def plot_spectrum(
     >>> ax.get_ylabel()
     'Flux'
     """
-    arrays = _arrays(spectrum)
+    arrays = _to_arrays(spectrum)
     inside = _inside(arrays.wavelength, window)
     wavelength, flux = arrays.wavelength[inside], arrays.flux[inside]
     masked = np.asarray(arrays.mask)[inside]
-    good = np.where(masked, np.nan, flux)
+    shown = np.where(masked, np.nan, flux)
     ax = new_axes(ax)
     if arrays.sigma is not None:
         sigma = np.where(masked, np.nan, arrays.sigma[inside])
-        x, low, high = broken_at_gaps(wavelength, good - sigma, good + sigma)
+        x, low, high = broken_at_gaps(wavelength, shown - sigma, shown + sigma)
         ax.fill_between(
             x, low, high, color=ORANGE, alpha=0.5, lw=0, label=r"$\pm1\sigma$"
         )
-    ax.plot(*broken_at_gaps(wavelength, good), color=colour, lw=0.8, label=label)
+    ax.plot(*broken_at_gaps(wavelength, shown), color=colour, lw=0.8, label=label)
     if masked.any():
         ax.fill_between(
             wavelength, 0, 1, where=masked, step="mid", color=GREY, alpha=0.3, lw=0,
@@ -101,7 +104,7 @@ def plot_spectrum(
     ax.set_xlabel(_wavelength_text(observation.medium, observation.frame))
     ax.set_ylabel(with_unit("Flux", _unit_text(arrays.flux_unit)))
     ax.set_xlim(wavelength[0], wavelength[-1])
-    ax.set_ylim(*flux_limits(good))
+    ax.set_ylim(*flux_limits(shown))
     if label is None and observation.target_name:
         ax.set_title(observation.target_name)
     if len(ax.get_legend_handles_labels()[0]) > (label is None):
@@ -227,7 +230,7 @@ def _reconstruction_column(
     below.locator_params(axis="x", nbins=4)
 
 
-def _arrays(spectrum: Any) -> Any:
+def _to_arrays(spectrum: "Spectrum | SpectrumArrays") -> "SpectrumArrays":
     """Return SpectrumArrays, converting a specutils object."""
     if hasattr(spectrum, "wavelength") and hasattr(spectrum, "observation"):
         return spectrum

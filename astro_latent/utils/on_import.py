@@ -96,7 +96,7 @@ class _Finder(MetaPathFinder):
 class _Loader(Loader):
     """Loads the awaited module with its own loader, then has the function called."""
 
-    def __init__(self, loader: Any, finder: _Finder) -> None:
+    def __init__(self, loader: Loader, finder: _Finder) -> None:
         self._loader, self._finder = loader, finder
 
     def __getattr__(self, name: str) -> Any:  # get_data, get_source, path ...

@@ -181,7 +181,7 @@ def test_proper_motion_brings_epochs_together():
 
 @pytest.mark.filterwarnings("ignore:ERFA function .pmsafe")
 def test_motion_over_the_pole_agrees_with_astropy():
-    from astro_latent.matching.sky import Positions
+    from astro_latent.matching.positions import Positions
 
     start = SkyCoord(
         [10.0, 200.0] * u.deg,
