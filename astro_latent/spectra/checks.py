@@ -249,13 +249,7 @@ def finish_arrays(
             f"{int(garbage.sum())} pixels of absurd flux masked",
         )
     if sigma is None and estimate:
-        sigma = estimate_noise(flux, mask=mask)
-        if np.isfinite(sigma).any():
-            mask = mask | ~(sigma > 0)
-            observation = replace(observation, noise="estimated")
-            observation = observation.flagged(QualityFlag.NOISE_ESTIMATED)
-        else:
-            sigma = None
+        sigma, mask, observation = _take_estimate(flux, mask, observation)
     return SpectrumArrays(
         wavelength=wavelength,
         flux=flux,
@@ -265,6 +259,18 @@ def finish_arrays(
         observation=_describe(observation, flux, sigma, mask),
         meta={} if meta is None else meta,
     )
+
+
+def _take_estimate(
+    flux: np.ndarray, mask: np.ndarray, observation: Observation
+) -> tuple[np.ndarray | None, np.ndarray, Observation]:
+    """Estimate the noise where a file has no errors; None if that cannot be done."""
+    sigma = estimate_noise(flux, mask=mask)
+    if not np.isfinite(sigma).any():
+        return None, mask, observation
+    observation = replace(observation, noise="estimated")
+    observation = observation.flagged(QualityFlag.NOISE_ESTIMATED)
+    return sigma, mask | ~(sigma > 0), observation
 
 
 def _describe(

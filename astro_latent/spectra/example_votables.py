@@ -68,6 +68,40 @@ def params_text(usual: dict[str, dict[str, Any]], header: dict[str, Any]) -> str
 _TEXT = {"datatype": "char", "arraysize": "*"}
 
 
+_START = "spec:Spectrum."
+#: What an SSA service says of a spectrum.
+_SDM_PARAMS: dict[str, dict[str, Any]] = {
+    "ssa_targname": {"utype": f"{_START}Target.Name", "value": "EXAMPLE"},
+    "ssa_collection": {"utype": f"{_START}DataID.Collection", "value": "HARPS"},
+    "ssa_location": {
+        "utype": f"{_START}Char.SpatialAxis.Coverage.Location.Value",
+        "datatype": "double",
+        "arraysize": "2",
+        "value": "150.1 -30.2",
+    },
+    "ssa_dateobs": {
+        "utype": f"{_START}Char.TimeAxis.Coverage.Location.Value",
+        "value": 60000.255,
+    },
+    "ssa_timeext": {
+        "utype": f"{_START}Char.TimeAxis.Coverage.Bounds.Extent",
+        "value": 864.0,
+    },
+    "ssa_fluxcalib": {
+        "utype": f"{_START}Char.FluxAxis.Accuracy.Calibration",
+        "value": "UNCALIBRATED",
+    },
+    "ssa_specframe": {
+        "utype": f"{_START}CoordSys.SpectralFrame.RefPos",
+        "value": "BARYCENTER",
+    },
+    "ssa_pubdid": {
+        "utype": f"{_START}Curation.PublisherDID",
+        "value": "ivo://org.example/~?example.fits",
+    },
+}
+
+
 def sdm_votable(
     wavelength: np.ndarray,
     flux: np.ndarray,
@@ -76,37 +110,6 @@ def sdm_votable(
     header: dict[str, Any],
 ) -> str:
     """Write what an SSA service sends, with the parameters of the data model."""
-    start = "spec:Spectrum."
-    params: dict[str, dict[str, Any]] = {
-        "ssa_targname": {"utype": f"{start}Target.Name", "value": "EXAMPLE"},
-        "ssa_collection": {"utype": f"{start}DataID.Collection", "value": "HARPS"},
-        "ssa_location": {
-            "utype": f"{start}Char.SpatialAxis.Coverage.Location.Value",
-            "datatype": "double",
-            "arraysize": "2",
-            "value": "150.1 -30.2",
-        },
-        "ssa_dateobs": {
-            "utype": f"{start}Char.TimeAxis.Coverage.Location.Value",
-            "value": 60000.255,
-        },
-        "ssa_timeext": {
-            "utype": f"{start}Char.TimeAxis.Coverage.Bounds.Extent",
-            "value": 864.0,
-        },
-        "ssa_fluxcalib": {
-            "utype": f"{start}Char.FluxAxis.Accuracy.Calibration",
-            "value": "UNCALIBRATED",
-        },
-        "ssa_specframe": {
-            "utype": f"{start}CoordSys.SpectralFrame.RefPos",
-            "value": "BARYCENTER",
-        },
-        "ssa_pubdid": {
-            "utype": f"{start}Curation.PublisherDID",
-            "value": "ivo://org.example/~?example.fits",
-        },
-    }
     names = ["spectral", "flux", "flux_error"]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     ucds = ["em.wl;obs.atmos", "phot.flux.density;em.wl"]
@@ -130,4 +133,4 @@ def sdm_votable(
         )
         for name, utype, ucd, unit in layout
     ]
-    return votable_text(params_text(params, header), fields, columns)
+    return votable_text(params_text({**_SDM_PARAMS}, header), fields, columns)

@@ -9,6 +9,25 @@ from ...spectra.examples import HduList, even_steps, star_header
 __all__ = ["phase3_hdus", "s1d_hdus"]
 
 
+#: Cards of a Phase 3 spectrum of HARPS.
+_PHASE3_CARDS = {
+    "PRODCATG": "SCIENCE.SPECTRUM",
+    "INSTRUME": "HARPS",
+    "TELESCOP": "ESO-3.6",
+    "OBJECT": "EXAMPLE",
+    "EQUINOX": 2000.0,
+    "RADECSYS": "FK5",
+    "MJD-OBS": 60000.25,
+    "MJD-END": 60000.26,
+    "EXPTIME": 864.0,
+    "SPECSYS": "BARYCENT",
+    "CONTNORM": False,
+    "FLUXCAL": "UNCALIBRATED",
+    "SPEC_RES": 115000.0,
+    "SNR": 46.1,
+}
+
+
 def phase3_hdus(
     wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray | None, bits: np.ndarray
 ) -> HduList:
@@ -25,24 +44,7 @@ def phase3_hdus(
         The HDUs.
     """
     primary = fits.PrimaryHDU()
-    star_header(primary).update(
-        {
-            "PRODCATG": "SCIENCE.SPECTRUM",
-            "INSTRUME": "HARPS",
-            "TELESCOP": "ESO-3.6",
-            "OBJECT": "EXAMPLE",
-            "EQUINOX": 2000.0,
-            "RADECSYS": "FK5",
-            "MJD-OBS": 60000.25,
-            "MJD-END": 60000.26,
-            "EXPTIME": 864.0,
-            "SPECSYS": "BARYCENT",
-            "CONTNORM": False,
-            "FLUXCAL": "UNCALIBRATED",
-            "SPEC_RES": 115000.0,
-            "SNR": 46.1,
-        }
-    )
+    star_header(primary).update(_PHASE3_CARDS)
     if sigma is None:
         sigma = np.full(flux.shape, np.nan)
     size = flux.size
