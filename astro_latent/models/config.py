@@ -48,7 +48,9 @@ _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
 _DOMAIN_KEYS = (
     "snr", "feature_limit", "reconstruction_limit", "second_limit", "emission_limit",
 )  # fmt: skip
-_CALIBRATION_KEYS = ("scale", "floor", "flux_scale", "missing", "systematic")
+_CALIBRATION_KEYS = (
+    "scale", "floor", "flux_scale", "missing", "systematic", "shape_68", "shape_95",
+)  # fmt: skip
 _CARD_KEYS = ("intended_use", "out_of_scope", "limitations")
 
 
@@ -121,7 +123,8 @@ class ModelConfig:
         What the network gives.
     calibration : dict
         ``scale``, ``floor``, ``flux_scale``, ``missing``, ``systematic``, each with one
-        number for each output; see the notes of `SpectralModel.predict`.
+        number for each output, ``shape_68`` and ``shape_95`` with a list for each; see
+        the notes of `SpectralModel.predict`.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
         ``second_limit`` and ``emission_limit``.
@@ -153,7 +156,7 @@ class ModelConfig:
     citation: str
     weights: dict[str, Any]
     members: int = 1
-    calibration: dict[str, list[float]] = field(default_factory=dict)
+    calibration: dict[str, list[Any]] = field(default_factory=dict)
     domain: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)

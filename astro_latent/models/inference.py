@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .._config import conf
-from .networks import LabelNetwork, SplitNetwork
+from .networks import LabelNetwork, SplitNetwork, inputs_of
 
 __all__ = ["Runner", "choose_device"]
 
@@ -173,7 +173,11 @@ class Runner:
         return 1 if alone else ROW_MULTIPLE
 
     def labels(
-        self, network: LabelNetwork, flux: Tensor, valid: Tensor
+        self,
+        network: LabelNetwork,
+        flux: Tensor,
+        valid: Tensor,
+        variance: Tensor | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -183,41 +187,50 @@ class Runner:
             On the device.
         flux, valid : Tensor, shape (n, n_pixels)
             Prepared flux, and which of it was measured.
+        variance : Tensor, shape (n, n_pixels), optional
+            Of the flux, for networks that take it.
 
         Returns
         -------
         mean : ndarray, shape (n, n_labels)
             Labels in the network's units.
-        variance : ndarray, shape (n, n_labels), or None
-            Predicted variance in the square of these units.
+        variance : ndarray, shape (n, n_labels) or (n, n_labels, n_labels), or None
+            Predicted variances, or covariance, in the square of these units.
         features : ndarray, shape (n, n_features)
             Output of the last hidden layer.
         """
         count = len(flux)
         with torch.inference_mode(), self.numerics():
-            features = self._features(network, flux, valid)
+            inputs = inputs_of(network, flux, valid, variance)
+            features = self.features(network, *inputs)
             result = network.head(features)
-        mean, log_variance = result if isinstance(result, tuple) else (result, None)
-        variance = None
-        if log_variance is not None:
-            variance = np.exp(_to_numpy(log_variance[:count]).astype(float))
-        return _to_numpy(mean[:count]), variance, _to_numpy(features[:count])
+        mean, spread = result if isinstance(result, tuple) else (result, None)
+        return (
+            _to_numpy(mean[:count]),
+            _variances(spread, count),
+            (_to_numpy(features[:count])),
+        )
 
-    def _features(self, network: LabelNetwork, flux: Tensor, valid: Tensor) -> Tensor:
+    def features(self, network: LabelNetwork, *inputs: Tensor) -> Tensor:
         """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
+        flux, valid = inputs[:2]
         if self._row_multiple(flux.shape[1]) == 1:
-            pairs = zip(flux.split(1), valid.split(1), strict=True)
-            return torch.cat([network.features(*pair) for pair in pairs])
+            rows = zip(*(tensor.split(1) for tensor in inputs), strict=True)
+            return torch.cat([network.features(*row) for row in rows])
         total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
         if self.device.type != "cpu" or not isinstance(network, SplitNetwork):
-            return network.features(_pad(flux, total), _pad(valid, total))
+            return network.features(*(_pad(tensor, total) for tensor in inputs))
         # Convolutions do not mix rows: few at a time stay in the cache, none is padding
         pairs = zip(flux.split(ROW_MULTIPLE), valid.split(ROW_MULTIPLE), strict=True)
         pooled = torch.cat([network.convolve(*pair) for pair in pairs])
         return network.project(_pad(pooled, total))
 
     def jacobian(
-        self, networks: Sequence[LabelNetwork], flux: Tensor, valid: Tensor
+        self,
+        networks: Sequence[LabelNetwork],
+        flux: Tensor,
+        valid: Tensor,
+        variance: Tensor | None = None,
     ) -> Tensor:
         """Differentiate the labels with respect to the flux.
 
@@ -227,6 +240,8 @@ class Runner:
             Members of an ensemble; their Jacobians are averaged.
         flux, valid : Tensor, shape (n, n_pixels)
             Prepared flux, and which of it was measured.
+        variance : Tensor, shape (n, n_pixels), optional
+            Of the flux, for networks that take it.
 
         Returns
         -------
@@ -234,31 +249,44 @@ class Runner:
             In the network's units; 0 where not valid.
         """
         count = len(flux)
-        if self._row_multiple(flux.shape[1]) == 1 < count:
-            pairs = zip(flux.split(1), valid.split(1), strict=True)
-            return torch.cat([self.jacobian(networks, *pair) for pair in pairs])
+        inputs = [flux, valid] if variance is None else [flux, valid, variance]
         multiple = self._row_multiple(flux.shape[1])
+        if multiple == 1 < count:
+            rows = zip(*(tensor.split(1) for tensor in inputs), strict=True)
+            return torch.cat([self.jacobian(networks, *row) for row in rows])
         total = -(-count // multiple) * multiple
-        flux, valid = _pad(flux, total), _pad(valid, total)
-        total_jacobian = _label_jacobian(networks[0], flux, valid, self)
+        inputs = [_pad(tensor, total) for tensor in inputs]
+        total_jacobian = _label_jacobian(networks[0], self, *inputs)
         for network in networks[1:]:
-            total_jacobian += _label_jacobian(network, flux, valid, self)
+            total_jacobian += _label_jacobian(network, self, *inputs)
         return total_jacobian[:count] / len(networks)
 
 
 def _label_jacobian(
-    network: LabelNetwork, flux: Tensor, valid: Tensor, runner: Runner
+    network: LabelNetwork,
+    runner: Runner,
+    flux: Tensor,
+    valid: Tensor,
+    variance: Tensor | None = None,
 ) -> Tensor:
     """One backward pass for each label over all rows: rows do not depend on another."""
     with torch.enable_grad(), runner.numerics():
         flux = flux.detach().requires_grad_()
-        result = network(flux, valid)
+        result = network(*inputs_of(network, flux, valid, variance))
         mean = result[0] if isinstance(result, tuple) else result
         gradients = [
             torch.autograd.grad(label.sum(), flux, retain_graph=True)[0]
             for label in mean.unbind(1)
         ]
     return torch.stack(gradients, dim=1)
+
+
+def _variances(spread: Tensor | None, count: int) -> np.ndarray | None:
+    """Variances from their logarithm, or a covariance from its Cholesky factor."""
+    if spread is None:
+        return None
+    values = _to_numpy(spread[:count]).astype(float)
+    return np.exp(values) if values.ndim == 2 else values @ values.transpose(0, 2, 1)
 
 
 def _pad(tensor: Tensor, total: int) -> Tensor:

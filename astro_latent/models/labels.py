@@ -9,6 +9,13 @@ import torch
 
 from ..preparation.prepared import PreparedSpectra
 from .domain import model_flags, score_features
+from .error_shape import (
+    TWO_SIDED_95,
+    error_factor,
+    error_inputs,
+    measure_missing,
+    measure_snr,
+)
 from .inference import ROWS_DENSE, ROWS_JACOBIAN
 from .networks import LabelNetwork
 from .protocols import LoadedModel
@@ -38,7 +45,7 @@ def predict_labels(
     """
     n_labels = model.config.n_outputs
     per_label = dict.fromkeys(
-        ("values", "error", "error_flux", "error_model"), (n_labels,)
+        ("values", "error", "error_flux", "error_model", "interval_95"), (n_labels,)
     )
     shapes: dict[str, tuple[int, ...]] = {
         **per_label,
@@ -71,10 +78,12 @@ def _predict_block(
     from_flux = np.full((*mean.shape, mean.shape[1]), np.nan)
     if flux_errors:
         from_flux = _flux_covariance(model, prepared, rows)
-    growth = 1.0 + _calibration(model, "missing", 0.0) * _measure_missing(
-        prepared, rows
-    )
+    missing = measure_missing(prepared, rows)[:, None]
+    growth = 1.0 + _calibration(model, "missing", 0.0) * missing
     total = _total_covariance(model, from_flux, predicted, growth)
+    interval = None
+    if "shape_68" in model.config.calibration:
+        total, interval = _shape_errors(model, prepared, rows, mean, total)
     error, error_flux = (
         _deviation(each).astype(np.float32) for each in (total, from_flux)
     )
@@ -90,6 +99,8 @@ def _predict_block(
             limit=model.config.domain.get("feature_limit"),
         ),
     }
+    if interval is not None:
+        found["interval_95"] = interval
     if predicted is not None:
         rest = error.astype(float) ** 2 - error_flux**2
         found["error_model"] = np.sqrt(np.maximum(rest, 0.0))
@@ -98,6 +109,30 @@ def _predict_block(
             prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
         )
     return found
+
+
+def _shape_errors(
+    model: LoadedModel,
+    prepared: PreparedSpectra,
+    rows: np.ndarray,
+    values: np.ndarray,
+    total: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance with the errors that each spectrum deserves, and 95 % intervals."""
+    error = _deviation(total)
+    inputs = error_inputs(
+        values,
+        error,
+        measure_snr(prepared, rows),
+        measure_missing(prepared, rows),
+        offsets=model.offsets,
+        scales=model.scales,
+    )
+    one, two = (
+        error_factor(inputs, np.asarray(model.config.calibration[key]))
+        for key in ("shape_68", "shape_95")
+    )
+    return total * one[:, :, None] * one[:, None, :], TWO_SIDED_95 * error * two
 
 
 def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
@@ -133,16 +168,17 @@ def mix_members(
     ----------
     means : sequence of ndarray, shape (n, n_labels)
         Of each member, in label units.
-    variances : sequence of ndarray, shape (n, n_labels), or None
-        Predicted by each member, in the square of these units.
+    variances : sequence of ndarray, shape (n, n_labels[, n_labels]), or None
+        Variances, or covariance, that each member predicts, in the square of these
+        units.
 
     Returns
     -------
     mean : ndarray, shape (n, n_labels)
         Mean of the members.
     covariance : ndarray, shape (n, n_labels, n_labels), or None
-        Mean of the predicted variances, on the diagonal, plus the covariance between
-        the members; None for one member that predicts no variance.
+        Mean of the predicted variances, on the diagonal, or covariances, plus the
+        covariance between the members; None for one member that predicts no variance.
 
     Examples
     --------
@@ -161,7 +197,9 @@ def mix_members(
         return mean, None
     spread = stacked - mean
     covariance = np.einsum("mni,mnj->nij", spread, spread) / len(stacked)
-    if predicted:
+    if predicted and predicted[0].ndim == 3:
+        covariance += np.mean(predicted, axis=0)
+    elif predicted:
         diagonal = np.arange(mean.shape[1])
         covariance[:, diagonal, diagonal] += np.mean(predicted, axis=0)
     return mean, covariance
@@ -171,19 +209,32 @@ def _forward(
     model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
-    flux = model.runner.tensor(prepared.flux[rows])
-    valid = model.runner.tensor(prepared.valid[rows])
+    inputs = _inputs(model, prepared, rows)
     networks = cast(tuple[LabelNetwork, ...], model.members)
-    results = [model.runner.labels(network, flux, valid) for network in networks]
+    results = [model.runner.labels(network, *inputs) for network in networks]
     # to label units before mixing: a variance scales with the square
     mean, covariance = mix_members(
         [model.offsets + model.scales * mean for mean, _, _ in results],
         [
-            None if variance is None else model.scales**2 * variance
+            None if variance is None else _to_label_units(model, variance)
             for _, variance, _ in results
         ],
     )
     return mean, covariance, results[0][2]
+
+
+def _inputs(
+    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
+) -> tuple[torch.Tensor, ...]:
+    """Flux, valid and variance of some rows, where the networks run."""
+    arrays = (prepared.flux, prepared.valid, prepared.variance)
+    return tuple(model.runner.tensor(array[rows]) for array in arrays)
+
+
+def _to_label_units(model: LoadedModel, variance: np.ndarray) -> np.ndarray:
+    if variance.ndim == 2:
+        return model.scales**2 * variance
+    return np.outer(model.scales, model.scales) * variance
 
 
 def _flux_covariance(
@@ -209,9 +260,7 @@ def _network_jacobian(
     model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
 ) -> torch.Tensor:
     return model.runner.jacobian(
-        cast(tuple[LabelNetwork, ...], model.members),
-        model.runner.tensor(prepared.flux[rows]),
-        model.runner.tensor(prepared.valid[rows]),
+        cast(tuple[LabelNetwork, ...], model.members), *_inputs(model, prepared, rows)
     )
 
 
@@ -233,16 +282,6 @@ def _total_covariance(
     both = from_flux + predicted
     ratio = growth * sigma / _deviation(both)
     return both * ratio[:, :, None] * ratio[:, None, :] + common
-
-
-def _measure_missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
-    """Share of missing pixels in segments that are there, shape (n_rows, 1)."""
-    missing, total = np.zeros(len(rows)), np.zeros(len(rows))
-    for first, last in prepared.grid.segments:
-        count = np.count_nonzero(prepared.valid[rows, first:last], axis=1)
-        missing += np.where(count > 0, last - first - count, 0)
-        total += np.where(count > 0, last - first, 0)
-    return (missing / np.maximum(total, 1.0))[:, None]
 
 
 def _calibration(model: LoadedModel, key: str, default: float) -> np.ndarray:

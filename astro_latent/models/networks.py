@@ -10,11 +10,20 @@ mode the same input gives the same output; all is float32.
 
 from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from ..exceptions import WeightsError
 
-__all__ = ["LabelNetwork", "LatentNetwork", "SplitNetwork", "kind_of"]
+__all__ = [
+    "LabelNetwork",
+    "LatentNetwork",
+    "NoiseAwareNetwork",
+    "PosteriorNetwork",
+    "SplitNetwork",
+    "inputs_of",
+    "kind_of",
+]
 
 
 @runtime_checkable
@@ -50,7 +59,7 @@ class LabelNetwork(Protocol):
         ...
 
     def head(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Return labels, and the logarithm of their variance if that is predicted.
+        """Return labels, and how uncertain they are if that is predicted.
 
         Parameters
         ----------
@@ -60,7 +69,10 @@ class LabelNetwork(Protocol):
         Returns
         -------
         Tensor, shape (n, n_outputs), or tuple of two
-            In the network's own units: ``offset + scale * value`` is a label.
+            In the network's own units: ``offset + scale * value`` is a label. The
+            second is the logarithm of the variances, with the shape of the first, or
+            the lower Cholesky factor of the covariance, shape (n, n_outputs,
+            n_outputs).
         """
         ...
 
@@ -96,6 +108,63 @@ class SplitNetwork(LabelNetwork, Protocol):
     def project(self, pooled: Tensor) -> Tensor:
         """Return the features from the output of `convolve`."""
         ...
+
+
+@runtime_checkable
+class NoiseAwareNetwork(LabelNetwork, Protocol):
+    """A label network that is told the variance of each pixel as well.
+
+    ``features`` and the call take it as third argument, ``variance``, of the shape of
+    the flux: NaN where it is not known. Labels are differentiated at fixed variance.
+    """
+
+    #: Always True; networks without are given flux and valid alone.
+    takes_variance: bool
+
+
+@runtime_checkable
+class PosteriorNetwork(LabelNetwork, Protocol):
+    """A label network that has more to say of its labels than mean and covariance."""
+
+    def log_prob(
+        self, features: Tensor, labels: Tensor, label_variance: Tensor | None = None
+    ) -> Tensor:
+        """Return ln of the density at labels, shape (n,); missing ones are NaN."""
+        ...
+
+    def sample(
+        self,
+        features: Tensor,
+        n_samples: int,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw labels, shape (n, n_samples, n_outputs)."""
+        ...
+
+
+def inputs_of(
+    network: LabelNetwork, flux: Tensor, valid: Tensor, variance: Tensor | None
+) -> tuple[Tensor, ...]:
+    """Return what a network's call and its ``features`` are given.
+
+    Parameters
+    ----------
+    network : LabelNetwork
+        The network.
+    flux, valid : Tensor, shape (n, n_pixels)
+        Prepared flux, and which of it was measured.
+    variance : Tensor, shape (n, n_pixels), or None
+        Of the flux.
+
+    Returns
+    -------
+    tuple of Tensor
+        With the variance for a `NoiseAwareNetwork` only.
+    """
+    if variance is None or not getattr(network, "takes_variance", False):
+        return flux, valid
+    return flux, valid, variance
 
 
 @runtime_checkable

@@ -25,6 +25,20 @@ TOYS = {
     "aligned_autoencoder": ALIGNED,
     "aligned_parameters": {"n_labels": 2, "n_hidden": 8, "encoder": ALIGNED},
     "disentangled_autoencoder": {"n_pixels": 320, "n_latent": 5},
+    **{
+        name: {"n_pixels": 320, "n_labels": 2, "n_hidden": hidden, "posterior": head}
+        for name, hidden, head in (
+            ("deep_cnn", [24, 12], "covariance"),
+            ("deep_nn", [24, 12, 12], "gaussian"),
+            ("shallow_cnn", [12], None),
+            ("shallow_nn", [24, 12], "mixture"),
+        )
+    },
+    "residual_mlp": {
+        "n_pixels": 320, "n_labels": 2, "n_hidden": 16, "n_blocks": 1,
+        "views": [{"kind": kind, "n_components": 5, "width": 31}
+                  for kind in ("flux", "log", "flat", "shape")],
+    },
     "starnet": {
         "n_pixels": 320, "n_labels": 2, "n_hidden": [24, 12], "heteroscedastic": True,
     },
@@ -143,7 +157,9 @@ def test_shapes_and_types(network, spectra):
         ]  # fmt: skip
     else:
         assert found[0].ndim == 2
-        assert all(tuple(f.shape) == (3, n_outputs) for f in found[1:])
+        assert tuple(found[1].shape) == (3, n_outputs)
+        spreads = {(3, n_outputs), (3, n_outputs, n_outputs)}
+        assert all(tuple(f.shape) in spreads for f in found[2:])
     for tensor in found:
         assert tensor.dtype == torch.float32
         assert torch.isfinite(tensor).all()

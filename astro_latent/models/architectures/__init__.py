@@ -16,6 +16,11 @@ ARCHITECTURES = LazyRegistry(
     {
         "aligned_autoencoder": f"{_HERE}.aligned_autoencoder:AlignedAutoencoder",
         "aligned_parameters": f"{_HERE}.aligned_parameters:AlignedParameters",
+        "deep_cnn": f"{_HERE}.starnet_rivals:DeepCNN",
+        "deep_nn": f"{_HERE}.starnet_rivals:DeepNN",
+        "residual_mlp": f"{_HERE}.residual_mlp:ResidualMLP",
+        "shallow_cnn": f"{_HERE}.starnet_rivals:ShallowCNN",
+        "shallow_nn": f"{_HERE}.starnet_rivals:ShallowNN",
         "starnet": f"{_HERE}.starnet:StarNet",
         "disentangled_autoencoder": (
             f"{_HERE}.disentangled_autoencoder:DisentangledAutoencoder"
@@ -27,7 +32,12 @@ ARCHITECTURES = LazyRegistry(
 _LAZY = {
     "AlignedAutoencoder": ".aligned_autoencoder",
     "AlignedParameters": ".aligned_parameters",
+    "DeepCNN": ".starnet_rivals",
+    "DeepNN": ".starnet_rivals",
     "DisentangledAutoencoder": ".disentangled_autoencoder",
+    "ResidualMLP": ".residual_mlp",
+    "ShallowCNN": ".starnet_rivals",
+    "ShallowNN": ".starnet_rivals",
     "StarNet": ".starnet",
     "default_channels": ".disentangled_autoencoder",
 }

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..layers.heads import HEADS
+
 __all__ = ["StarNet"]
 
 
@@ -38,6 +40,8 @@ class StarNet(nn.Module):
         Units of each dense layer.
     heteroscedastic : bool
         Predict a log-variance for each label as well.
+    posterior : {None, "gaussian", "covariance", "mixture", "flow"}
+        A head of `~astro_latent.models.layers.heads` in place of the linear outputs.
 
     Attributes
     ----------
@@ -63,6 +67,7 @@ class StarNet(nn.Module):
         pool_length: int = 4,
         n_hidden: Sequence[int] = (256, 128),
         heteroscedastic: bool = False,
+        posterior: str | None = None,
     ) -> None:
         super().__init__()
         if n_pixels < pool_length:
@@ -83,8 +88,11 @@ class StarNet(nn.Module):
         self.dense = nn.ModuleList(
             nn.Linear(n_in, n_out) for n_in, n_out in pairwise(units)
         )
-        self.output = nn.Linear(units[-1], n_labels)
-        self.log_variance = nn.Linear(units[-1], n_labels) if heteroscedastic else None
+        self.posterior = HEADS[posterior](units[-1], n_labels) if posterior else None
+        linear = 0 if posterior else 1 + heteroscedastic
+        # None under a head of another kind
+        self.output: nn.Linear = nn.Linear(units[-1], n_labels) if linear else None  # type: ignore[assignment]
+        self.log_variance = nn.Linear(units[-1], n_labels) if linear == 2 else None
 
         self.pixel_mean: Tensor
         self.pixel_scale: Tensor
@@ -98,12 +106,26 @@ class StarNet(nn.Module):
         The log-variance starts at zero for every spectrum, which keeps the first steps
         of a training with a Gaussian likelihood those of least squares.
         """
-        for layer in (*self.convolutions, *self.dense, self.output):
+        layers = [*self.convolutions, *self.dense]
+        for layer in [*layers, self.output] if self.output is not None else layers:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
         if self.log_variance is not None:
             nn.init.zeros_(self.log_variance.weight)
             nn.init.zeros_(self.log_variance.bias)
+
+    @torch.no_grad()
+    def adapt(self, flux: Tensor, valid: Tensor, variance: Tensor) -> None:
+        """Set mean and scale of the pixels from spectra.
+
+        Parameters
+        ----------
+        flux, valid, variance : Tensor, shape (n, n_pixels)
+            The training set or a part of it.
+        """
+        seen = torch.where(valid, flux, 0.0)
+        self.pixel_mean.copy_(seen.sum(0) / valid.sum(0).clamp_min(1))
+        self.pixel_scale.copy_((flux - self.pixel_mean)[valid].std())
 
     def convolve(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the pooled, flattened output of the convolutions.
@@ -176,6 +198,8 @@ class StarNet(nn.Module):
         Tensor, shape (..., n_labels), or tuple of two
             As `forward`.
         """
+        if self.posterior is not None:
+            return self.posterior(features)
         if self.log_variance is None:
             return self.output(features)
         return self.output(features), self.log_variance(features)
@@ -195,6 +219,7 @@ class StarNet(nn.Module):
         Returns
         -------
         Tensor, shape (..., n_labels), or tuple of two
-            Labels; with ``heteroscedastic`` also the logarithm of their variance.
+            Labels; with ``heteroscedastic`` also the logarithm of their variance, with
+            ``posterior`` what that head gives.
         """
         return self.head(self.features(flux, valid))
