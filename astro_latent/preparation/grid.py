@@ -1,14 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The wavelength grid that a model expects, with everything said that is assumed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from ..exceptions import UnknownNameError
+from ..spectra.observation import SpectrumArrays
+from .axes import common_axis
 from .pixels import Pixels
 
 __all__ = ["GRIDS", "SpectralGrid", "get_grid"]
@@ -147,6 +150,76 @@ class SpectralGrid:
         record["segments"] = tuple(tuple(map(int, s)) for s in record["segments"])
         record["values"] = tuple(record.get("values", ()))
         return cls(**record)
+
+    @classmethod
+    def from_spectra(
+        cls,
+        spectra: Iterable[SpectrumArrays],
+        *,
+        name: str = "own",
+        medium: str | None = None,
+        frame: str | None = None,
+        resolving_power: float | None = None,
+    ) -> "SpectralGrid":
+        """Make the grid that spectra lie on, or nearly do.
+
+        Parameters
+        ----------
+        spectra : iterable of SpectrumArrays
+            Some hundred suffice.
+        name : str, optional
+            Of the grid.
+        medium, frame : str, optional
+            By default what most spectra say: ``"vacuum"`` and ``"rest"`` if none does.
+        resolving_power : float, optional
+            By default the median of what the spectra say, else that of a line as wide
+            as two pixels.
+
+        Returns
+        -------
+        SpectralGrid
+            Evenly spaced, or listed if the one axis of all spectra is not; segments
+            end where pixels are missing.
+
+        Raises
+        ------
+        GridMismatchError
+            If the spectra are of two kinds.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astro_latent.preparation import SpectralGrid
+        >>> from astro_latent.spectra import SpectrumArrays
+        >>> spectrum = SpectrumArrays(
+        ...     wavelength=np.arange(3360.0, 10201.0, 20.0),
+        ...     flux=np.ones(343), mask=np.zeros(343, dtype=bool),
+        ... )
+        >>> grid = SpectralGrid.from_spectra([spectrum], medium="vacuum")
+        >>> grid.spacing, grid.n_pixels, grid.frame
+        ('linear', 343, 'rest')
+        """
+        seen = [arrays for arrays in spectra if len(arrays.wavelength) > 1]
+        axis = common_axis([arrays.wavelength for arrays in seen])
+        about = [arrays.observation for arrays in seen]
+        sharpness = [o.resolving_power for o in about if o.resolving_power > 0]
+        grid = cls(
+            name=name,
+            medium=medium or _most([o.medium for o in about], "vacuum"),
+            frame=frame or _most([o.frame for o in about], "rest"),
+            resolving_power=1.0,
+            **axis,
+        )
+        if resolving_power is None:
+            step = float(np.median(np.diff(np.log(grid.wavelength))))
+            resolving_power = float(np.median(sharpness)) if sharpness else 0.5 / step
+        return replace(grid, resolving_power=resolving_power)
+
+
+def _most(words: list[str], otherwise: str) -> str:
+    """Return the commonest word that is not "unknown"."""
+    known = Counter(word for word in words if word != "unknown")
+    return known.most_common(1)[0][0] if known else otherwise
 
 
 def _apogee_listed(name: str, chips: tuple[tuple[int, int], ...]) -> SpectralGrid:
