@@ -33,6 +33,7 @@ _PUBLIC = {
     "query_region": ".surveys",
     "read_spectra": ".spectra",
     "read_table": ".tables",
+    "train_model": ".training",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -8,6 +8,8 @@ bundled weights calls this room and ``simulation``, and lies outside the package
 from ..utils.lazy import lazy_names
 
 _HOMES = {
+    "Augmentation": ".augmentation",
+    "FitOptions": ".defaults",
     "autoencoder_loss": ".losses",
     "bound_covariance": ".scores",
     "calibrate_errors": ".calibration",
@@ -34,6 +36,7 @@ _HOMES = {
     "score_residuals": ".scores",
     "share_layers": ".start",
     "start_from": ".start",
+    "train_model": ".train",
     "statistical_error": ".calibration",
     "write_checkpoint": ".loop",
 }

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..models import LabelNetwork, SpectralModel
+from ..models.networks import inputs_of
 from ..preparation.prepared import PreparedSpectra
 
 __all__ = ["collect_features", "describe_domain"]
@@ -40,7 +41,9 @@ def describe_domain(
     """
     mean = features.mean(0)
     centred = features - mean
-    _, values, rotation = np.linalg.svd(centred, full_matrices=True)
+    _, values, rotation = np.linalg.svd(
+        centred, full_matrices=len(features) < features.shape[1]
+    )
     spread = np.zeros(features.shape[1])
     spread[: len(values)] = values / np.sqrt(len(features))
     rest = np.sqrt(np.mean(spread[n_components:] ** 2))
@@ -69,9 +72,7 @@ def collect_features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndar
     with torch.inference_mode():
         for first in range(0, len(prepared), 64):
             rows = slice(first, first + 64)
-            features = network.features(
-                torch.from_numpy(prepared.flux[rows]),
-                torch.from_numpy(prepared.valid[rows]),
-            )
-            parts.append(features.numpy())
+            arrays = (prepared.flux, prepared.valid, prepared.variance)
+            inputs = inputs_of(network, *(torch.from_numpy(a[rows]) for a in arrays))
+            parts.append(network.features(*inputs).numpy())
     return np.concatenate(parts)

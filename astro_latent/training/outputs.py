@@ -21,7 +21,7 @@ def label_ranges(labels: np.ndarray, *, margin: float = 0.02) -> np.ndarray:
     Parameters
     ----------
     labels : ndarray, shape (n_spectra, n_labels)
-        Of the training.
+        Of the training; NaN where one is missing.
     margin : float, optional
         What is added at either end, as a share of the range.
 
@@ -37,7 +37,7 @@ def label_ranges(labels: np.ndarray, *, margin: float = 0.02) -> np.ndarray:
     >>> label_ranges(np.array([[4000.0], [6000.0]]))
     array([[3960., 6040.]])
     """
-    low, high = labels.min(axis=0), labels.max(axis=0)
+    low, high = np.nanmin(labels, axis=0), np.nanmax(labels, axis=0)
     more = margin * (high - low)
     return np.stack([low - more, high + more], axis=1)
 

@@ -13,6 +13,7 @@ PUBLIC = {
         get_survey list_models list_surveys load_model predict_object
         predict_parameters
         prepare_spectra query_object query_region read_spectra read_table
+        train_model
     """,
     "archives": """
         CORE_COLUMNS FileRequest FileResult OBSCORE_COLUMNS Survey conf download_files

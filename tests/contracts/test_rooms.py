@@ -43,6 +43,8 @@ HOMES = {
     "astroquery": ("archives", "surveys"),
     "pyvo": ("archives", "surveys", "tables/samp.py", "tables/votable/mivot.py"),
     "requests": ("archives", "surveys"),
+    "lightning": ("training/engine.py",),
+    "zuko": ("models/layers/heads.py",),
     "matplotlib": ("plotting", "cli/demo.py"),
 }
 

@@ -1,0 +1,223 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Many spectra on one wavelength axis, held as arrays or in an ``.npz`` file."""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from ..exceptions import SpectrumReadError
+from ..spectra.observation import Observation, SpectrumArrays
+
+if TYPE_CHECKING:
+    from specutils import SpectrumCollection
+
+__all__ = ["SpectrumBlock", "as_block"]
+
+_UNITS = {"nm": u.nm, "um": u.um, "micron": u.um, "aa": u.AA, "angstrom": u.AA}
+_MEDIA = ("air", "vacuum")
+_ERRORS = ("error", "err", "flux_error", "sigma")
+_MASKS = ("mask", "bad")
+_IDS = ("obs_id", "source_id", "gaia_source_id", "id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumBlock:
+    """Spectra on one wavelength axis.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape (n_pixels,)
+        Ångström, increasing.
+    flux : ndarray, shape (n_spectra, n_pixels)
+        Any unit.
+    sigma : ndarray, shape (n_spectra, n_pixels), or None
+        Errors of the flux.
+    mask : ndarray of bool, shape (n_spectra, n_pixels), or None
+        True where a pixel must not be used.
+    table : `~astropy.table.Table`
+        What else is known of each spectrum.
+    observation : Observation
+        What is known of all.
+    """
+
+    wavelength: np.ndarray
+    flux: np.ndarray
+    sigma: np.ndarray | None
+    mask: np.ndarray | None
+    table: Table
+    observation: Observation
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+    def __iter__(self) -> Iterator[SpectrumArrays]:
+        for row in range(len(self)):
+            yield self.spectrum(row)
+
+    def spectrum(self, row: int) -> SpectrumArrays:
+        """Return one spectrum.
+
+        Parameters
+        ----------
+        row : int
+            Which.
+
+        Returns
+        -------
+        SpectrumArrays
+            Named by the table, or by its row.
+        """
+        facts = {**vars(self.observation), "obs_id": self._name(row)}
+        flux = np.asarray(self.flux[row], dtype=float)
+        sigma = None if self.sigma is None else np.asarray(self.sigma[row], dtype=float)
+        mask = ~np.isfinite(flux)
+        if self.mask is not None:
+            mask = mask | np.asarray(self.mask[row], dtype=bool)
+        if sigma is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.where(mask | ~(sigma > 0), np.nan, flux / sigma)
+            if np.isfinite(ratio).any():
+                facts["snr"] = float(np.nanmedian(ratio))
+        return SpectrumArrays(
+            wavelength=self.wavelength,
+            flux=flux,
+            sigma=sigma,
+            mask=mask,
+            observation=Observation(**facts),
+        )
+
+    def _name(self, row: int) -> str:
+        name = next((n for n in _IDS if n in self.table.colnames), None)
+        return f"row {row}" if name is None else str(self.table[name][row])
+
+    def digest(self) -> str:
+        """Return a hash of all pixels."""
+        found = hashlib.blake2b(digest_size=16)
+        for array in (self.wavelength, self.flux, self.sigma, self.mask):
+            if array is not None:
+                found.update(str((array.shape, array.dtype)).encode())
+                for first in range(0, len(array), 4096):
+                    found.update(array[first : first + 4096].tobytes())
+        return found.hexdigest()
+
+
+def as_block(source: object) -> SpectrumBlock | None:
+    """Understand arrays with one wavelength axis; None for anything else.
+
+    Parameters
+    ----------
+    source : mapping, path of an ``.npz`` file, SpectrumCollection, or object
+        A mapping holds ``wavelength`` (a quantity, or Ångström; ``wavelength_nm``,
+        ``wavelength_um``, ``wavelength_air`` and ``wavelength_vacuum`` say more),
+        ``flux`` of shape (n_spectra, n_pixels), and optionally ``error``, ``mask`` or
+        ``bad`` (True = do not use). Its other arrays with one value for each spectrum
+        become columns.
+
+    Returns
+    -------
+    SpectrumBlock or None
+        The spectra.
+
+    Raises
+    ------
+    SpectrumReadError
+        If shapes do not fit, or wavelengths do not rise or fall.
+    """
+    if isinstance(source, str | Path) and str(source).lower().endswith(".npz"):
+        with np.load(source, allow_pickle=False) as file:
+            return _from_mapping({name: file[name] for name in file.files})
+    if isinstance(source, Mapping) and np.ndim(source.get("flux", 0)) == 2:
+        return _from_mapping(dict(source))
+    specutils = sys.modules.get("specutils")
+    if specutils is not None and isinstance(source, specutils.SpectrumCollection):
+        return _from_collection(source)
+    return None
+
+
+def _from_mapping(arrays: dict[str, Any]) -> SpectrumBlock:
+    name = next((key for key in arrays if key.split("_")[0] == "wavelength"), None)
+    if name is None or "flux" not in arrays:
+        msg = f"arrays need 'wavelength' and 'flux'; these are {', '.join(arrays)}"
+        raise SpectrumReadError(msg)
+    words = name.split("_")[1:]
+    unit = next((_UNITS[word] for word in words if word in _UNITS), u.AA)
+    medium = next((word for word in words if word in _MEDIA), "unknown")
+    flux = _plain(arrays["flux"])
+    sigma, mask = (
+        next((_plain(arrays[key]) for key in keys if key in arrays), None)
+        for keys in (_ERRORS, _MASKS)
+    )
+    columns = {
+        key: value
+        for key, value in arrays.items()
+        if key != name and np.shape(value) == (len(flux),)
+    }
+    return _checked(
+        u.Quantity(arrays[name], getattr(arrays[name], "unit", unit)).to_value(u.AA),
+        flux,
+        sigma,
+        None if mask is None else mask.astype(bool),
+        Table(columns) if columns else Table({"row": np.arange(len(flux))}),
+        Observation(medium=medium),
+    )
+
+
+def _from_collection(source: "SpectrumCollection") -> SpectrumBlock | None:
+    axis = u.Quantity(source.spectral_axis).to_value(u.AA, u.spectral())
+    if axis.ndim == 2 and not (axis == axis[0]).all():
+        return None
+    sigma = source.uncertainty
+    if sigma is not None:
+        from astropy.nddata import StdDevUncertainty
+
+        sigma = sigma.represent_as(StdDevUncertainty).array
+    table = Table({"row": np.arange(len(source.flux))})
+    wavelength = axis[0] if axis.ndim == 2 else axis
+    mask = None if source.mask is None else np.asarray(source.mask, dtype=bool)
+    flux = np.asarray(source.flux.value)
+    return _checked(wavelength, flux, sigma, mask, table, Observation())
+
+
+def _plain(value: object) -> np.ndarray:
+    if isinstance(value, np.ma.MaskedArray):
+        value = value.filled(np.nan)
+    return np.asarray(getattr(value, "value", value))
+
+
+def _checked(
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    sigma: np.ndarray | None,
+    mask: np.ndarray | None,
+    table: Table,
+    observation: Observation,
+) -> SpectrumBlock:
+    shape = (len(flux), len(wavelength))
+    for name, array in (("flux", flux), ("error", sigma), ("mask", mask)):
+        if array is not None and array.shape != shape:
+            msg = f"{name} has the shape {array.shape}; {shape} is needed for "
+            msg += f"{shape[0]} spectra of {shape[1]} pixels"
+            raise SpectrumReadError(msg)
+    rising = np.diff(wavelength)
+    if (rising < 0).all():
+        wavelength, flux = wavelength[::-1], flux[:, ::-1]
+        sigma = None if sigma is None else sigma[:, ::-1]
+        mask = None if mask is None else mask[:, ::-1]
+    elif not (rising > 0).all():
+        msg = "the wavelengths of the arrays must rise or fall from pixel to pixel"
+        raise SpectrumReadError(msg)
+    return SpectrumBlock(
+        wavelength=np.asarray(wavelength, dtype=float),
+        flux=flux,
+        sigma=sigma,
+        mask=mask,
+        table=table,
+        observation=observation,
+    )

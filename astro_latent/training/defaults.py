@@ -1,0 +1,204 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a training does where nobody said: grid, recipe, sizes, rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from ..exceptions import UnknownNameError
+from ..preparation import (
+    APOGEE_CHEBYSHEV_RECIPE,
+    APOGEE_RECIPE,
+    HARPS_RECIPE,
+    Recipe,
+    SpectralGrid,
+)
+
+__all__ = ["RECIPES", "FitOptions", "default_arguments", "default_fit", "find_recipe"]
+
+#: Recipes by name.
+RECIPES = {
+    "apogee": APOGEE_RECIPE,
+    "apogee_chebyshev": APOGEE_CHEBYSHEV_RECIPE,
+    "harps": HARPS_RECIPE,
+}
+_FEW, _SHORT = 5000, 1000  # stars and pixels from which on the defaults change
+_STARNETS = ("starnet", "shallow_cnn", "shallow_nn", "deep_cnn", "deep_nn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How networks are fitted.
+
+    Parameters
+    ----------
+    epochs : int
+        Times that each star is seen.
+    batch_size : int
+        Spectra of a step.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate rises for a twentieth of the steps and falls as a cosine.
+    dof : float or None
+        Degrees of freedom of the Student t that the likelihood is; None: Gaussian.
+    average : float
+        Decay of the running mean of the weights over steps, which is what is kept.
+    mean_first : float
+        Share of the steps in which the labels are learnt before their errors.
+    clip : float
+        Largest norm of a gradient.
+    precision : str
+        Of Lightning, such as ``"32-true"`` or ``"bf16-mixed"``.
+    devices : int
+        Processes or devices of each network; more than one share the batches.
+    strategy : str
+        Of Lightning, for several devices.
+    """
+
+    epochs: int = 60
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.1
+    dof: float | None = 5.0
+    average: float = 0.998
+    mean_first: float = 0.1
+    clip: float = 1.0
+    precision: str = "32-true"
+    devices: int = 1
+    strategy: str = "auto"
+
+    def changed(self, options: Mapping[str, Any]) -> "FitOptions":
+        """Return a copy with other values.
+
+        Parameters
+        ----------
+        options : mapping
+            Field to value.
+
+        Returns
+        -------
+        FitOptions
+            The copy.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such field.
+        """
+        names = [field.name for field in fields(self)]
+        for name in options:
+            if name not in names:
+                raise UnknownNameError("option of a training", name, names)
+        return replace(self, **options)
+
+
+def default_fit(architecture: str, n_stars: int) -> FitOptions:
+    """Return how an architecture is fitted to so many spectra.
+
+    Parameters
+    ----------
+    architecture : str
+        Its name.
+    n_stars : int
+        Spectra to train on.
+
+    Returns
+    -------
+    FitOptions
+        Epochs, rates and sizes.
+    """
+    few = n_stars < _FEW
+    if architecture in _STARNETS:
+        return FitOptions(
+            epochs=60 if few else 30, batch_size=64, learning_rate=7e-4,
+            weight_decay=0.05, average=0.99 if few else 0.998,
+        )  # fmt: skip
+    return FitOptions(batch_size=64 if few else 256, average=0.99 if few else 0.998)
+
+
+def default_arguments(
+    architecture: str, grid: SpectralGrid, n_labels: int, n_stars: int, recipe: Recipe
+) -> dict[str, Any]:
+    """Return the size of a network for a grid and so many spectra.
+
+    Parameters
+    ----------
+    architecture : str
+        Its name.
+    grid : SpectralGrid
+        Of the spectra.
+    n_labels : int
+        Labels to predict.
+    n_stars : int
+        Spectra to train on.
+    recipe : Recipe
+        How they are prepared.
+
+    Returns
+    -------
+    dict
+        Arguments of the architecture.
+    """
+    sizes: dict[str, Any] = {"n_pixels": grid.n_pixels, "n_labels": n_labels}
+    if architecture in _STARNETS:
+        return {**sizes, "heteroscedastic": True}
+    if architecture != "residual_mlp":
+        return sizes
+    if grid.n_pixels <= _SHORT:
+        count = max(4, min(110, n_stars // 6, grid.n_pixels // 2))
+        views = [{"kind": kind, "n_components": count} for kind in ("flux", "log")]
+        return {**sizes, "views": views, "n_blocks": 6 if n_stars >= _FEW else 3}
+    flat = any(step.name == "continuum" for step in recipe)
+    count = max(4, min(400, n_stars // 4))
+    view = {
+        "kind": "flux" if flat else "flat", "n_components": count, "width": 301,
+        "shrink": 0.6,
+    }  # fmt: skip
+    return {
+        **sizes, "views": [view], "n_hidden": 192, "n_blocks": 3, "dropout": 0.1,
+        "n_noise": 4,
+    }  # fmt: skip
+
+
+def find_recipe(
+    recipe: str | Mapping[str, Any] | Recipe | None, *, known: bool
+) -> Recipe:
+    """Return a recipe by its name, from plain data, or the usual one.
+
+    Parameters
+    ----------
+    recipe : str, mapping, Recipe or None
+        A name in `RECIPES`, a recipe, or None: medium and frame are changed to those
+        of the grid, pixels resampled, and the flux divided by its median.
+    known : bool
+        Whether the resolving power of the spectra is known; the usual recipe then
+        blurs sharper spectra to that of the grid.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no recipe of that name.
+
+    Examples
+    --------
+    >>> from astro_latent.training.defaults import find_recipe
+    >>> [step.name for step in find_recipe(None, known=False)]
+    ['convert_medium', 'shift_frame', 'resample', 'divide_by_median']
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise UnknownNameError("recipe", recipe, list(RECIPES))
+        return RECIPES[recipe]
+    if recipe is not None:
+        return Recipe.from_dict(recipe)
+    names = ["convert_medium", "shift_frame", "match_resolution", "resample"]
+    if not known:
+        names.remove("match_resolution")
+    steps = [{"step": name} for name in (*names, "divide_by_median")]
+    return Recipe.from_dict({"steps": steps})

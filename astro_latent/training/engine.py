@@ -1,0 +1,327 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Fit one network with Lightning; a training that was stopped goes on where it was.
+
+All randomness of a step follows from the seed and the number of the step, all order
+from the seed and the number of the epoch: a training that went on after a stop has
+done what one without a stop does.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..models.networks import LabelNetwork, inputs_of
+from .augmentation import Augmenter
+from .defaults import FitOptions
+from .likelihood import log_prob
+from .loop import one_cycle
+
+__all__ = ["FitData", "fit_network"]
+
+_LAST = "last.ckpt"
+#: What Lightning remarks and nobody can act on here.
+_REMARKS = (
+    ".*does not have many workers.*",
+    ".*number of training batches.*",
+    ".*Checkpoint directory .* exists.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*Experiment logs directory .* exists.*",
+    ".*GPU available but not used.*",
+    ".*`torch.jit.script` is deprecated.*",
+    ".*lr_scheduler.step.*",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitData:
+    """Spectra and labels of a training, in the network's units.
+
+    Parameters
+    ----------
+    records : ndarray, shape (n_spectra,)
+        With the fields flux, variance and valid; memory-mapped.
+    targets, target_variance : ndarray, shape (n_spectra, n_labels), float32
+        NaN where a label is missing; variance of the labels themselves.
+    train, validation : ndarray of int
+        Rows of the records.
+    """
+
+    records: np.ndarray
+    targets: np.ndarray
+    target_variance: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+
+
+class _Rows(Dataset):
+    """Spectra and labels of rows; the rows of a batch are one item."""
+
+    def __init__(self, data: FitData) -> None:
+        self.data = data
+
+    def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, ...]:
+        records = self.data.records[rows]
+        return (
+            torch.from_numpy(np.ascontiguousarray(records["flux"])),
+            torch.from_numpy(np.ascontiguousarray(records["valid"])),
+            torch.from_numpy(np.ascontiguousarray(records["variance"])),
+            torch.from_numpy(self.data.targets[rows]),
+            torch.from_numpy(self.data.target_variance[rows]),
+        )
+
+
+class _Batches(Sampler):
+    """Rows of each batch of an epoch; several processes share a batch."""
+
+    def __init__(
+        self, rows: np.ndarray, size: int, *, seed: int | None, share: tuple[int, int]
+    ) -> None:
+        self.rows, self.size, self.seed, self.share = rows, size, seed, share
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take note of the epoch; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.seed is None:
+            return -(-len(self.rows) // self.size)
+        return max(1, len(self.rows) // self.size)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        rows = self.rows
+        if self.seed is not None:
+            rows = np.random.default_rng([self.seed, 2, self.epoch]).permutation(rows)
+        rank, world = self.share
+        for index in range(len(self)):
+            batch = rows[index * self.size : (index + 1) * self.size]
+            mine = batch[rank::world]
+            yield mine if len(mine) else batch[:1]  # all processes must take part
+
+
+class _Fit(lightning.LightningModule):
+    """A network, the running mean of its weights, and how both change."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        data: FitData,
+        options: FitOptions,
+        *,
+        augmenter: Augmenter | None,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.options, self.seed = network, options, seed
+        self.augmenter = augmenter
+        self.data = data
+
+        def mix(kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+            return kept.lerp(now, max(1.0 - options.average, 1.0 / (float(count) + 1)))
+
+        self.average = AveragedModel(network, avg_fn=mix)
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Number of this process, and of all."""
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def train_dataloader(self) -> DataLoader:
+        """Return shuffled batches."""
+        size = min(self.options.batch_size, len(self.data.train))
+        batches = _Batches(self.data.train, size, seed=self.seed, share=self.share)
+        return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader | list:
+        """Return the validation stars in order."""
+        if not len(self.data.validation):
+            return []
+        size = self.options.batch_size
+        batches = _Batches(self.data.validation, size, seed=None, share=self.share)
+        return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW, which leaves biases and scales alone, and its schedule."""
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {
+                "params": [p for p in trained if (p.ndim > 1) is wide],
+                "weight_decay": self.options.weight_decay if wide else 0.0,
+            }
+            for wide in (True, False)
+        ]
+        optimiser = torch.optim.AdamW(
+            groups, lr=self.options.learning_rate, betas=(0.9, 0.98)
+        )
+        n_steps = self.n_steps
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: one_cycle(step + 1, n_steps, end=1e-3)
+        )
+        return [optimiser], [{"scheduler": schedule, "interval": "step"}]
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole training."""
+        size = min(self.options.batch_size, len(self.data.train))
+        return self.options.epochs * max(1, len(self.data.train) // size)
+
+    def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
+        """Set all random numbers of the step."""
+        torch.manual_seed(hash((self.seed, self.global_step, self.share[0])) % 2**31)
+
+    def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
+        """Return the loss of a batch."""
+        flux, valid, variance, targets, target_variance = batch
+        if self.augmenter is not None:
+            seed = int(torch.randint(2**31, (1,)).item())
+            generator = torch.Generator().manual_seed(seed)
+            changed = self.augmenter(flux.cpu(), valid.cpu(), variance.cpu(), generator)
+            flux, valid, variance = (tensor.to(self.device) for tensor in changed)
+        network = cast(LabelNetwork, self.network)
+        features = network.features(*inputs_of(network, flux, valid, variance))
+        early = self.global_step < self.options.mean_first * self.n_steps
+        loss = self._loss(network, features, targets, target_variance, early=early)
+        self.log("training_loss", loss.detach(), on_step=False, on_epoch=True)
+        return loss
+
+    def _loss(
+        self,
+        network: LabelNetwork,
+        features: Tensor,
+        targets: Tensor,
+        target_variance: Tensor,
+        *,
+        early: bool = False,
+    ) -> Tensor:
+        found = network.head(features)
+        mean, spread = found if isinstance(found, tuple) else (found, None)
+        known = torch.isfinite(targets)
+        if spread is None or early:
+            loss = functional.smooth_l1_loss(mean[known], targets[known], beta=0.1)
+            return loss if spread is None else loss + 0.0 * spread.sum()
+        density = log_prob(
+            network, features, targets, target_variance, dof=self.options.dof
+        )
+        return -density.sum() / known.sum().clamp_min(1) * targets.shape[1]
+
+    def on_train_batch_end(
+        self, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Let the mean of the weights follow."""
+        self.average.update_parameters(self.network)
+
+    def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
+        """Note the loss that the mean weights have on stars that teach nothing."""
+        flux, valid, variance, targets, target_variance = batch
+        network = cast(LabelNetwork, self.average.module.eval())
+        features = network.features(*inputs_of(network, flux, valid, variance))
+        loss = self._loss(network, features, targets, target_variance)
+        self.log(
+            "validation_loss", loss, batch_size=len(flux), sync_dist=self.share[1] > 1
+        )
+
+
+def fit_network(
+    network: nn.Module,
+    data: FitData,
+    options: FitOptions,
+    folder: Path,
+    *,
+    augmenter: Augmenter | None = None,
+    seed: int = 0,
+    accelerator: str = "cpu",
+    progress: bool = False,
+    callbacks: list[Any] | None = None,
+) -> nn.Module:
+    """Fit a network, or go on fitting it.
+
+    Parameters
+    ----------
+    network : Module
+        A label network; changed in place.
+    data : FitData
+        Spectra and labels.
+    options : FitOptions
+        How.
+    folder : Path
+        For checkpoints, one after each epoch, and the log ``metrics.csv``.
+    augmenter : Augmenter, optional
+        What is done to training spectra.
+    seed : int, optional
+        Of order, noise and dropout.
+    accelerator : str, optional
+        Of Lightning.
+    progress : bool, optional
+        Show a bar.
+    callbacks : list, optional
+        More callbacks of Lightning.
+
+    Returns
+    -------
+    Module
+        With the mean weights of the epoch that did best on the validation stars, or of
+        the last if there are none; in evaluation mode.
+    """
+    torch.manual_seed(seed)
+    module = _Fit(network, data, options, augmenter=augmenter, seed=seed)
+    watched = bool(len(data.validation))
+    keep = ModelCheckpoint(
+        folder,
+        filename="best",
+        monitor="validation_loss" if watched else None,
+        save_last=True,
+        enable_version_counter=False,
+    )
+    last = folder / _LAST
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=accelerator,
+            devices=options.devices,
+            strategy=options.strategy,
+            precision=options.precision,  # type: ignore[arg-type]
+            max_epochs=options.epochs,
+            gradient_clip_val=options.clip,
+            callbacks=[keep, *(callbacks or [])],
+            logger=CSVLogger(folder, name="", version=""),
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+        trainer.fit(module, ckpt_path=last if last.is_file() else None)
+    best = Path(keep.best_model_path or last) if watched else last
+    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "average.module."
+    kept = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+    network.load_state_dict(kept)
+    return network.cpu().eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from saying what nobody can act on."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for text in _REMARKS:
+                warnings.filterwarnings("ignore", text)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,212 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The fitting of an ensemble, member by member, and what is said of it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import nn
+
+from ..models import ARCHITECTURES
+from .augmentation import Augmentation, Augmenter
+from .defaults import FitOptions
+from .finish import limit_outputs
+from .outputs import label_ranges
+from .plan import Plan
+from .stars import PARTS
+
+__all__ = ["Job"]
+
+_ADAPT_ROWS = 8000  # spectra that components and means are found from
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Networks to be fitted.
+
+    Parameters
+    ----------
+    plan : Plan
+        To what.
+    architecture : str
+        Name of the architecture.
+    arguments : dict
+        Its arguments.
+    members : int
+        How many networks.
+    fit : FitOptions
+        How.
+    augment : Augmentation or None
+        What is done to training spectra.
+    seed : int
+        Of everything.
+    work : Path
+        For checkpoints.
+    device : str
+        Accelerator of Lightning.
+    progress : bool
+        Show bars.
+    begin : callable or None
+        Given each network before its fit, to give it weights.
+    begun_with : str
+        What ``begin`` does, for the card.
+    """
+
+    plan: Plan
+    architecture: str
+    arguments: dict[str, Any]
+    members: int
+    fit: FitOptions
+    augment: Augmentation | None
+    seed: int
+    work: Path
+    device: str
+    progress: bool
+    begin: Callable[[nn.Module], None] | None = None
+    begun_with: str = ""
+
+    @property
+    def units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and scatter of the labels of the training stars."""
+        values = self.plan.targets.values[self.plan.rows(PARTS[0])]
+        scatter = np.nanstd(values, axis=0)
+        return np.nanmean(values, axis=0), np.where(scatter > 0, scatter, 1.0)
+
+    @property
+    def folder(self) -> Path:
+        """Where checkpoints lie: another for anything that changes the result."""
+        facts = [
+            self.plan.file.path.name, self.plan.targets.names, self.architecture,
+            self.arguments, asdict(self.fit), self.seed, self.begun_with,
+            asdict(self.augment) if self.augment else None,
+        ]  # fmt: skip
+        found = hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8)
+        for array in (self.plan.parts, self.plan.targets.values):
+            found.update(array.tobytes())
+        return self.work / f"run-{found.hexdigest()}"
+
+    def run(self) -> list[nn.Module]:
+        """Fit all members; those that an earlier call has finished are read.
+
+        Returns
+        -------
+        list of Module
+            In evaluation mode.
+        """
+        from .engine import FitData, fit_network
+
+        mean, scatter = self.units
+        targets = self.plan.targets
+        data = FitData(
+            records=self.plan.file.records,
+            targets=((targets.values - mean) / scatter).astype(np.float32),
+            target_variance=((targets.errors / scatter) ** 2).astype(np.float32),
+            train=self.plan.rows(PARTS[0]),
+            validation=self.plan.rows(PARTS[1]),
+        )
+        augmenter = None
+        if self.augment is not None:
+            augmenter = Augmenter(self.augment, self.plan.file.grid)
+        networks = []
+        for member in range(self.members):
+            seed = 1000 * self.seed + member
+            folder, network = self.folder / f"member-{member}", self._make(seed)
+            finished = folder.with_suffix(".safetensors")
+            if finished.is_file():
+                network.load_state_dict(safetensors.torch.load_file(finished))
+            else:
+                network = fit_network(
+                    network, data, self.fit, folder, augmenter=augmenter, seed=seed,
+                    accelerator=self.device, progress=self.progress,
+                )  # fmt: skip
+                state = {n: t.contiguous() for n, t in network.state_dict().items()}
+                safetensors.torch.save_file(state, finished)
+            networks.append(network.eval())
+        return networks
+
+    def _make(self, seed: int) -> nn.Module:
+        """Make a network and let it see the training set."""
+        torch.manual_seed(seed)
+        network = ARCHITECTURES[self.architecture](**self.arguments)
+        if self.begin is not None:
+            self.begin(network)
+        elif hasattr(network, "adapt"):
+            rows = np.random.default_rng(seed).permutation(self.plan.rows(PARTS[0]))
+            prepared = self.plan.file.prepared(np.sort(rows[:_ADAPT_ROWS]))
+            arrays = (prepared.flux, prepared.valid, prepared.variance)
+            network.adapt(*map(torch.from_numpy, arrays))
+        return network
+
+    def describe(
+        self,
+        name: str,
+        about: Mapping[str, Any],
+        limits: Mapping[str, Sequence[float | None]],
+    ) -> dict[str, Any]:
+        """Return a configuration but for calibration, domain and evaluation.
+
+        Parameters
+        ----------
+        name : str
+            Of the weights.
+        about : mapping
+            What the user says of them.
+        limits : mapping
+            Label to lowest and highest value that may be believed.
+
+        Returns
+        -------
+        dict
+            Content of ``config.json``.
+        """
+        targets, file = self.plan.targets, self.plan.file
+        rows = self.plan.rows(PARTS[0])
+        mean, scatter = self.units
+        ranges = label_ranges(targets.values[rows])
+        outputs = [
+            {
+                "name": column.name, "unit": column.unit, "ucd": column.ucd,
+                "description": column.description, "scale": float(scatter[k]),
+                "offset": float(mean[k]), "domain": ranges[k].tolist(),
+            }
+            for k, column in enumerate(targets.columns)
+        ]  # fmt: skip
+        words = ("intended_use", "out_of_scope", "limitations")
+        names = ", ".join(targets.names)
+        described = (
+            f"{names} from {len(rows)} spectra by {self.members} x "
+            f"{self.architecture}, trained with astro_latent.train_model."
+        )
+        survey = about.get("survey", "own")
+        return {
+            "name": name,
+            "version": str(about.get("version", "1")),
+            "title": about.get("title", f"{names} from spectra of the survey {survey}"),
+            "description": about.get("description", described),
+            "survey": survey,
+            "architecture": self.architecture,
+            "arguments": self.arguments,
+            "grid": file.grid.to_dict(),
+            "recipe": file.recipe.to_dict(),
+            "outputs": limit_outputs(outputs, limits),
+            "training": self._describe_training(),
+            "card": {word: about[word] for word in words if word in about},
+            "licence": about.get("licence", "not stated"),
+            "citation": about.get("citation", "not stated"),
+        }
+
+    def _describe_training(self) -> dict[str, Any]:
+        fit = {k: v for k, v in asdict(self.fit).items() if k not in ("devices",)}
+        described = {**self.plan.describe(), "seed": self.seed, "fit": fit}
+        if self.augment is not None:
+            done = asdict(self.augment)
+            described["augmentation"] = {k: v for k, v in done.items() if v}
+        if self.begun_with:
+            described["begun with"] = self.begun_with
+        return described

@@ -1,0 +1,153 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Which spectra are of one star, and which stars are for what."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from ..exceptions import UnknownNameError
+
+__all__ = ["PARTS", "group_stars", "split_stars"]
+
+#: What stars are for: to fit, to choose the epoch, to calibrate and judge.
+PARTS = ("train", "validation", "held_out")
+#: Columns that tell stars apart, the first that is there.
+_IDS = (
+    "star", "star_id", "source_id", "gaia_source_id", "gaia_dr3_source_id",
+    "gaiaedr3_source_id", "tmass_id", "apogee_id", "tic", "target_name", "name",
+)  # fmt: skip
+_SAME_STAR = 3.0  # arcsec
+_FEWEST = 3  # stars of a part
+
+
+def group_stars(table: Table, star: str | None = None) -> tuple[NDArray, str]:
+    """Give numbers to the stars of the rows of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        One row for each spectrum.
+    star : str, optional
+        Column that tells stars apart. By default the first of the usual names of such
+        columns, else the positions ``ra`` and ``dec`` (stars within 3 arcsec are one),
+        else each row is a star of its own.
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n_rows,)
+        Equal for spectra of one star.
+    how : str
+        By what they were told apart, for the model card.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_latent.training.stars import group_stars
+    >>> group_stars(Table({"source_id": [7, 9, 7]}))
+    (array([0, 1, 0]), 'column source_id')
+    """
+    if star is not None and star not in table.colnames:
+        raise UnknownNameError("column of the table", star, table.colnames)
+    name = star or next((n for n in _IDS if n in table.colnames), None)
+    if name is not None:
+        values = np.asarray(np.ma.filled(table[name], -1))
+        numbers = np.unique(values, return_inverse=True)[1].reshape(-1)
+        return numbers, f"column {name}"
+    if {"ra", "dec"} <= set(table.colnames):
+        positions = [np.ma.filled(np.asarray(table[n]), np.nan) for n in ("ra", "dec")]
+        if np.isfinite(positions).all():
+            return _group_positions(*positions), f"position, {_SAME_STAR:g} arcsec"
+    return np.arange(len(table)), "row: no column tells which spectra are of one star"
+
+
+def _group_positions(ra: np.ndarray, dec: np.ndarray) -> NDArray:
+    """Give numbers to groups of positions that are within reach of each other."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    ra, dec = np.radians(ra), np.radians(dec)
+    unit = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    pairs = cKDTree(unit.T).query_pairs(
+        np.radians(_SAME_STAR / 3600), output_type="ndarray"
+    )
+    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(ra), len(ra)))
+    return connected_components(links, directed=False)[1]
+
+
+def split_stars(
+    stars: np.ndarray, *, held_out: float, validation: float, seed: int
+) -> NDArray[np.str_]:
+    """Deal stars out to the parts of a training, all spectra of a star to one part.
+
+    Parameters
+    ----------
+    stars : ndarray of int, shape (n_spectra,)
+        From `group_stars`.
+    held_out, validation : float
+        Shares of the stars.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray of str, shape (n_spectra,)
+        One of `PARTS` each.
+
+    Raises
+    ------
+    ValueError
+        If there are too few stars.
+    """
+    unique = np.unique(stars)
+    counts = [
+        max(_FEWEST, round(share * len(unique))) if share else 0
+        for share in (validation, held_out)
+    ]
+    if len(unique) - sum(counts) < 2 * _FEWEST:
+        msg = (
+            f"{len(unique)} stars with spectra and labels are too few: {counts[0]} to "
+            f"choose the epoch and {counts[1]} to calibrate leave "
+            f"{max(len(unique) - sum(counts), 0)} to learn from"
+        )
+        raise ValueError(msg)
+    order = np.random.default_rng([seed, 1]).permutation(unique)
+    part = np.full(len(unique), PARTS[0], dtype="U10")
+    at = np.searchsorted(unique, order)
+    part[at[: counts[0]]] = PARTS[1]
+    part[at[counts[0] : sum(counts)]] = PARTS[2]
+    return part[np.searchsorted(unique, stars)]
+
+
+def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
+    """Check parts that the caller chose.
+
+    Parameters
+    ----------
+    parts : sequence of str, shape (n_spectra,)
+        One of `PARTS` each; anything else leaves a spectrum out.
+
+    Returns
+    -------
+    ndarray of str
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left to train on, or nothing to calibrate with.
+    """
+    found = np.asarray(parts, dtype="U10")
+    for part in (PARTS[0], PARTS[2]):
+        if np.count_nonzero(found == part) < _FEWEST:
+            msg = f"fewer than {_FEWEST} spectra have the part {part!r}; the parts are "
+            msg += ", ".join(PARTS)
+            raise ValueError(msg)
+    return found

@@ -1,0 +1,226 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""train_model: spectra and labels in, a calibrated model out."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from ..models import ARCHITECTURES, SpectralModel, load_model, save_weights
+from ..preparation import Recipe, SpectralGrid
+from ..spectra.reading import SpectraLike
+from .augmentation import Augmentation
+from .defaults import default_arguments, default_fit
+from .finish import Finished, calibrate_model
+from .job import Job
+from .plan import Plan, Preparation, plan_training
+from .stars import PARTS
+
+__all__ = ["train_model"]
+
+#: Files beside the weights: what held-out stars say of them.
+SCORES_FILE, PREDICTIONS_FILE = "held_out_scores.ecsv", "held_out.ecsv"
+OMISSIONS_FILE = "left_out.ecsv"
+
+
+def train_model(
+    spectra: SpectraLike | Mapping[str, Any],
+    labels: Sequence[str],
+    *,
+    table: Table | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    architecture: str = "residual_mlp",
+    arguments: Mapping[str, Any] | None = None,
+    members: int = 1,
+    grid: SpectralGrid | str | None = None,
+    recipe: Recipe | Mapping[str, Any] | str | None = None,
+    facts: Mapping[str, Any] | None = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    star: str | None = None,
+    split: str | Sequence[str] | None = None,
+    held_out: float | None = None,
+    validation: float = 0.1,
+    augment: Augmentation | Mapping[str, Any] | None = None,
+    limits: Mapping[str, Sequence[float | None]] | None = None,
+    about: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    work: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    overwrite: bool = False,
+    progress: bool | None = None,
+    **options: Any,
+) -> SpectralModel:
+    """Train a model on spectra and their labels.
+
+    Parameters
+    ----------
+    spectra : object
+        A table (or the path of one) with a column of paths, or of identifiers that are
+        in the names of the files in ``folder``; arrays on one wavelength axis: a
+        mapping or ``.npz`` file with ``wavelength``, ``flux`` and optionally ``error``
+        and ``mask``, or a ``SpectrumCollection``; or all that
+        `~astro_latent.predict_parameters` takes.
+    labels : sequence of str
+        Columns to learn. ``<label>_error`` beside them enters the likelihood; a label
+        that is NaN or masked for a star is left out for that star.
+    table : `~astropy.table.Table`, optional
+        Where the labels are, if not in ``spectra``: one row for each spectrum, or
+        matched by ``obs_id``.
+    folder : path-like, optional
+        What paths in a table begin at, or where identifiers are looked for.
+    output : path-like, optional
+        Folder of weights to write, which `~astro_latent.load_model` takes; without it
+        the model exists in memory only.
+    architecture : str, optional
+        A name in `~astro_latent.models.ARCHITECTURES`: ``residual_mlp``, ``starnet``,
+        ``shallow_nn``, ``deep_nn``, ``shallow_cnn``, ``deep_cnn`` or your own.
+    arguments : mapping, optional
+        Arguments of the architecture that differ from what suits the spectra.
+    members : int, optional
+        Networks of an ensemble, whose disagreement is part of the errors.
+    grid : SpectralGrid or str, optional
+        By default that of the spectra.
+    recipe : Recipe, mapping or str, optional
+        How spectra are prepared; by default medium and frame are matched, pixels
+        resampled, and the flux divided by its median.
+    facts : mapping, optional
+        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
+        they do not say it themselves.
+    radial_velocity : float, array_like or Quantity, optional
+        Barycentric velocities of the stars, km/s; the grid is then at rest.
+    star : str, optional
+        Column that tells stars apart; by default found by its name, or by position.
+    split : str or sequence of str, optional
+        ``train``, ``validation`` or ``held_out`` for each spectrum, or the column that
+        says it; by default stars are drawn by ``seed``.
+    held_out, validation : float, optional
+        Shares of the stars that calibrate the errors, and that choose the epoch; a
+        tenth each, a fifth held out of fewer than 1,000 stars.
+    augment : Augmentation or mapping, optional
+        What is done to training spectra: ``noise``, ``missing``, ``velocity``,
+        ``continuum``, ``resolution``; see `~astro_latent.training.Augmentation`.
+    limits : mapping, optional
+        Label to lowest and highest value that may be believed; by default the range of
+        the training set. Stars beyond still teach, and what is found beyond is
+        flagged.
+    about : mapping, optional
+        ``title``, ``description``, ``survey``, ``version``, ``licence``, ``citation``
+        and texts of the card (``intended_use``, ``out_of_scope``, ``limitations``).
+    seed : int, optional
+        Of the split, the first weights, the order and the noise.
+    work : path-like, optional
+        Folder for prepared spectra and checkpoints; a training that was stopped goes
+        on when called again. By default ``<output>.work``.
+    device : str, optional
+        Accelerator of Lightning: ``"cpu"``, ``"gpu"``, ``"auto"``.
+    overwrite : bool, optional
+        Replace weights in ``output``.
+    progress : bool, optional
+        Show bars; by default as configured.
+    **options
+        Fields of `~astro_latent.training.FitOptions`, such as ``epochs``.
+
+    Returns
+    -------
+    SpectralModel
+        The model; its card says what it learned from and how well it does.
+
+    Raises
+    ------
+    ValueError
+        If a label teaches nothing, if there are too few stars, or if spectra and
+        labels cannot be matched.
+    GridMismatchError
+        If the spectra are of two kinds.
+    UnknownNameError
+        If a column, architecture, recipe or option does not exist.
+    FileExistsError
+        If there are weights in ``output``.
+
+    Examples
+    --------
+    >>> from astro_latent import train_model
+    >>> model = train_model(
+    ...     "stars.ecsv", ["teff", "logg"], output="my_survey_v1"
+    ... )  # doctest: +SKIP
+    """
+    _ = ARCHITECTURES[architecture]  # an unknown name raises before any work
+    output = None if output is None else Path(output)
+    if output is not None and (output / "config.json").exists() and not overwrite:
+        msg = f"{output} holds weights already; overwrite=True replaces them"
+        raise FileExistsError(msg)
+    preparation = Preparation(
+        grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
+        folder=folder,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(work or (f"{output}.work" if output else scratch))
+        plan = plan_training(
+            spectra, labels, preparation=preparation, work=place, table=table,
+            star=star, split=split, held_out=held_out, validation=validation,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+        n_train = len(plan.rows(PARTS[0]))
+        sizes = default_arguments(
+            architecture, plan.file.grid, len(labels), n_train, plan.file.recipe
+        )
+        job = Job(
+            plan=plan, architecture=architecture,
+            arguments=sizes | dict(arguments or {}), members=members,
+            fit=default_fit(architecture, n_train).changed(options),
+            augment=_as_augmentation(augment), seed=seed, work=place, device=device,
+            progress=bool(progress),
+        )  # fmt: skip
+        target = output or Path(scratch, f"own_{architecture}_v1")
+        return _finish(job, target, dict(about or {}), limits or {}, overwrite)
+
+
+def _as_augmentation(
+    augment: Augmentation | Mapping[str, Any] | None,
+) -> Augmentation | None:
+    return Augmentation(**augment) if isinstance(augment, Mapping) else augment
+
+
+def _finish(
+    job: Job,
+    output: Path,
+    about: dict[str, Any],
+    limits: Mapping[str, Sequence[float | None]],
+    overwrite: bool,
+) -> SpectralModel:
+    """Fit, calibrate, write the folder of weights, and load it."""
+    networks, plan = job.run(), job.plan
+    done = calibrate_model(
+        job.describe(output.name, about, limits), networks, plan.file, plan.targets,
+        train=plan.rows(PARTS[0]), held_out=plan.rows(PARTS[2]), stars=plan.stars,
+    )  # fmt: skip
+    model = done.model
+    record = {
+        key: value
+        for key, value in model.config.to_dict().items()
+        if key not in ("schema_version", "members", "weights")
+    }
+    save_weights(
+        output, networks, record, domain_mean=model.domain_mean,
+        domain_whitening=model.domain_whitening, overwrite=overwrite,
+    )  # fmt: skip
+    _write_tables(output, done, plan)
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return load_model(output, device="cpu")
+
+
+def _write_tables(output: Path, done: Finished, plan: Plan) -> None:
+    """Write what held-out stars say, and what was left out."""
+    for name, table in (
+        (SCORES_FILE, done.scores),
+        (PREDICTIONS_FILE, done.predictions),
+        (OMISSIONS_FILE, plan.omissions.table()),
+    ):
+        table.write(output / name, format="ascii.ecsv", overwrite=True)

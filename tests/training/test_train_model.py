@@ -1,0 +1,176 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""train_model on toy stars: from arrays to a folder of weights that holds its word."""
+
+import numpy as np
+import pytest
+import torch
+from astropy.table import Table
+
+from astro_latent import load_model, predict_parameters, train_model
+from astro_latent.exceptions import UnknownNameError
+from astro_latent.models.check import check_folder
+from astro_latent.preparation import prepare_spectra
+from astro_latent.training.arrays import as_block
+
+from .conftest import FAST, SMALL, make_stars
+
+
+def train(source, labels=("teff", "logg"), **options):
+    return train_model(source, list(labels), arguments=SMALL, **{**FAST, **options})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Weights of an ensemble of two, trained once."""
+    path = tmp_path_factory.mktemp("train") / "toy_v1"
+    train(make_stars(300), members=2, output=path, augment={"noise": 1.0}, epochs=15)
+    return path
+
+
+def test_the_folder_fulfils_the_contract(folder):
+    assert "is complete" in check_folder(folder)
+    model = load_model(folder, device="cpu")
+    assert [output.unit for output in model.outputs] == ["K", "dex"]
+    assert model.config.members == 2
+
+
+def test_new_stars_get_their_labels_with_errors_that_cover(folder):
+    new = make_stars(400, seed=1)
+    table = predict_parameters(list(as_block(new)), model=folder)
+    for name, most in (("teff", 90.0), ("logg", 0.18)):
+        residual = table[name].value - new[name]
+        pull = residual / table[f"{name}_error"].value
+        assert np.std(residual) < most
+        assert 0.5 < np.mean(np.abs(pull) < 1) < 0.85
+        assert np.mean(np.abs(pull) < 2) > 0.88
+    assert np.mean(table["domain_score"] > 1) < 0.1
+
+
+def test_what_is_unlike_the_training_set_is_flagged(folder):
+    strange = make_stars(20, seed=2)
+    strange["flux"] = strange["flux"] * np.where(np.arange(60) % 7 < 3, 0.4, 1.0)
+    table = predict_parameters(list(as_block(strange)), model=folder)
+    assert np.mean(table["domain_score"] > 1) > 0.9
+
+
+def test_the_card_says_what_happened(folder):
+    model = load_model(folder, device="cpu")
+    text = str(model.card)
+    for words in (
+        "column source_id", "train: 210 stars", "held out: 60 stars", "by snr",
+        "by teff", "coverage held-out stars", "seed: 0", "noise 1",
+    ):  # fmt: skip
+        assert words in text, words
+    scores = Table.read(folder / "held_out_scores.ecsv")
+    assert set(scores["label"]) == {"teff", "logg"}
+    assert len(Table.read(folder / "held_out.ecsv")) == 60
+
+
+def test_posterior_errors_depend_on_the_noise(folder):
+    clean, noisy = (make_stars(200, seed=3, noise=n) for n in (0.005, 0.02))
+    tables = [
+        predict_parameters(list(as_block(s)), model=folder) for s in (clean, noisy)
+    ]
+    assert np.median(tables[1]["teff_error"] / tables[0]["teff_error"]) > 1
+
+
+@pytest.mark.parametrize(
+    "architecture", ["starnet", "shallow_nn", "deep_nn", "shallow_cnn", "deep_cnn"]
+)
+def test_each_architecture_can_be_trained(stars, architecture):
+    small = {"n_hidden": [12, 8]}
+    model = train_model(
+        stars, ["teff"], architecture=architecture, arguments=small, epochs=2
+    )
+    assert model.config.architecture == architecture
+    assert np.isfinite(model.predict(prepared(model, stars)).values).all()
+
+
+@pytest.mark.parametrize("posterior", ["gaussian", "mixture", "flow"])
+def test_each_head_can_be_trained(stars, posterior):
+    if posterior == "flow":
+        pytest.importorskip("zuko")
+    arguments = {**SMALL, "posterior": posterior}
+    model = train_model(stars, ["teff", "logg"], arguments=arguments, **FAST)
+    found = model.predict(prepared(model, stars))
+    assert np.corrcoef(found.values[:, 0], stars["teff"])[0, 1] > 0.7
+    assert (found.error > 0).all()
+
+
+def prepared(model, stars):
+    return prepare_spectra(list(as_block(stars)), model.grid, model.recipe)
+
+
+def test_a_missing_label_is_left_out_for_its_star_only(stars):
+    stars["logg"][::3] = np.nan
+    stars["teff"][1] = -9999.0
+    model = train(stars)
+    assert model.config.training["labels known"] == {"teff": 149, "logg": 100}
+    assert model.config.training["left out"] == "nothing"
+
+
+def test_errors_of_labels_enter_the_likelihood(stars):
+    stars["teff_error"] = np.full(150, 300.0)
+    stars["teff"] = stars["teff"] + np.random.default_rng(5).normal(0, 300, 150)
+    model = train(stars, ["teff"], epochs=20)
+    error = model.predict(prepared(model, stars)).error
+    assert np.median(error) < 300
+
+
+def test_spectra_of_one_star_stay_together(stars):
+    stars["source_id"] = np.arange(150) // 3
+    model = train(stars)
+    assert model.config.training["train"] == "35 stars, 105 spectra"
+
+
+def test_the_split_can_be_given(stars):
+    part = np.resize(["train", "train", "validation", "held_out", ""], 150)
+    model = train(stars, split=part)
+    assert model.config.training["held out"] == "30 stars, 30 spectra"
+
+
+def test_seeds_decide_everything(stars):
+    first, again = (train(stars, epochs=2) for _ in range(2))
+    other = train(stars, epochs=2, seed=1)
+    state = first.members[0].state_dict()
+    for name, tensor in again.members[0].state_dict().items():
+        assert torch.equal(tensor, state[name])
+    assert not torch.equal(other.members[0].enter.weight, state["enter.weight"])
+
+
+def test_limits_of_labels_are_declared(stars):
+    model = train(stars, limits={"teff": (None, 5000.0)})
+    low, high = model.outputs[0].domain
+    assert (low < 4020, high) == (True, 5000.0)
+    flags = predict_parameters(list(as_block(stars)), model=model)["flags"]
+    beyond = stars["teff"] > 5200
+    assert ((np.asarray(flags) & (1 << 19)) != 0)[beyond].mean() > 0.9
+
+
+def test_prepared_spectra_are_found_again(stars, tmp_path, monkeypatch):
+    train(stars, work=tmp_path, epochs=1)
+    (kept,) = tmp_path.glob("prepared-*.bin")
+    date = kept.stat().st_mtime_ns
+    train(stars, work=tmp_path, epochs=1, seed=3)
+    assert [p.stat().st_mtime_ns for p in tmp_path.glob("prepared-*.bin")] == [date]
+    stars["flux"][0] *= 2
+    train(stars, work=tmp_path, epochs=1)
+    assert len(list(tmp_path.glob("prepared-*.bin"))) == 2
+
+
+def test_an_ensemble_is_more_than_its_first_member(folder):
+    model = load_model(folder, device="cpu")
+    first, second = (m.state_dict()["enter.weight"] for m in model.members)
+    assert not torch.equal(first, second)
+
+
+def test_wrong_names_are_refused_before_any_work(stars, tmp_path):
+    with pytest.raises(UnknownNameError, match="no label column is called 'tef'"):
+        train(stars, ["tef"])
+    with pytest.raises(UnknownNameError, match="architecture"):
+        train_model(stars, ["teff"], architecture="starnett")
+    with pytest.raises(UnknownNameError, match="option of a training"):
+        train(stars, epoch=3)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="holds weights already"):
+        train(stars, output=tmp_path)
