@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""How far each node spreads over a sample, and where the spreads part.
+"""How far each latent spreads over a sample, and where the spreads part.
 
-A node that the prior has won back sits at zero for every spectrum; one that carries
+A latent that the prior has won back sits at zero for every spectrum; one that carries
 information spreads.
 """
 
@@ -16,7 +16,7 @@ _GAP_FLOOR = 1e-3
 
 
 def median_deviation(mean: np.ndarray) -> np.ndarray:
-    """Median absolute deviation from the median, per node.
+    """Median absolute deviation from the median, per latent.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def median_deviation(mean: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_latent,)
-        Unscaled deviation: 0.6745 for a node that follows the prior.
+        Unscaled deviation: 0.6745 for a latent that follows the prior.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def median_deviation(mean: np.ndarray) -> np.ndarray:
 
 
 def mean_deviation(mean: np.ndarray) -> np.ndarray:
-    """Mean absolute deviation from the mean, per node.
+    """Mean absolute deviation from the mean, per latent.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def mean_deviation(mean: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_latent,)
-        0.798 for a node that follows the prior.
+        0.798 for a latent that follows the prior.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def mean_deviation(mean: np.ndarray) -> np.ndarray:
 
 
 def prior_divergence(mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of the posteriors from the unit normal, per node.
+    """Kullback-Leibler divergence of the posteriors from the unit normal, per latent.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def prior_divergence(mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_latent,)
-        Nats, averaged over spectra. It bounds from above the information that the node
-        holds about the spectrum.
+        Nats, averaged over spectra. It bounds from above the information that the
+        latent holds about the spectrum.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def find_gap(values: np.ndarray) -> tuple[float, float]:
     Parameters
     ----------
     values : ndarray, shape (n_latent,)
-        Dispersion or divergence of each node. Values under 0.001 count as equal.
+        Dispersion or divergence of each latent. Values under 0.001 count as equal.
 
     Returns
     -------

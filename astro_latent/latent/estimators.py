@@ -26,8 +26,8 @@ def histogram_information(
 
     Parameters
     ----------
-    x : ndarray, shape (n_samples,) or (n_samples, n_nodes)
-        Node values.
+    x : ndarray, shape (n_samples,) or (n_samples, n_latents)
+        Latent values.
     y : ndarray, shape (n_samples,)
         Label values.
     n_bins : int
@@ -39,7 +39,7 @@ def histogram_information(
 
     Returns
     -------
-    ndarray, shape () or (n_nodes,)
+    ndarray, shape () or (n_latents,)
         Nats.
 
     Raises
@@ -60,7 +60,7 @@ def histogram_information(
     >>> float(histogram_information(x, x, n_bins=2))  # one bit
     0.6931471805599453
     """
-    x, y = _checked(x, y)
+    x, y = _check(x, y)
     if correction not in ("none", "miller-madow"):
         msg = f"correction must be none or miller-madow, not {correction!r}"
         raise ValueError(msg)
@@ -79,14 +79,14 @@ def permuted_information(
     n_permutations: int,
     rng: np.random.Generator | int | None = None,
 ) -> np.ndarray:
-    """Histogram information of nodes with shuffled labels: what chance gives.
+    """Histogram information of latents with shuffled labels: what chance gives.
 
     Parameters
     ----------
-    x : ndarray, shape (n_samples, n_nodes)
-        Node values.
+    x : ndarray, shape (n_samples, n_latents)
+        Latent values.
     y : ndarray, shape (n_samples,)
-        Label values; all nodes see the same shuffles.
+        Label values; all latents see the same shuffles.
     n_bins : int
         Bins on each axis.
     n_permutations : int
@@ -96,7 +96,7 @@ def permuted_information(
 
     Returns
     -------
-    ndarray, shape (n_permutations, n_nodes)
+    ndarray, shape (n_permutations, n_latents)
         Nats.
 
     Examples
@@ -108,12 +108,12 @@ def permuted_information(
     >>> 0.07 < float(null.mean()) < 0.10  # independent, yet not 0
     True
     """
-    x, y = _checked(x, y)
+    x, y = _check(x, y)
     rng = np.random.default_rng(rng)
     sample = _Binned(x.reshape(len(x), -1), y, n_bins)
     return np.array(
         [sample.information(rng.permutation(len(y))) for _ in range(n_permutations)]
-    ).reshape(n_permutations, sample.n_nodes)
+    ).reshape(n_permutations, sample.n_latents)
 
 
 def neighbour_information(
@@ -127,8 +127,8 @@ def neighbour_information(
 
     Parameters
     ----------
-    x : ndarray, shape (n_samples,) or (n_samples, n_nodes)
-        Node values.
+    x : ndarray, shape (n_samples,) or (n_samples, n_latents)
+        Latent values.
     y : ndarray, shape (n_samples,)
         Label values.
     n_neighbors : int, optional
@@ -138,7 +138,7 @@ def neighbour_information(
 
     Returns
     -------
-    ndarray, shape () or (n_nodes,)
+    ndarray, shape () or (n_latents,)
         Nats, nearly unbiased; negative estimates are returned as 0.
 
     References
@@ -155,7 +155,7 @@ def neighbour_information(
     >>> 0.75 < float(neighbour_information(x, y, rng=0)) < 0.91
     True
     """
-    x, y = _checked(x, y)
+    x, y = _check(x, y)
     seed = int(np.random.default_rng(rng).integers(2**31))
     information = mutual_info_regression(
         x.reshape(len(x), -1), y, n_neighbors=n_neighbors, random_state=seed
@@ -163,7 +163,7 @@ def neighbour_information(
     return information.reshape(x.shape[1:])
 
 
-def _checked(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim not in (1, 2) or y.shape != x.shape[:1] or x.size == 0:
         msg = f"x has shape {x.shape} and y {y.shape}: need (n,) or (n, k) and (n,)"
@@ -184,7 +184,7 @@ def _bin_index(values: np.ndarray, n_bins: int) -> np.ndarray:
 
 
 class _Binned:
-    """Binned nodes and label, ready to be compared under many permutations.
+    """Binned latents and label, ready to be compared under many permutations.
 
     The marginal entropies do not change when a label is shuffled, so that only the
     joint histogram is counted again.
@@ -195,7 +195,7 @@ class _Binned:
             msg = f"n_bins must be at least 2, not {n_bins}"
             raise ValueError(msg)
         self.n_bins = n_bins
-        self.n_samples, self.n_nodes = x.shape
+        self.n_samples, self.n_latents = x.shape
         counts = np.arange(1, self.n_samples + 1)
         self._c_log_c = np.concatenate([[0.0], counts * np.log(counts)])
         self._x, self._y = _bin_index(x, n_bins), _bin_index(y, n_bins)
@@ -205,7 +205,7 @@ class _Binned:
         )
         self._y_counts = np.bincount(self._y, minlength=n_bins)
         # cell of the joint histogram, less the bin of the label
-        within = np.arange(self.n_nodes) % self._chunk
+        within = np.arange(self.n_latents) % self._chunk
         self._cells = np.ascontiguousarray((self._x + within * n_bins).T * n_bins)
         self._marginals = (
             self._c_log_c[self._x_counts].sum(axis=1)
@@ -213,9 +213,9 @@ class _Binned:
         )
 
     def _joint_counts(self, order: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield joint counts, shape (nodes in this chunk, n_bins**2)."""
+        """Yield joint counts, shape (latents in this chunk, n_bins**2)."""
         label = self._y[order]
-        for first in range(0, self.n_nodes, self._chunk):
+        for first in range(0, self.n_latents, self._chunk):
             cells = self._cells[first : first + self._chunk]
             counts = np.bincount(
                 (cells + label).ravel(), minlength=len(cells) * self.n_bins**2
@@ -223,7 +223,7 @@ class _Binned:
             yield counts.reshape(len(cells), -1)
 
     def information(self, order: np.ndarray) -> np.ndarray:
-        """Return the plug-in estimate per node with the label in this order."""
+        """Return the plug-in estimate per latent with the label in this order."""
         joint = np.concatenate(
             [self._c_log_c[counts].sum(axis=1) for counts in self._joint_counts(order)]
         )
@@ -233,7 +233,7 @@ class _Binned:
         return np.maximum(information, 0.0)  # a plug-in estimate is never negative
 
     def first_order_bias(self) -> np.ndarray:
-        """Return the bias of Miller & Madow per node."""
+        """Return the bias of Miller & Madow per latent."""
         joint = np.concatenate(
             [
                 np.count_nonzero(counts, axis=1)
@@ -255,7 +255,7 @@ def p_value(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 def p_tail(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Return the tail of a gamma distribution with the moments of the null."""
     scale = null.std(axis=0, ddof=1) if len(null) > 1 else np.zeros(null.shape[1])
-    varies = scale > 1e-12  # a node that is constant has no tail
+    varies = scale > 1e-12  # a latent that is constant has no tail
     tail = np.ones(len(observed))
     # Information has a tail towards large values; a negative skewness is noise.
     skewness = np.maximum(skew(null[:, varies], axis=0), 0.0)
@@ -269,7 +269,7 @@ def p_tail(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def false_discoveries(p_value: np.ndarray) -> np.ndarray:
-    """Adjust p-values over nodes and labels, each binning by itself."""
+    """Adjust p-values over latents and labels, each binning by itself."""
     q_value = np.full(p_value.shape, np.nan)
     for i in range(p_value.shape[1]):
         known = np.isfinite(p_value[:, i])

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""How many nodes are informative: the count by dispersion.
+"""How many latents are informative: the count by dispersion.
 
 This is the first of the two counts of Sedaghat et al. (2021), with their two
 thresholds, and beside it the divergence from the prior, a threshold found in the data
@@ -27,7 +27,7 @@ _PRIOR_DEVIATION = 0.6744897501960817
 
 @dataclass(frozen=True, kw_only=True)
 class NodeDispersion:
-    """Dispersion of every node and which of them are informative.
+    """Dispersion of every latent and which of them are informative.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class NodeDispersion:
     statistic : {"median", "mean", "divergence"}
         Which of the three is compared with the threshold.
     threshold : float
-        A node above it is informative.
+        A latent above it is informative.
     gap_ratio : float
         Width of the widest gap in the statistic, as a ratio.
     frequency : ndarray, shape (n_latent,)
-        Fraction of the resamples in which the node is informative; NaN without.
+        Fraction of the resamples in which the latent is informative; NaN without.
     count_interval : tuple of float
         Interval on the number of informative nodes; NaN without resamples.
     confidence : float
@@ -75,7 +75,7 @@ class NodeDispersion:
 
     @property
     def informative(self) -> np.ndarray:
-        """True for nodes above the threshold, shape (n_latent,)."""
+        """True for latents above the threshold, shape (n_latent,)."""
         return self.values > self.threshold
 
     @property
@@ -91,11 +91,11 @@ class NodeDispersion:
 
     @property
     def occupancy(self) -> np.ndarray:
-        """Median deviation over that of the prior: 1 for a node that is used up."""
+        """Median deviation over that of the prior: 1 for a latent that is used up."""
         return self.median_deviation / _PRIOR_DEVIATION
 
     def to_table(self) -> Table:
-        """Return one row per node; threshold and count are in ``meta``.
+        """Return one row per latent; threshold and count are in ``meta``.
 
         Returns
         -------
@@ -131,7 +131,7 @@ def measure_dispersion(
     confidence: float = 0.95,
     rng: np.random.Generator | int | None = None,
 ) -> NodeDispersion:
-    """Measure how far each node spreads and count those that are informative.
+    """Measure how far each latent spreads and count those that are informative.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def measure_dispersion(
     Returns
     -------
     NodeDispersion
-        Values per node, the decision and its stability.
+        Values per latent, the decision and its stability.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def measure_dispersion(
 
 
 def _stability(chosen: np.ndarray, confidence: float) -> dict[str, Any]:
-    """Summarise which nodes were informative in each resample."""
+    """Summarise which latents were informative in each resample."""
     if not len(chosen):
         return {
             "frequency": np.full(chosen.shape[1], np.nan),

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Does moving a node do what its name says? The radial-velocity intervention score."""
+"""Whether moving a latent moves the lines: the radial-velocity intervention score."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _VELOCITIES = tuple(np.linspace(-40.0, 40.0, 20).tolist())
 
 @dataclass(frozen=True, kw_only=True)
 class VelocityScore:
-    """How well a node stands for the radial velocity.
+    """How well a latent stands for the radial velocity.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class VelocityScore:
         Imposed changes, km/s.
     by_velocity : ndarray, shape (n_velocities,)
         Mean absolute difference from the shifted spectrum, in units of the decoded
-        flux, when the node is moved.
+        flux, when the latent is moved.
     ignored_by_velocity : ndarray, shape (n_velocities,)
-        The same for a model that ignores the node: its spectrum stays where it was.
+        The same for a model that ignores the latent: its spectrum stays where it was.
     n_spectra, n_pixels : int
         Size of the sample and of the window.
     """
@@ -49,7 +49,7 @@ class VelocityScore:
 
     @property
     def ignored(self) -> float:
-        """The score of a model that ignores the node."""
+        """The score of a model that ignores the latent."""
         return float(self.ignored_by_velocity.mean())
 
 
@@ -109,7 +109,7 @@ def score_velocity_node(
     velocities: tuple[float, ...] = _VELOCITIES,
     window: tuple[float, float] = _WINDOW,
 ) -> VelocityScore:
-    """Score how closely moving a node shifts the decoded spectrum.
+    """Score how closely moving a latent shifts the decoded spectrum.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def score_velocity_node(
         Posterior means: nothing is sampled, so that the score has no noise.
     move : callable
         ``move(latents, velocity)`` returns latents after an intervention by
-        ``velocity`` km/s; for a node that is linear in velocity, a copy with
+        ``velocity`` km/s; for a latent that is linear in velocity, a copy with
         ``slope * velocity`` added to its column.
     wavelength : ndarray, shape (n_pixels,), optional
         Ångström; by default that of ``model.grid``.
@@ -131,7 +131,7 @@ def score_velocity_node(
     Returns
     -------
     VelocityScore
-        The score, beside that of a model that ignores the node.
+        The score, beside that of a model that ignores the latent.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Where a node can be read as a label: monotone range, folds and saturation.
+"""Where a latent can be read as a label: monotone range, folds and saturation.
 
 The velocity node of Sedaghat et al. (2021) falls from -25 to +45 km/s and then folds
 back to zero; their temperature node saturates above 10,000 K. A calibration that does
@@ -22,7 +22,7 @@ _CLEAR = 4.0
 #: ... and by this fraction of the full swing of the medians.
 _VISIBLE = 0.08
 
-#: A node follows a label if it swings by this many times what counts as a move.
+#: A latent follows a label if it swings by this many times what counts as a move.
 _FOLLOWS = 1.3
 
 #: The outer part of a range, holding this fraction of the swing ...
@@ -34,24 +34,24 @@ _OUTER_RANGE = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class MonotoneRange:
-    """Range of a label over which a node is monotone.
+    """Range of a label over which a latent is monotone.
 
     Parameters
     ----------
     low, high : float
-        Limits in the unit of the label; NaN if the node does not follow it.
+        Limits in the unit of the label; NaN if the latent does not follow it.
     direction : int
-        +1 if the node rises with the label, -1 if it falls, 0 if it does neither.
+        +1 if the latent rises with the label, -1 if it falls, 0 if it does neither.
     spearman : float
         Rank correlation within the range.
     n_used, n_inside : int
-        Spectra with node and label, and those within the range.
+        Spectra with latent and label, and those within the range.
     folds_below, folds_above : bool
-        The node turns back outside the range: one value stands for two labels.
+        The latent turns back outside the range: one value stands for two labels.
     saturates_below, saturates_above : bool
-        The node hardly changes outside the range.
+        The latent hardly changes outside the range.
     centre, median, error : ndarray, shape (n_bins,)
-        Median label and node of each bin, and the standard error of the latter.
+        Median label and latent of each bin, and the standard error of the latter.
     """
 
     low: float
@@ -101,12 +101,12 @@ class MonotoneRange:
 def find_monotone_range(
     node: np.ndarray, label: np.ndarray, *, n_bins: int | None = None
 ) -> MonotoneRange:
-    """Find the range of a label over which a node rises or falls throughout.
+    """Find the range of a label over which a latent rises or falls throughout.
 
     Parameters
     ----------
     node, label : array_like, shape (n_spectra,)
-        Values of one node and of one label; pairs with NaN are left out.
+        Values of one latent and of one label; pairs with NaN are left out.
     n_bins : int, optional
         Bins with equal numbers of spectra; by default one per 40, from 8 to 40. Limits
         are good to about one bin.
@@ -114,7 +114,7 @@ def find_monotone_range(
     Returns
     -------
     MonotoneRange
-        The range with the largest swing of the node, and what happens beyond it.
+        The range with the largest swing of the latent, and what happens beyond it.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def find_monotone_range(
 
     Notes
     -----
-    The node's median in bins of the label may turn back by 4 standard errors, or by
+    The latent's median in bins of the label may turn back by 4 standard errors, or by
     8 % of its full swing if that is more, before a range ends. An end of the range that
     takes over a quarter of its width for the last 5 % of the swing is cut as saturated.
 
@@ -169,7 +169,7 @@ def find_monotone_range(
 def _binned_medians(
     node: np.ndarray, label: np.ndarray, n_bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return median label, median node and its standard error in bins of the label."""
+    """Return medians of label and latent, and the latter's error, in each bin."""
     parts = np.array_split(np.argsort(label, kind="stable"), n_bins)
     centre = np.array([np.median(label[part]) for part in parts])
     median = np.array([np.median(node[part]) for part in parts])
@@ -218,7 +218,7 @@ def _limits(
     error: float,
     label: np.ndarray,
 ) -> dict[str, Any]:
-    """Turn a run of bins into limits of the label, cut where the node saturates."""
+    """Turn a run of bins into limits of the label, cut where the latent saturates."""
     saturation = dict.fromkeys(("saturates_below", "saturates_above"), False)
     if run["direction"] == 0:
         return {"low": np.nan, "high": np.nan} | saturation

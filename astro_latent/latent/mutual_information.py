@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Which label each node follows: the count by mutual information.
+"""Which label each latent follows: the count by mutual information.
 
 This is the second of the two counts of Sedaghat et al. (2021): histograms with 5 to
 160 bins, each row of the map divided by its largest value. Beside it stand what they
-left out: a permutation null, corrected values, significance over all pairs of node and
-label, and an estimator that has no bins.
+left out: a permutation null, corrected values, significance over all pairs of latent
+and label, and an estimator that has no bins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,17 +36,17 @@ _FEWEST = 30
 
 @dataclass(frozen=True, kw_only=True)
 class MutualInformation:
-    """Mutual information of nodes and labels, in nats, with its significance.
+    """Mutual information of latents and labels, in nats, with its significance.
 
-    Arrays have the axes (label, binning, node) or (label, node). NaN stands for a label
-    with fewer than 30 usable spectra and for what was not asked for.
+    Arrays have the axes (label, binning, latent) or (label, latent). NaN stands for a
+    label with fewer than 30 usable spectra and for what was not asked for.
 
     Parameters
     ----------
     labels : tuple of str
         Names of the labels.
     nodes : ndarray of int, shape (n_nodes,)
-        Indices of the nodes.
+        Indices of the latents.
     binnings : tuple of int
         Bins per axis.
     information : ndarray, shape (n_labels, n_binnings, n_nodes)
@@ -57,13 +57,13 @@ class MutualInformation:
     p_value : ndarray, shape (n_labels, n_binnings, n_nodes)
         Fraction of permutations that reach the estimate, itself counted as one.
     p_family : ndarray, shape (n_labels, n_binnings, n_nodes)
-        Fraction of permutations in which *any* node reaches the estimate: corrected
+        Fraction of permutations in which *any* latent reaches the estimate: corrected
         for the number of nodes without losing resolution.
     p_tail : ndarray, shape (n_labels, n_binnings, n_nodes)
         Like ``p_value``, from a gamma distribution with the mean, variance and skewness
         of the permutations: it does not stop at one over their number.
     q_value : ndarray, shape (n_labels, n_binnings, n_nodes)
-        ``p_tail`` after Benjamini and Hochberg over all nodes and labels.
+        ``p_tail`` after Benjamini and Hochberg over all latents and labels.
     neighbours : ndarray, shape (n_labels, n_nodes)
         Estimate by nearest neighbours.
     n_used : ndarray of int, shape (n_labels,)
@@ -88,12 +88,12 @@ class MutualInformation:
 
     @property
     def indicator(self) -> np.ndarray:
-        """The published map: each row of nodes over its largest value."""
+        """The published map: each row of latents over its largest value."""
         largest = self.information.max(axis=2, keepdims=True)
         return self.information / np.where(largest > 0, largest, 1.0)
 
     def significant(self, *, level: float = 0.01) -> np.ndarray:
-        """Tell which nodes follow which label, in every binning.
+        """Tell which latents follow which label, in every binning.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class MutualInformation:
         return np.all(self.q_value <= level, axis=1)
 
     def informative(self, *, level: float = 0.01) -> np.ndarray:
-        """Return the nodes that follow at least one label.
+        """Return the latents that follow at least one label.
 
         Parameters
         ----------
@@ -126,12 +126,12 @@ class MutualInformation:
         Returns
         -------
         ndarray of int
-            Indices of nodes; their number is the count by mutual information.
+            Indices of latents; their number is the count by mutual information.
         """
         return self.nodes[self.significant(level=level).any(axis=0)]
 
     def owner(self, label: str) -> int | None:
-        """Return the node that is first for a label in every binning.
+        """Return the latent that is first for a label in every binning.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class MutualInformation:
         Returns
         -------
         int or None
-            Index of the node; None if the binnings disagree or there is no value.
+            Index of the latent; None if the binnings disagree or there is no value.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class MutualInformation:
         return int(self.nodes[first[0]])
 
     def to_table(self) -> Table:
-        """Return one row per pair of label and node, binnings as array columns.
+        """Return one row per pair of label and latent, binnings as array columns.
 
         Returns
         -------
@@ -203,7 +203,7 @@ def measure_mutual_information(
     star: Sequence[str] | None = None,
     rng: np.random.Generator | int | None = None,
 ) -> MutualInformation:
-    """Measure what each node says about each label.
+    """Measure what each latent says about each label.
 
     Parameters
     ----------
@@ -213,15 +213,15 @@ def measure_mutual_information(
         Labels in the same order as the latents (see `align_labels`); NaN or masked
         where not known. Columns of a table that are not numeric are passed over.
     nodes : sequence of int, optional
-        Nodes to look at; by default all of them.
+        Latents to look at; by default all of them.
     binnings : sequence of int, optional
         Bins per axis.
     n_permutations : int, optional
-        Shuffles of each label for the null, shared by all nodes; 200 or more. With
+        Shuffles of each label for the null, shared by all latents; 200 or more. With
         999, ``p_value`` goes down to 0.001.
     n_neighbors : int, optional
         Neighbours of the estimator without bins; 0 leaves it out (it takes about 15 ms
-        per pair of node and label with 4,000 spectra).
+        per pair of latent and label with 4,000 spectra).
     clip_sigma : float, optional
         Labels further out than this many standard deviations are left out, as
         published; None keeps all.
@@ -239,7 +239,7 @@ def measure_mutual_information(
     Raises
     ------
     ValueError
-        If shapes disagree or a node does not exist.
+        If shapes disagree or a latent does not exist.
 
     References
     ----------
@@ -301,7 +301,7 @@ def _one_label(
     n_neighbors: int,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Measure all nodes against one label."""
+    """Measure all latents against one label."""
     shape = (len(binnings), x.shape[1])
     names = ("information", "corrected", "p_value", "p_family", "p_tail")
     row: dict[str, Any] = {name: np.full(shape, np.nan) for name in names}

@@ -40,7 +40,7 @@ class Probe:
     kind : {"ridge", "boosting"}
         Linear or not.
     nodes : ndarray of int
-        Nodes that it reads.
+        Latents that it reads.
     rows : ndarray of int, shape (n_used,)
         Rows with a label.
     truth, predicted : ndarray, shape (n_used,)
@@ -59,7 +59,7 @@ class Probe:
     estimator : object
         The regression fitted to all rows; used by `predict`.
     lowest, highest : ndarray, shape (n_nodes,)
-        Range of each node among the rows.
+        Range of each latent among the rows.
     """
 
     label: str
@@ -82,12 +82,12 @@ class Probe:
         Parameters
         ----------
         latents : ndarray, shape (n_spectra, n_latent)
-            All nodes, also those that the probe does not read.
+            All latents, also those that the probe does not read.
 
         Returns
         -------
         ndarray, shape (n_spectra,)
-            NaN where a node is NaN or more than 5 % of its range outside the range
+            NaN where a latent is NaN or more than 5 % of its range outside the range
             that the probe was fitted to: it does not extrapolate.
         """
         values = as_latents(latents)[:, self.nodes]
@@ -131,7 +131,7 @@ def fit_probes(
     kind : {"ridge", "boosting"}, optional
         Linear regression with a penalty, or gradient-boosted trees.
     nodes : sequence of int, optional
-        Nodes to read; by default all. Pass the informative ones.
+        Latents to read; by default all. Pass the informative ones.
     n_folds : int, optional
         Number of folds of stars.
     n_bootstrap : int, optional

@@ -121,7 +121,7 @@ def as_latents(latents: np.ndarray, name: str = "latents") -> np.ndarray:
 
 
 def as_nodes(nodes: Sequence[int] | None, n_latent: int) -> np.ndarray:
-    """Return node indices, by default all; raise if one does not exist."""
+    """Return latent indices, by default all; raise if one does not exist."""
     chosen = np.arange(n_latent) if nodes is None else np.asarray(nodes)
     if (
         chosen.ndim != 1

@@ -17,8 +17,8 @@ __all__ = ["LatentIndex"]
 class LatentIndex:
     """Nearest neighbours in the space of the informative nodes.
 
-    The prior gives every node the same unit, so that distances need no scaling; nodes
-    that the prior has won back add nothing but time, and are best left out.
+    The prior gives every latent the same unit, so that distances need no scaling;
+    latents that the prior has won back add nothing but time, and are best left out.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class LatentIndex:
     obs_id : sequence of str, shape (n_spectra,), optional
         Their identifiers; by default those of the table.
     nodes : sequence of int, optional
-        Nodes that count; by default all. Pass the informative ones.
+        Latents that count; by default all. Pass the informative ones.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class LatentIndex:
         Parameters
         ----------
         latents : ndarray, shape (n_latent,) or (n_queries, n_latent)
-            All nodes of the spectra to compare with.
+            All latents of the spectra to compare with.
         n : int, optional
             Neighbours of each.
 
@@ -100,7 +100,7 @@ class LatentIndex:
         ValueError
             If the number of nodes is not that of the index.
         """
-        values = self._selected(latents)
+        values = self._select(latents)
         known = np.flatnonzero(np.isfinite(values).all(axis=1))
         n = min(n, len(self))
         if not len(known):
@@ -144,7 +144,7 @@ class LatentIndex:
         Parameters
         ----------
         latents : ndarray, shape (n_queries, n_latent)
-            All nodes of the spectra to judge; they must not be in the index.
+            All latents of the spectra to judge; they must not be in the index.
         n : int, optional
             The distance to the ``n``-th neighbour counts.
         false_alarms : float, optional
@@ -165,7 +165,7 @@ class LatentIndex:
             raise ValueError(msg)
         inside, _ = self._tree.kneighbors(n_neighbors=n)  # each row without itself
         limit = np.quantile(inside[:, -1], 1 - false_alarms)
-        values = self._selected(latents)
+        values = self._select(latents)
         known = np.isfinite(values).all(axis=1)
         score = np.full(len(values), np.nan)
         if known.any():
@@ -202,8 +202,8 @@ class LatentIndex:
         with np.load(path, allow_pickle=False) as stored:
             return cls(stored["latents"], stored["obs_id"], nodes=stored["nodes"])
 
-    def _selected(self, latents: np.ndarray) -> np.ndarray:
-        """Return the nodes that count of one or more rows of latents."""
+    def _select(self, latents: np.ndarray) -> np.ndarray:
+        """Return those latents of one or more spectra that count."""
         latents = np.atleast_2d(np.asarray(latents, dtype=float))
         if latents.ndim != 2 or latents.shape[1] != self.n_latent:
             msg = f"latents have shape {latents.shape}, the index {self.n_latent} nodes"

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a node does to a spectrum: sweep it, hold the others, decode, subtract."""
+"""What a latent does to a spectrum: sweep it, hold the others, decode, subtract."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,12 +28,12 @@ def get_decode(model: Decoder) -> Callable[[np.ndarray], np.ndarray]:
 
 @dataclass(frozen=True, kw_only=True)
 class Traversal:
-    """Spectra decoded along one node.
+    """Spectra decoded along one latent.
 
     Parameters
     ----------
     node : int
-        Index of the node.
+        Index of the latent.
     values : ndarray, shape (n_steps,)
         Its values, ascending.
     flux : ndarray, shape (n_steps, n_pixels)
@@ -113,7 +113,7 @@ class Traversal:
         Returns
         -------
         `~astropy.table.Table`
-            Columns ``value``, ``flux``, ``difference``; the node in ``meta``.
+            Columns ``value``, ``flux``, ``difference``; the latent in ``meta``.
         """
         table = Table(
             {"value": self.values, "flux": self.flux, "difference": self.difference}
@@ -132,7 +132,7 @@ def traverse_node(
     quantiles: tuple[float, float] = (0.02, 0.98),
     n_steps: int = 9,
 ) -> Traversal:
-    """Sweep one node with the others held and decode each step.
+    """Sweep one latent with the others held and decode each step.
 
     Parameters
     ----------
@@ -141,9 +141,9 @@ def traverse_node(
     start : ndarray, shape (n_latent,)
         Latents to start from: those of a spectrum, or the medians of many.
     node : int
-        Index of the node to sweep.
+        Index of the latent to sweep.
     values : array_like, optional
-        Values of the node; by default ``n_steps`` values between two quantiles.
+        Values of the latent; by default ``n_steps`` values between two quantiles.
     population : ndarray, shape (n_spectra, n_latent), optional
         Latents whose quantiles are meant; by default those of the unit normal prior.
         A population keeps the sweep where the decoder has seen spectra.
@@ -160,7 +160,7 @@ def traverse_node(
     Raises
     ------
     ValueError
-        If the node does not exist, a value is not finite or a shape is wrong.
+        If the latent does not exist, a value is not finite or a shape is wrong.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def _steps(
     quantiles: tuple[float, float],
     n_steps: int,
 ) -> np.ndarray:
-    """Return values evenly spaced between two quantiles of a node."""
+    """Return values evenly spaced between two quantiles of a latent."""
     if not 0 < quantiles[0] < quantiles[1] < 1:
         msg = f"quantiles must be ordered and inside (0, 1), not {quantiles}"
         raise ValueError(msg)

@@ -74,7 +74,7 @@ def read_windows(
     if missing:
         msg = f"{path} has no column {', '.join(sorted(missing))}: {table.colnames}"
         raise ValueError(msg)
-    rows = _matching_rows(np.asarray(table["Wave"], dtype=float), grid, path)
+    rows = _match_rows(np.asarray(table["Wave"], dtype=float), grid, path)
     names = table.colnames[1:] if elements is None else list(elements)
     windows = {name: np.asarray(table[name], dtype=float)[rows] for name in names}
     if elements is None:
@@ -82,7 +82,7 @@ def read_windows(
     return windows
 
 
-def _matching_rows(
+def _match_rows(
     wavelength: np.ndarray, grid: SpectralGrid, path: str | Path
 ) -> np.ndarray:
     """Rows of a table whose wavelengths are those of the grid."""

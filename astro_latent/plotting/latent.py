@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Pictures of nodes: how far they spread, how they follow a label, what they do."""
+"""Pictures of latents: how far they spread, how they follow a label, what they do."""
 
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ from .style import (
     GREY,
     VERMILLION,
     axis_text,
-    broken_at_gaps,
+    break_at_gaps,
     new_axes,
     new_figure,
-    padded,
+    pad_limits,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _STATISTICS = {
 
 
 def plot_dispersion(result: "NodeDispersion", *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how far each node spreads, and the threshold.
+    """Draw how far each latent spreads, and the threshold.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def plot_dispersion(result: "NodeDispersion", *, ax: "Axes | None" = None) -> "A
     Returns
     -------
     `~matplotlib.axes.Axes`
-        One bar per node on a logarithmic scale; informative ones carry their index.
+        One bar per latent on a logarithmic scale; informative ones carry their index.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def plot_latent_label(
     found: "MonotoneRange | None" = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw a node against a label, and where it can be read.
+    """Draw a latent against a label, and where it can be read.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def plot_latent_label(
     name : str
         Name of the label, such as ``"teff"``.
     index : int, optional
-        Index of the node.
+        Index of the latent.
     found : MonotoneRange, optional
         From `~astro_latent.latent.find_monotone_range`: medians are drawn, and what
         lies outside the range is shaded.
@@ -107,7 +107,7 @@ def plot_latent_label(
     Returns
     -------
     `~matplotlib.axes.Axes`
-        Label across, node up.
+        Label across, latent up.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def plot_traversal(
     n_lines: int = 0,
     figure: "Figure | SubFigure | None" = None,
 ) -> "Figure | SubFigure":
-    """Draw the spectra decoded along a node, and their differences from the start.
+    """Draw the spectra decoded along a latent, and their differences from the start.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def plot_traversal(
     Returns
     -------
     `~matplotlib.figure.Figure`
-        Spectra above, differences below, the value of the node as colour.
+        Spectra above, differences below, the value of the latent as colour.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def plot_traversal(
     for i, value in enumerate(traversal.values):
         colour = colours(float(scale(value)))
         for ax, flux in ((above, traversal.flux), (below, traversal.difference)):
-            ax.plot(*broken_at_gaps(place, flux[i, inside]), color=colour, lw=0.9)
+            ax.plot(*break_at_gaps(place, flux[i, inside]), color=colour, lw=0.9)
     bar = ScalarMappable(scale, colours)
     figure.colorbar(bar, ax=[above, below], label=f"Node {traversal.node}", pad=0.02)
     if n_lines:
@@ -182,7 +182,7 @@ def plot_traversal(
             below.axvline(where, color=GREY, lw=0.8, ls="--", zorder=0)
     above.set_xlim(place[0], place[-1])
     shown = traversal.flux[:, inside]
-    above.set_ylim(*padded(float(shown.min()), float(shown.max())))
+    above.set_ylim(*pad_limits(float(shown.min()), float(shown.max())))
     below.axhline(0.0, color="black", lw=0.6)
     above.set_ylabel("Flux / median")
     below.set_ylabel("Change of flux")

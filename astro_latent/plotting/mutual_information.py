@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Pictures of mutual information: which node follows which label."""
+"""Pictures of mutual information: which latent follows which label."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_indicator", "plot_mutual_information"]
 
-#: Up to so many nodes, values are written into the map.
+#: Up to so many latents, values are written into the map.
 _WRITTEN = 16
 
 
@@ -27,7 +27,7 @@ def plot_mutual_information(
     n_bins: int | None = None,
     level: float = 0.01,
 ) -> "Axes":
-    """Draw the map of nodes and labels, with what is significant.
+    """Draw the map of latents and labels, with what is significant.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def plot_mutual_information(
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw.
     nodes : sequence of int, optional
-        Nodes to show, such as the informative ones; by default all.
+        Latents to show, such as the informative ones; by default all.
     n_bins : int, optional
         Show the corrected histogram estimate with so many bins, one of those measured;
         by default the estimate by nearest neighbours if it was made, else 20 bins or
@@ -48,12 +48,12 @@ def plot_mutual_information(
     Returns
     -------
     `~matplotlib.axes.Axes`
-        Labels down, nodes across; values are written in if there are few.
+        Labels down, latents across; values are written in if there are few.
 
     Raises
     ------
     ValueError
-        If a node or binning was not measured.
+        If a latent or binning was not measured.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def plot_indicator(
     ax: "Axes | None" = None,
     nodes: Sequence[int] | None = None,
 ) -> "Axes":
-    """Draw the published map of one label: binnings down, nodes across.
+    """Draw the published map of one label: binnings down, latents across.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def plot_indicator(
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw.
     nodes : sequence of int, optional
-        Nodes to show; by default all.
+        Latents to show; by default all.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def plot_indicator(
     Raises
     ------
     ValueError
-        If there is no such label or node.
+        If there is no such label or latent.
     """
     owner = result.owner(label)
     columns = _columns(result, nodes)
@@ -161,7 +161,7 @@ def _map_values(
 
 
 def _columns(result: "MutualInformation", nodes: Sequence[int] | None) -> np.ndarray:
-    """Return where the wanted nodes are among those measured."""
+    """Return where the wanted latents are among those measured."""
     if nodes is None:
         return np.arange(len(result.nodes))
     where = {int(node): i for i, node in enumerate(result.nodes)}
@@ -173,7 +173,7 @@ def _columns(result: "MutualInformation", nodes: Sequence[int] | None) -> np.nda
 
 
 def _node_ticks(ax: "Axes", nodes: np.ndarray) -> None:
-    """Name every node if there is room, else one in eight."""
+    """Name every latent if there is room, else one in eight."""
     step = 1 if len(nodes) <= 32 else 8
     ticks = range(0, len(nodes), step)
     ax.set_xticks(ticks, [str(nodes[i]) for i in ticks])

@@ -16,7 +16,7 @@ from .style import (
     axis_text,
     new_axes,
     new_figure,
-    padded,
+    pad_limits,
     symbol,
     unit_of,
     with_unit,
@@ -83,8 +83,8 @@ def plot_kiel(
         ax.figure.colorbar(points, ax=ax, label=axis_text(colour_by), pad=0.02)
     else:
         ax.scatter(teff[known], logg[known], color=BLUE, **style)
-    ax.set_xlim(*padded(teff[known].min(), teff[known].max())[::-1])
-    ax.set_ylim(*padded(logg[known].min(), logg[known].max())[::-1])
+    ax.set_xlim(*pad_limits(teff[known].min(), teff[known].max())[::-1])
+    ax.set_ylim(*pad_limits(logg[known].min(), logg[known].max())[::-1])
     ax.set_xlabel(axis_text("teff"))
     ax.set_ylabel(axis_text("logg"))
     without = len(table) - int(known.sum())
@@ -208,7 +208,7 @@ def _finish_comparison(
     name: str,
 ) -> None:
     """Draw the lines of equality; name and limit the axes."""
-    limits = padded(
+    limits = pad_limits(
         min(reference.min(), predicted.min()), max(reference.max(), predicted.max())
     )
     above.plot(limits, limits, color="black", lw=0.8, zorder=0)

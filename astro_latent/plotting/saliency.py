@@ -10,7 +10,7 @@ from .style import (
     BLUE,
     GREY,
     ORANGE,
-    broken_at_gaps,
+    break_at_gaps,
     new_figure,
     symbol,
     unit_of,
@@ -164,7 +164,7 @@ def _draw(
     if not spectrum:
         ax.axhline(0.0, color=GREY, lw=0.6)
     colour = "black" if spectrum else BLUE
-    ax.plot(*broken_at_gaps(wavelength, values), color=colour, lw=0.8)
+    ax.plot(*break_at_gaps(wavelength, values), color=colour, lw=0.8)
     ax.set_xlim(wavelength[0], wavelength[-1])
 
 

@@ -12,7 +12,7 @@ from .style import (
     GREY,
     ORANGE,
     VERMILLION,
-    broken_at_gaps,
+    break_at_gaps,
     flux_limits,
     new_axes,
     new_figure,
@@ -90,11 +90,11 @@ def plot_spectrum(
     ax = new_axes(ax)
     if arrays.sigma is not None:
         sigma = np.where(masked, np.nan, arrays.sigma[inside])
-        x, low, high = broken_at_gaps(wavelength, shown - sigma, shown + sigma)
+        x, low, high = break_at_gaps(wavelength, shown - sigma, shown + sigma)
         ax.fill_between(
             x, low, high, color=ORANGE, alpha=0.5, lw=0, label=r"$\pm1\sigma$"
         )
-    ax.plot(*broken_at_gaps(wavelength, shown), color=colour, lw=0.8, label=label)
+    ax.plot(*break_at_gaps(wavelength, shown), color=colour, lw=0.8, label=label)
     if masked.any():
         ax.fill_between(
             wavelength, 0, 1, where=masked, step="mid", color=GREY, alpha=0.3, lw=0,

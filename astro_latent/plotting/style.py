@@ -77,7 +77,7 @@ def new_axes(ax: "Axes | None", *, width: float = 7.0, height: float = 4.5) -> "
     return new_figure(None, width=width, height=height).subplots() if ax is None else ax
 
 
-def broken_at_gaps(
+def break_at_gaps(
     wavelength: np.ndarray, *values: np.ndarray, factor: float = 20.0
 ) -> tuple[np.ndarray, ...]:
     """Put a NaN into every gap of the wavelengths, so that no line bridges it."""
@@ -92,7 +92,9 @@ def broken_at_gaps(
     )
 
 
-def padded(low: float, high: float, *, fraction: float = 0.06) -> tuple[float, float]:
+def pad_limits(
+    low: float, high: float, *, fraction: float = 0.06
+) -> tuple[float, float]:
     """Return limits with a margin; equal values get room too."""
     margin = fraction * (high - low) or max(abs(high), 1.0) * fraction
     return low - margin, high + margin
@@ -105,4 +107,4 @@ def flux_limits(*fluxes: np.ndarray) -> tuple[float, float]:
     if not values.size:
         return 0.0, 1.0
     low, high = np.percentile(values, [0.05, 99.95])
-    return padded(float(low), float(high), fraction=0.08)
+    return pad_limits(float(low), float(high), fraction=0.08)

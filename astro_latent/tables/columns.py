@@ -32,12 +32,12 @@ class ColumnInfo:
     description: str
 
 
-def _named(*columns: ColumnInfo) -> dict[str, ColumnInfo]:
+def _by_name(*columns: ColumnInfo) -> dict[str, ColumnInfo]:
     return {column.name: column for column in columns}
 
 
 #: Columns that every result has, in order, and those that depend on the model.
-COLUMNS = _named(
+COLUMNS = _by_name(
     ColumnInfo("obs_id", "", "meta.id;meta.main", "Identifier of the spectrum"),
     ColumnInfo("target_name", "", "meta.id;src", "Name of the target in the source"),
     ColumnInfo("survey", "", "meta.dataset", "Survey or instrument"),
@@ -105,7 +105,7 @@ _ELEMENTS = (
 
 #: Stellar labels that models may predict. Errors are ``<label>_error`` (total),
 #: ``<label>_error_flux`` and ``<label>_error_model``.
-LABELS = _named(
+LABELS = _by_name(
     ColumnInfo("teff", "K", "phys.temperature.effective", "Effective temperature"),
     ColumnInfo("logg", "dex", "phys.gravity", "Log10 of surface gravity in cm/s2"),
     ColumnInfo("fe_h", "dex", "phys.abund.Fe", "Iron abundance [Fe/H], solar scale"),
