@@ -78,9 +78,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _shown(table: "Table") -> list[str]:
     """Names of what fits on a screen: identifiers, position, and the match."""
-    ucds = {
-        name: (table[name].info.meta or {}).get("ucd", "") for name in table.colnames
-    }
+    from ..tables.fields import ucd_of
+
+    ucds = {name: ucd_of(table[name]) for name in table.colnames}
     kinds = ("meta.id", "pos.eq", "pos.angDistance")
     shown = [name for name, ucd in ucds.items() if ucd.startswith(kinds)]
     return [*shown, *(name for name in table.colnames if name.startswith("n_match"))]

@@ -11,6 +11,7 @@ from astropy.table import Column, Table
 from astropy.time import Time
 
 from ..exceptions import ArchiveError
+from ..tables.fields import coosys_of, ucd_of
 from ..tables.result_table import ResultTable
 
 __all__ = [
@@ -89,15 +90,11 @@ class Positions:
         return replace(self, ra=ra, dec=dec, epoch=epoch)
 
 
-def _ucd(table: Table, name: str) -> str:
-    return (table[name].info.meta or {}).get("ucd") or ""
-
-
 def _by_ucd(table: Table, first: str, second: str) -> tuple[str, str] | None:
     """Find the only pair of columns with these UCDs, or the main one."""
     for ending in (";meta.main", ""):
         names = [
-            [n for n in table.colnames if _ucd(table, n).lower() == ucd + ending]
+            [n for n in table.colnames if ucd_of(table[n]).lower() == ucd + ending]
             for ucd in (first, second)
         ]
         if len(names[0]) == len(names[1]) == 1:
@@ -153,7 +150,7 @@ def _epoch(table: Table, ra: str) -> float | np.ndarray | None:
         if isinstance(column, Time):
             return column.jyear
         return _values(column, u.yr)
-    system = (table[ra].info.meta or {}).get("coosys") or {}
+    system = coosys_of(table[ra])
     text = system.get("epoch") or table.meta.get("position_epoch")
     if not text:
         return None
@@ -192,7 +189,7 @@ def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Posit
             msg = f"there is no column {name!r} among {table.colnames}"
             raise ValueError(msg)
     ra, dec = (np.deg2rad(_values(table[n], u.deg)) for n in (ra_name, dec_name))
-    system = (table[ra_name].info.meta or {}).get("coosys") or {}
+    system = coosys_of(table[ra_name])
     frame = str(system.get("system") or "ICRS").replace("eq_", "")
     if frame.upper() != "ICRS":
         finite = np.isfinite(ra) & np.isfinite(dec)

@@ -20,8 +20,10 @@ __all__ = [
     "Field",
     "Readable",
     "assemble",
+    "coosys_of",
     "flatten",
     "free_path",
+    "ucd_of",
     "unit_from_text",
     "unit_to_text",
 ]
@@ -68,6 +70,16 @@ class Field:
     ucd: str = ""
     description: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+def ucd_of(column: ColumnLike) -> str:
+    """Return the UCD of a column, "" if it has none."""
+    return (column.info.meta or {}).get("ucd") or ""
+
+
+def coosys_of(column: ColumnLike) -> dict[str, Any]:
+    """Return the coordinate system that a column says it is in, {} if none."""
+    return (column.info.meta or {}).get("coosys") or {}
 
 
 def free_path(path: str | PathLike[str], *, overwrite: bool) -> Path:

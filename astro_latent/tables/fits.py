@@ -153,25 +153,7 @@ def _values(hdu: fits.BinTableHDU, name: str) -> np.ndarray:
 
 
 def read_fits(path: Readable, *, kind: type = QTable) -> QTable:
-    """Read the first binary table of a FITS file.
-
-    Parameters
-    ----------
-    path : path-like or binary file-like
-        The file.
-    kind : type, optional
-        Class of the result.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-        The table.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no table.
-    """
+    """Read the first table of a FITS file; see `~astro_latent.tables.read_table`."""
     with fits.open(path, memmap=False, character_as_bytes=True) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         if not tables:

@@ -151,25 +151,7 @@ def _arrow_fields(schema: "Schema") -> list[Field]:
 
 
 def read_parquet(path: Readable, *, kind: type = QTable) -> QTable:
-    """Read a Parquet file.
-
-    Parameters
-    ----------
-    path : path-like or binary file-like
-        The file.
-    kind : type, optional
-        Class of the result.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-        The table.
-
-    Raises
-    ------
-    ImportError
-        If ``pyarrow`` is not installed.
-    """
+    """Read a Parquet file; see `~astro_latent.tables.read_table`."""
     content = _arrow().parquet.read_table(path)
     metadata = content.schema.metadata or {}
     meta: dict[str, Any] = {}

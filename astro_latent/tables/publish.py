@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from astropy.table import Table
 
-from .fields import Field, flatten, free_path, unit_to_text
+from .fields import Field, coosys_of, flatten, free_path, ucd_of, unit_to_text
 from .validate import check_table
 from .votable import write_votable
 
@@ -151,7 +151,7 @@ def _add_table(root: ET.Element, table: Table, name: str) -> None:
         root, "table", id=name, onDisk="True", adql="True", mixin="//scs#pgs-pos-index"
     )
     _add_meta(element, "description", table.meta.get("description") or "Results")
-    system = (table[ra].info.meta or {}).get("coosys") or {}
+    system = coosys_of(table[ra])
     epoch = f" Epoch {system['epoch']}" if system.get("epoch") else ""
     position = " ".join(f'"{column}"' for column in _position_columns(table))
     ET.SubElement(element, "stc").text = f"Position ICRS{epoch} {position}"
@@ -212,9 +212,7 @@ def _add_cone(root: ET.Element, table: Table, name: str, title: str) -> None:
 
 
 def _main_column(table: Table, ucd: str) -> str:
-    return next(
-        n for n in table.colnames if (table[n].info.meta or {}).get("ucd") == ucd
-    )
+    return next(name for name in table.colnames if ucd_of(table[name]) == ucd)
 
 
 def _position_columns(table: Table) -> tuple[str, str]:

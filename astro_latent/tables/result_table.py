@@ -16,7 +16,7 @@ from astropy.io import registry
 from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.table.connect import TableRead, TableWrite
 
-from .fields import Field, Readable, assemble, flatten, free_path, unit_to_text
+from .fields import Field, Readable, assemble, flatten, free_path, ucd_of, unit_to_text
 from .fits import read_fits, write_fits
 from .parquet import read_parquet, write_parquet
 from .votable import read_votable, write_votable
@@ -340,7 +340,7 @@ def write_parquet_votable(
         plain[name] = np.asarray(getattr(column, "value", column))
         metadata[name] = {
             "unit": unit_to_text(column.unit),
-            "ucd": (column.info.meta or {}).get("ucd", ""),
+            "ucd": ucd_of(column),
             "description": column.info.description or "",
         }
     write(plain, path, metadata=metadata, overwrite=overwrite)

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 
-from .fields import unit_to_text
+from .fields import ucd_of, unit_to_text
 
 __all__ = ["check_table", "is_ucd", "is_vounit"]
 
@@ -97,7 +97,7 @@ def check_table(table: Table) -> list[str]:
     ucds = []
     for name in table.colnames:
         info = table[name].info
-        ucd = (info.meta or {}).get("ucd", "")
+        ucd = ucd_of(table[name])
         ucds.append(ucd)
         if ucd and not is_ucd(ucd):
             problems.append(

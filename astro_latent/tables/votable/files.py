@@ -215,21 +215,7 @@ def _to_native(values: np.ndarray, spec: Field) -> np.ndarray:
 
 
 def read_votable(path: Readable, *, kind: type = QTable) -> QTable:
-    """Read the first table of a VOTable file.
-
-    Parameters
-    ----------
-    path : path-like or binary file-like
-        The file.
-    kind : type, optional
-        Class of the result.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-        The table; INFO and PARAM in ``meta``, UCDs, coordinate and time systems in
-        ``column.info.meta``.
-    """
+    """Read the first table of a VOTable file; see `~astro_latent.tables.read_table`."""
     document, arrays = _parse(path)
     fields, meta = describe_document(document)
     if arrays is None:
