@@ -89,7 +89,7 @@ class UnknownNameError(AstroLatentError, KeyError):
         The names that exist.
     """
 
-    def __init__(self, kind: str, name: object, known: "list[str]") -> None:
+    def __init__(self, kind: str, name: object, known: list[str]) -> None:
         known = sorted(known)
         near = get_close_matches(str(name), known, n=3, cutoff=0.4)
         hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""

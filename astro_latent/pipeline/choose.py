@@ -185,7 +185,7 @@ def _step(wavelength: np.ndarray) -> float:
 
 def as_chooser(
     model: ModelLike | None, task: str, device: str | None
-) -> "OneModel | ModelChooser":
+) -> OneModel | ModelChooser:
     """Turn the argument ``model`` of a verb into what chooses.
 
     Parameters

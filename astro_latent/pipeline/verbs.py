@@ -211,7 +211,7 @@ def iter_results(
     device: str | None = None,
     progress: bool | None = None,
     reconstruct: bool = True,
-) -> "Iterator[ResultTable]":
+) -> Iterator[ResultTable]:
     """Yield results in pieces, for more spectra than a table in memory should hold.
 
     Parameters

@@ -218,7 +218,7 @@ def _listed(name: str) -> np.ndarray:
     return np.array(json.loads(text)["wavelength"])
 
 
-def _chosen(grid: SpectralGrid, pixels: "str | list[float] | None") -> np.ndarray:
+def _chosen(grid: SpectralGrid, pixels: str | list[float] | None) -> np.ndarray:
     """Pixels of the grid that a list of wavelengths names, shape (n_pixels,)."""
     if pixels is None:
         return grid.valid

@@ -54,7 +54,7 @@ def pixel_edges(wavelength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return edges[:-1][pixel], edges[1:][pixel]
 
 
-def interval_edges(wavelength: np.ndarray) -> tuple[np.ndarray, "slice | np.ndarray"]:
+def interval_edges(wavelength: np.ndarray) -> tuple[np.ndarray, slice | np.ndarray]:
     """Edges of the pixels and of the gaps between them, and which intervals are pixels.
 
     The second is a slice of all intervals where there is no gap.
@@ -132,7 +132,7 @@ class Pixels:
         return len(self.wavelength)
 
     @cached_property
-    def runs(self) -> tuple["Run", ...]:
+    def runs(self) -> tuple[Run, ...]:
         """Neighbouring segments joined, with the edges of their pixels."""
         joined: list[list[tuple[int, int]]] = []
         for segment in self.segments:

@@ -128,7 +128,7 @@ def _refuse(observation: Observation, reason: str) -> NoReturn:
     raise SpectrumReadError(msg)
 
 
-def _pick(arrays: _Arrays, pixels: "np.ndarray | slice") -> _Arrays:
+def _pick(arrays: _Arrays, pixels: np.ndarray | slice) -> _Arrays:
     wavelength, flux, sigma, mask = arrays
     sigma = None if sigma is None else sigma[pixels]
     return wavelength[pixels], flux[pixels], sigma, mask[pixels]

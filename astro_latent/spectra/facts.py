@@ -66,7 +66,7 @@ def number(header: Mapping[str, Any], *keys: str) -> float:
     return np.nan
 
 
-def identifier_from_path(path: "Path | str") -> str:
+def identifier_from_path(path: Path | str) -> str:
     """Return a file's name without the endings that say what it is.
 
     Parameters
@@ -166,7 +166,7 @@ def _find_mid_exposure(header: Mapping[str, Any], exposure: float) -> float:
     return start + exposure / 2 / _SECONDS  # NaN if no exposure time is stated
 
 
-def facts_from_header(header: Mapping[str, Any], path: "Path | str") -> dict[str, Any]:
+def facts_from_header(header: Mapping[str, Any], path: Path | str) -> dict[str, Any]:
     """Collect what common keywords say, as arguments of `Observation`.
 
     Parameters

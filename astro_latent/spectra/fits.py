@@ -278,7 +278,7 @@ class FitsFile:
         self.hdus.clear()
         self.buffer = b""
 
-    def _map(self) -> "bytes | mmap.mmap":
+    def _map(self) -> bytes | mmap.mmap:
         try:
             with self.path.open("rb") as stream:
                 if not os.fstat(stream.fileno()).st_size:

@@ -69,7 +69,7 @@ class Format:
     priority: int = 30
     container: str = "fits"
 
-    def matches(self, file: "FitsFile | VotableFile") -> bool:
+    def matches(self, file: FitsFile | VotableFile) -> bool:
         """Tell whether a file has this format.
 
         Parameters
@@ -154,7 +154,7 @@ class FormatRegistry(LazyRegistry):
 FORMATS = FormatRegistry()
 
 
-def open_file(path: str | os.PathLike) -> "FitsFile | VotableFile":
+def open_file(path: str | os.PathLike) -> FitsFile | VotableFile:
     """Open a FITS file or a VOTable, whatever it is called.
 
     Parameters
@@ -182,7 +182,7 @@ def open_file(path: str | os.PathLike) -> "FitsFile | VotableFile":
     return VotableFile(path)
 
 
-def identify_format(file: "FitsFile | VotableFile") -> str | None:
+def identify_format(file: FitsFile | VotableFile) -> str | None:
     """Find out the format of a file.
 
     Parameters
@@ -199,7 +199,7 @@ def identify_format(file: "FitsFile | VotableFile") -> str | None:
     return None if found is None else found.name
 
 
-def _find_format(file: "FitsFile | VotableFile") -> Format | None:
+def _find_format(file: FitsFile | VotableFile) -> Format | None:
     return next((kind for kind in FORMATS.in_order() if kind.matches(file)), None)
 
 
@@ -321,7 +321,7 @@ def read_file(
 
 
 def _read_known(
-    file: "FitsFile | VotableFile", format: str | None, options: dict[str, Any]
+    file: FitsFile | VotableFile, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays] | None:
     """Read with one of our own formats; None if the file has none of them."""
     chosen = FORMATS[format] if format else _find_format(file)

@@ -301,7 +301,7 @@ def _expand_path(text: str) -> Iterator[_Item]:
         yield _Item(name, source=str(name))
 
 
-def _expand_table(table: "Table | Row") -> Iterator[_Item]:
+def _expand_table(table: Table | Row) -> Iterator[_Item]:
     name = find_path_column(table.colnames)
     if name is None:
         msg = f"the table needs a column path; it has {table.colnames}"

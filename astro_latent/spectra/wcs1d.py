@@ -93,7 +93,7 @@ def _read_observation(
 def read_wcs1d(
     file: FitsFile,
     *,
-    wavelength_unit: "str | u.UnitBase | None" = None,
+    wavelength_unit: str | u.UnitBase | None = None,
     estimate: bool = False,
 ) -> list[SpectrumArrays]:
     """Read a bare one-dimensional spectrum.

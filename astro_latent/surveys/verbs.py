@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def get_survey(name: "str | Survey", **options: Any) -> Survey:
+def get_survey(name: str | Survey, **options: Any) -> Survey:
     """Return a survey by its name.
 
     Parameters
@@ -103,7 +103,7 @@ _FACTS = (
 )
 
 
-def query_object(name: str, *, survey: "str | Survey", **filters: Any) -> Table:
+def query_object(name: str, *, survey: str | Survey, **filters: Any) -> Table:
     """List the spectra of a star.
 
     Parameters
@@ -125,7 +125,7 @@ def query_object(name: str, *, survey: "str | Survey", **filters: Any) -> Table:
 
 
 def query_region(
-    coordinates: SkyCoord, radius: u.Quantity, *, survey: "str | Survey", **filters: Any
+    coordinates: SkyCoord, radius: u.Quantity, *, survey: str | Survey, **filters: Any
 ) -> Table:
     """List the spectra within a circle on the sky.
 
@@ -149,7 +149,7 @@ def query_region(
 
 
 def query_adql(
-    adql: str, *, survey: "str | Survey", row_limit: int | None = None
+    adql: str, *, survey: str | Survey, row_limit: int | None = None
 ) -> Table:
     """Run a query of your own.
 
@@ -171,7 +171,7 @@ def query_adql(
 
 
 def query_targets(
-    targets: Table, radius: u.Quantity, *, survey: "str | Survey", **filters: Any
+    targets: Table, radius: u.Quantity, *, survey: str | Survey, **filters: Any
 ) -> Table:
     """List the spectra of many targets in one query, by uploading them.
 
@@ -198,7 +198,7 @@ def fetch(
     table: Table,
     directory: str | Path | None = None,
     *,
-    survey: "str | Survey | None" = None,
+    survey: str | Survey | None = None,
     **options: Any,
 ) -> Table:
     """Bring the files of a table here, from one survey or from several.

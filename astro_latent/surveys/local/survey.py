@@ -49,7 +49,7 @@ class LocalSurvey(Survey):
     title = "Files on this machine"
     licence = "that of the files"
 
-    def __init__(self, path: "str | os.PathLike | Table | None" = None) -> None:
+    def __init__(self, path: str | os.PathLike | Table | None = None) -> None:
         self._source = path
 
     def table(self) -> Table:
