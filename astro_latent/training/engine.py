@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from .augmentation import Augmenter
 from .defaults import FitOptions
 from .likelihood import log_prob
 from .loop import one_cycle
+from .prepared_file import Records
 
 __all__ = ["FitData", "fit_network"]
 
@@ -52,7 +54,7 @@ class FitData:
 
     Parameters
     ----------
-    records : ndarray, shape (n_spectra,)
+    records : Records
         With the fields flux, variance and valid; memory-mapped.
     targets, target_variance : ndarray, shape (n_spectra, n_labels), float32
         NaN where a label is missing; variance of the labels themselves.
@@ -60,7 +62,7 @@ class FitData:
         Rows of the records.
     """
 
-    records: np.ndarray
+    records: Records
     targets: np.ndarray
     target_variance: np.ndarray
     train: np.ndarray
@@ -109,8 +111,14 @@ class _Batches(Sampler):
         rank, world = self.share
         for index in range(len(self)):
             batch = rows[index * self.size : (index + 1) * self.size]
-            mine = batch[rank::world]
+            # shares of one size, so that their mean is the mean of all
+            mine = batch[rank : len(batch) // world * world : world]
             yield mine if len(mine) else batch[:1]  # all processes must take part
+
+
+def _mix(decay: float, kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+    """Return the running mean that forgets: the plain mean at first."""
+    return kept.lerp(now, max(1.0 - decay, 1.0 / (float(count) + 1.0)))
 
 
 class _Fit(lightning.LightningModule):
@@ -130,10 +138,8 @@ class _Fit(lightning.LightningModule):
         self.augmenter = augmenter
         self.data = data
 
-        def mix(kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-            return kept.lerp(now, max(1.0 - options.average, 1.0 / (float(count) + 1)))
-
-        self.average = AveragedModel(network, avg_fn=mix)
+        mix = partial(_mix, options.average)
+        self.average = AveragedModel(network, avg_fn=mix).requires_grad_(False)
 
     @property
     def share(self) -> tuple[int, int]:
@@ -146,10 +152,8 @@ class _Fit(lightning.LightningModule):
         batches = _Batches(self.data.train, size, seed=self.seed, share=self.share)
         return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
 
-    def val_dataloader(self) -> DataLoader | list:
+    def val_dataloader(self) -> DataLoader:
         """Return the validation stars in order."""
-        if not len(self.data.validation):
-            return []
         size = self.options.batch_size
         batches = _Batches(self.data.validation, size, seed=None, share=self.share)
         return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
@@ -300,6 +304,7 @@ def fit_network(
             enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            limit_val_batches=1.0 if watched else 0,
             use_distributed_sampler=False,
         )
         trainer.fit(module, ckpt_path=last if last.is_file() else None)

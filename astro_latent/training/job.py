@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The fitting of an ensemble, member by member, and what is said of it."""
 
+import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from astropy.table import Table
 from torch import nn
 
 from ..models import ARCHITECTURES
@@ -127,8 +130,31 @@ class Job:
                 )  # fmt: skip
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
                 safetensors.torch.save_file(state, finished)
+                shutil.copy(folder / "metrics.csv", finished.with_suffix(".csv"))
             networks.append(network.eval())
         return networks
+
+    def logs(self) -> Table:
+        """Return the losses of all epochs of all members.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            Columns ``member``, ``epoch``, ``training_loss`` and ``validation_loss``.
+        """
+        names = ("training_loss", "validation_loss")
+        found: dict[tuple[int, int], dict[str, float]] = {}
+        for member in range(self.members):
+            path = self.folder / f"member-{member}.csv"
+            with path.open(newline="") as file:
+                for line in csv.DictReader(file):
+                    figures = {n: float(line[n]) for n in names if line.get(n)}
+                    found.setdefault((member, int(line["epoch"])), {}).update(figures)
+        rows = [
+            (*at, *(figures.get(name, np.nan) for name in names))
+            for at, figures in found.items()
+        ]
+        return Table(rows=rows, names=("member", "epoch", *names))
 
     def _make(self, seed: int) -> nn.Module:
         """Make a network and let it see the training set."""

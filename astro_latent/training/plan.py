@@ -212,9 +212,8 @@ def plan_training(
             stars[usable], held_out=held_out, validation=validation, seed=seed
         )
     else:
-        parts[at] = _given_split(about, split)
+        parts[at] = check_split(_given_split(about, split))
         parts[~usable] = ""
-        parts = check_split(parts)
     if gathered.omissions.counts():
         log.warning(str(gathered.omissions))
     return Plan(
@@ -262,8 +261,8 @@ def _given_split(about: Table, split: str | Sequence[str]) -> np.ndarray:
     if isinstance(split, str):
         if split not in about.colnames:
             raise UnknownNameError("column of the table", split, about.colnames)
-        return np.asarray(about[split], dtype="U10")
+        return np.ma.filled(about[split].astype("U"), "")
     if len(split) != len(about):
         msg = f"split names {len(split)} parts for {len(about)} spectra"
         raise ValueError(msg)
-    return np.asarray(split, dtype="U10")
+    return np.asarray(split, dtype="U")

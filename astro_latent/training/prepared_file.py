@@ -7,7 +7,9 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -19,7 +21,7 @@ from ..preparation.resample import Resampler
 from ..spectra.observation import Observation, SpectrumArrays
 from .gather import Gathered
 
-__all__ = ["PreparedFile", "prepare_file"]
+__all__ = ["PreparedFile", "Records", "prepare_file"]
 
 _CHUNK = 256
 _TEXT = ("obs_id", "target_name", "message")
@@ -37,13 +39,44 @@ def record_type(n_pixels: int) -> np.dtype:
     )
 
 
+class Records:
+    """Records of a file, mapped into memory; another process maps them again.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    n_pixels : int
+        Length of a spectrum.
+    """
+
+    def __init__(self, path: Path, n_pixels: int) -> None:
+        self.path, self.n_pixels = path, n_pixels
+
+    @cached_property
+    def _map(self) -> np.ndarray:
+        layout = record_type(self.n_pixels)
+        if not self.path.stat().st_size:  # such a file cannot be mapped
+            return np.empty(0, layout)
+        return np.memmap(self.path, layout, "r")
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self._map[rows]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "n_pixels": self.n_pixels}
+
+
 @dataclass(frozen=True, kw_only=True)
 class PreparedFile:
     """Prepared spectra on disk: only those that are asked for come into memory.
 
     Parameters
     ----------
-    records : ndarray, memory-mapped, shape (n_spectra,)
+    records : Records
         With the fields flux, variance and valid.
     rows : `~astropy.table.Table`
         What is known of each spectrum: obs_id, position, snr, flags, message.
@@ -53,7 +86,7 @@ class PreparedFile:
         The file.
     """
 
-    records: np.ndarray
+    records: Records
     rows: Table
     grid: SpectralGrid
     recipe: Recipe
@@ -146,10 +179,7 @@ def prepare_file(
         _write(_prepare(chunks, grid, recipe), grid.n_pixels, path, about)
     with np.load(about, allow_pickle=False) as file:
         rows = Table({field: file[field] for field in file.files})
-    layout = record_type(grid.n_pixels)
-    records = (
-        np.memmap(path, layout, "r") if len(rows) else np.empty(0, layout)
-    )  # a file without a byte cannot be mapped
+    records = Records(path, grid.n_pixels)
     return PreparedFile(records=records, rows=rows, grid=grid, recipe=recipe, path=path)
 
 

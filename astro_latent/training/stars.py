@@ -132,7 +132,7 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
     Parameters
     ----------
     parts : sequence of str, shape (n_spectra,)
-        One of `PARTS` each; anything else leaves a spectrum out.
+        One of `PARTS` each, or nothing for a spectrum that is left out.
 
     Returns
     -------
@@ -142,9 +142,14 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
     Raises
     ------
     ValueError
-        If nothing is left to train on, or nothing to calibrate with.
+        If there are other parts, nothing to train on or nothing to calibrate with.
     """
-    found = np.asarray(parts, dtype="U10")
+    found = np.asarray(parts, dtype="U")
+    others = sorted({*found.tolist()} - {*PARTS, ""})
+    if others:
+        msg = f"a part is one of {', '.join(PARTS)} or empty, not {others[0]!r}"
+        raise ValueError(msg)
+    found = found.astype("U10")
     for part in (PARTS[0], PARTS[2]):
         if np.count_nonzero(found == part) < _FEWEST:
             msg = f"fewer than {_FEWEST} spectra have the part {part!r}; the parts are "

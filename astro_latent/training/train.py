@@ -19,14 +19,14 @@ from .augmentation import Augmentation
 from .defaults import default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .job import Job
-from .plan import Plan, Preparation, plan_training
+from .plan import Preparation, plan_training
 from .stars import PARTS
 
 __all__ = ["train_model"]
 
 #: Files beside the weights: what held-out stars say of them.
 SCORES_FILE, PREDICTIONS_FILE = "held_out_scores.ecsv", "held_out.ecsv"
-OMISSIONS_FILE = "left_out.ecsv"
+OMISSIONS_FILE, LOG_FILE = "left_out.ecsv", "training_log.ecsv"
 
 
 def train_model(
@@ -211,16 +211,17 @@ def _finish(
         output, networks, record, domain_mean=model.domain_mean,
         domain_whitening=model.domain_whitening, overwrite=overwrite,
     )  # fmt: skip
-    _write_tables(output, done, plan)
+    _write_tables(output, done, job)
     shutil.rmtree(job.folder, ignore_errors=True)
     return load_model(output, device="cpu")
 
 
-def _write_tables(output: Path, done: Finished, plan: Plan) -> None:
-    """Write what held-out stars say, and what was left out."""
+def _write_tables(output: Path, done: Finished, job: Job) -> None:
+    """Write what held-out stars say, what was left out, and the losses."""
     for name, table in (
         (SCORES_FILE, done.scores),
         (PREDICTIONS_FILE, done.predictions),
-        (OMISSIONS_FILE, plan.omissions.table()),
+        (OMISSIONS_FILE, job.plan.omissions.table()),
+        (LOG_FILE, job.logs()),
     ):
         table.write(output / name, format="ascii.ecsv", overwrite=True)
