@@ -21,6 +21,7 @@ _PUBLIC = {
     "crossmatch": ".matching",
     "decode_flags": ".spectra",
     "encode_spectra": ".pipeline",
+    "evaluate_model": ".training",
     "fetch_spectra": ".pipeline",
     "get_survey": ".surveys",
     "list_models": ".models",

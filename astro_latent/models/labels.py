@@ -45,13 +45,15 @@ def predict_labels(
     """
     n_labels = model.config.n_outputs
     per_label = dict.fromkeys(
-        ("values", "error", "error_flux", "error_model", "interval_95"), (n_labels,)
+        ("values", "error", "error_flux", "error_model"), (n_labels,)
     )
     shapes: dict[str, tuple[int, ...]] = {
         **per_label,
         "covariance": (n_labels, n_labels),
         **dict.fromkeys(("domain_score", "second", "emission"), ()),
     }
+    if "shape_95" in model.config.calibration:
+        shapes["interval_95"] = (n_labels,)
     found = {name: _nan(len(prepared.flux), *shape) for name, shape in shapes.items()}
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), ROWS_DENSE):

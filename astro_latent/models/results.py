@@ -64,22 +64,22 @@ class Parameters:
     error_model : ndarray, shape (n_spectra, n_labels), float32
         What of the total the flux errors do not explain; NaN where these are not
         known, and for a model that predicts no variance.
-    interval_95 : ndarray, shape (n_spectra, n_labels), float32
-        Half of the width within which 95 % of the stars lie, which have wider wings
-        than a Gaussian; NaN for a model that does not know it.
     covariance : ndarray, shape (n_spectra, n_labels, n_labels), float32
         Of the total error.
     domain_score : ndarray, shape (n_spectra,), float32
         Distance from the training set over its limit; NaN for a model without.
     flags : ndarray of int32, shape (n_spectra,)
         Quality bits.
+    interval_95 : ndarray, shape (n_spectra, n_labels), float32, or None
+        Half of the width within which 95 % of the stars lie, whose errors have wider
+        wings than a Gaussian; None for a model that does not know it.
     """
 
     values: np.ndarray
     error: np.ndarray
     error_flux: np.ndarray
     error_model: np.ndarray
-    interval_95: np.ndarray
     covariance: np.ndarray
     domain_score: np.ndarray
     flags: np.ndarray
+    interval_95: np.ndarray | None = None

@@ -43,6 +43,7 @@ _ERRORS = {
     "_error": ("error", "total, calibrated"),
     "_error_flux": ("error_flux", "from the flux errors"),
     "_error_model": ("error_model", "from the model"),
+    "_interval_95": ("interval_95", "half width of the 95 % interval"),
 }
 _ERROR_SUFFIXES = sorted(_ERRORS, key=len, reverse=True)
 #: Quality stands at the end, next to the message that explains it.
@@ -101,7 +102,9 @@ def label_rows(
     for i, label in enumerate(labels):
         results[label] = found.values[:, i].copy()
         for suffix, (attribute, _) in _ERRORS.items():
-            results[label + suffix] = getattr(found, attribute)[:, i].copy()
+            errors = getattr(found, attribute)
+            if errors is not None:  # few models know intervals
+                results[label + suffix] = errors[:, i].copy()
     size = len(labels) ** 2
     results["label_covariance"] = found.covariance.reshape(-1, size).copy()
     results["domain_score"] = found.domain_score

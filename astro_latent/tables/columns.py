@@ -104,7 +104,8 @@ _ELEMENTS = (
 )  # fmt: skip
 
 #: Stellar labels that models may predict. Errors are ``<label>_error`` (total),
-#: ``<label>_error_flux`` and ``<label>_error_model``.
+#: ``<label>_error_flux`` and ``<label>_error_model``; of models that know it,
+#: ``<label>_interval_95`` is half of the width within which 95 % of the stars lie.
 LABELS = _by_name(
     ColumnInfo("teff", "K", "phys.temperature.effective", "Effective temperature"),
     ColumnInfo("logg", "dex", "phys.gravity", "Log10 of surface gravity in cm/s2"),
@@ -112,6 +113,7 @@ LABELS = _by_name(
     ColumnInfo("m_h", "dex", "phys.abund.Z", "Metallicity [M/H], solar scale"),
     ColumnInfo("alpha_fe", "dex", "phys.abund", "Alpha-element enhancement [alpha/Fe]"),
     ColumnInfo("alpha_m", "dex", "phys.abund", "Alpha-element enhancement [alpha/M]"),
+    ColumnInfo("a_k", "mag", "phys.absorption;em.IR.K", "Extinction A(K)"),
     ColumnInfo("vmicro", "km/s", "phys.veloc.microTurb", "Microturbulent velocity"),
     ColumnInfo("vmacro", "km/s", "phys.veloc", "Macroturbulent broadening"),
     ColumnInfo("vsini", "km/s", "phys.veloc.rotat", "Projected rotation velocity"),

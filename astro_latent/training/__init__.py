@@ -9,15 +9,18 @@ from ..utils.lazy import lazy_names
 
 _HOMES = {
     "Augmentation": ".augmentation",
+    "Evaluation": ".evaluate",
     "FitOptions": ".defaults",
     "autoencoder_loss": ".losses",
     "bound_covariance": ".scores",
     "calibrate_errors": ".calibration",
     "collect_features": ".domain",
+    "compare_labels": ".evaluate",
     "coverage": ".scores",
     "describe_domain": ".domain",
     "describe_outputs": ".outputs",
     "find_components": ".linear",
+    "evaluate_model": ".evaluate",
     "fine_tuning_recipe": ".start",
     "fit": ".loop",
     "fit_growth_with_missing": ".calibration",

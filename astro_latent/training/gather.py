@@ -24,7 +24,15 @@ __all__ = ["Gathered", "Omissions", "gather_spectra", "match_rows"]
 
 _TABLES = (".ecsv", ".csv", ".parquet", ".vot", ".xml", ".votable", ".fits", ".fit")
 _PATHS = ("path", "local_path", "file", "filename", "file_name", "spectrum", "fits")
-_IDS = ("obs_id", "source_id", "gaia_source_id", "obsid", "apogee_id", "target_name")
+_IDS = (
+    "obs_id",
+    "star",
+    "source_id",
+    "gaia_source_id",
+    "obsid",
+    "apogee_id",
+    "target_name",
+)
 _LISTED = 20  # names that a message gives
 
 

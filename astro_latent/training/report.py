@@ -63,13 +63,16 @@ def score_coverage(
     Returns
     -------
     dict
-        ``"68"`` and ``"95"``, what each should be, and ``"n"``.
+        ``"68"`` and ``"95"``, what each should be, and ``"n"``; NaN if no error is
+        known.
     """
     known = np.isfinite(residual) & np.isfinite(error)
     inside = [np.abs(residual[known]) < width[known] for width in (error, interval)]
-    count = max(int(np.count_nonzero(known)), 1)
+    if not known.any():
+        return {"68": np.nan, "95": np.nan, "n": 0}
+    count = int(known.sum())
     shares = [float(np.count_nonzero(each)) / count for each in inside]
-    return {"68": round(shares[0], 3), "95": round(shares[1], 3), "n": int(known.sum())}
+    return {"68": round(shares[0], 3), "95": round(shares[1], 3), "n": count}
 
 
 def score_bins(

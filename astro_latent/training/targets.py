@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from ..exceptions import UnknownNameError
 from ..tables.columns import LABELS, ColumnInfo
 
-__all__ = ["Targets", "find_error_column", "read_targets"]
+__all__ = ["Targets", "find_error_column", "plain_numbers", "read_targets"]
 
 #: Numbers that catalogues write where they have none.
 _MISSING = (-9999.0, -999.0)
@@ -111,7 +111,7 @@ def read_targets(table: Table, labels: Sequence[str]) -> Targets:
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from astropy.table import Column, Table
     >>> from astro_latent.training.targets import read_targets
     >>> table = Table({"teff": [5.0, -9999.0]}, units={"teff": "kK"})
     >>> read_targets(table, ["teff"]).values.T
@@ -137,11 +137,36 @@ def read_targets(table: Table, labels: Sequence[str]) -> Targets:
     )
 
 
+def plain_numbers(column: Column | u.Quantity) -> np.ndarray:
+    """Return a column, or a quantity, as numbers in its own unit; NaN where masked.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column` or `~astropy.units.Quantity`
+        Of numbers, masked or not.
+
+    Returns
+    -------
+    ndarray, float64
+        As many.
+
+    Examples
+    --------
+    >>> from astropy.table import MaskedColumn
+    >>> from astro_latent.training.targets import plain_numbers
+    >>> plain_numbers(MaskedColumn([1, 2], mask=[False, True]))
+    array([ 1., nan])
+    """
+    if isinstance(column, u.Quantity):
+        column = column.value
+    return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+
+
 def _numbers(table: Table, name: str, unit: str) -> np.ndarray:
     """Return a column as numbers in a unit, NaN where there is none."""
     column = table[name]
     try:
-        values = np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+        values = plain_numbers(column)
     except (TypeError, ValueError) as error:
         msg = f"the column {name!r} holds no numbers but {column.dtype}"
         raise ValueError(msg) from error

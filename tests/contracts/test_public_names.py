@@ -9,8 +9,8 @@ import pytest
 #: Changing this table is changing the interface: say so in CHANGES.rst.
 PUBLIC = {
     "": """
-        __version__ conf crossmatch decode_flags encode_spectra fetch_spectra
-        get_survey list_models list_surveys load_model predict_object
+        __version__ conf crossmatch decode_flags encode_spectra evaluate_model
+        fetch_spectra get_survey list_models list_surveys load_model predict_object
         predict_parameters
         prepare_spectra query_object query_region read_spectra read_table
         train_model

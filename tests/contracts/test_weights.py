@@ -69,7 +69,8 @@ def prepared(model):
 def run(model, prepared):
     """Return the arrays of whatever the model does."""
     if "predict" in model.capabilities:
-        return vars(model.predict(prepared))
+        found = vars(model.predict(prepared))
+        return {name: values for name, values in found.items() if values is not None}
     result = model.reconstruct(prepared)
     return {
         "mean": result.latents.mean,

@@ -111,7 +111,7 @@ def test_one_spectrum_equals_the_same_in_any_batch(label_model, make_prepared):
     together = label_model.predict(prepared)
     for rows in (slice(0, 1), slice(149, 150), slice(60, 83)):
         part = label_model.predict(prepared[rows])
-        for name in vars(part):
+        for name in vars(part).keys() - {"interval_95"}:
             found, expected = getattr(part, name), getattr(together, name)[rows]
             np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=name)
 
@@ -373,7 +373,9 @@ def test_label_model_says_what_it_cannot(label_model, make_prepared):
 
 def test_results_are_float32_and_leave_no_gradient(label_model, make_prepared):
     result = label_model.predict(make_prepared(label_model))
-    kinds = {name: value.dtype for name, value in vars(result).items()}
+    kinds = {
+        name: value.dtype for name, value in vars(result).items() if value is not None
+    }
     assert kinds.pop("flags") == np.int32
     assert set(kinds.values()) == {np.dtype("f4")}
     assert not any(p.requires_grad for p in label_model.members[0].parameters())

@@ -1,0 +1,195 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Train a model on spectra and labels of your own."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .common import EXIT_OK, complain, positive
+from .show import say, show_table
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = [
+    "add_arguments",
+    "add_source",
+    "draw_comparisons",
+    "run",
+    "show_scores",
+    "source_options",
+]
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where spectra and labels are."""
+    parser.add_argument(
+        "spectra",
+        metavar="TABLE",
+        help="table with a column of paths, or of identifiers in the names of files in "
+        "--folder; .npz file with wavelength, flux and error; folder of spectra",
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="what paths in the table begin at, or its files"
+    )
+    parser.add_argument(
+        "--table", type=Path, help="where the labels are, if not in TABLE"
+    )
+    facts = parser.add_argument_group("what files lack can be stated")
+    facts.add_argument("--medium", choices=("air", "vacuum"))
+    facts.add_argument("--frame", choices=("observed", "barycentric", "rest"))
+    facts.add_argument("--resolving-power", type=float, metavar="R")
+    facts.add_argument("--survey")
+
+
+def source_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `train_model` and `evaluate_model` take, from `add_source`.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Of the command line.
+
+    Returns
+    -------
+    dict
+        Keyword arguments.
+    """
+    from ..tables import read_table
+
+    names = ("medium", "frame", "resolving_power", "survey")
+    facts = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
+    return {
+        "spectra": options.spectra,
+        "table": None if options.table is None else read_table(options.table),
+        "folder": options.folder,
+        "facts": facts,
+    }
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Understand NAME=VALUE; a value is JSON, or else a word."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        msg = f"{text!r} must be NAME=VALUE"
+        raise argparse.ArgumentTypeError(msg)
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except ValueError:
+        return name.replace("-", "_"), value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options of the verb."""
+    add_source(parser)
+    parser.add_argument(
+        "-l", "--labels", nargs="+", metavar="NAME", required=True,
+        help="columns to learn",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER",
+        help="folder of weights to write",
+    )  # fmt: skip
+    parser.add_argument("--architecture", default="residual_mlp")
+    parser.add_argument(
+        "--members", type=positive, default=1, help="networks of an ensemble"
+    )
+    parser.add_argument("--grid", help="name of a grid; by default that of the spectra")
+    parser.add_argument("--recipe", help="name of a recipe")
+    parser.add_argument("--star", metavar="COLUMN", help="tells stars apart")
+    parser.add_argument(
+        "--split", metavar="COLUMN", help="says train, validation or held_out"
+    )
+    parser.add_argument("--held-out", type=float, metavar="SHARE")
+    for name, text in (
+        ("augment", "noise, noise_length, missing, velocity, continuum, resolution"),
+        ("fit", "epochs, batch_size, learning_rate, weight_decay, dof, devices, ..."),
+        ("arguments", "of the architecture, such as n_hidden=128"),
+    ):
+        parser.add_argument(
+            f"--{name}", nargs="+", type=_setting, metavar="NAME=VALUE", default=[],
+            help=text,
+        )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, help="folder for checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu, gpu, auto")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing output"
+    )
+    parser.add_argument(
+        "--no-pictures", action="store_true", help="draw no predicted against given"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, write the folder of weights, draw, and print how well it does."""
+    from astropy.table import Table
+
+    from ..training import train_model
+
+    model = train_model(
+        labels=options.labels, output=options.output,
+        architecture=options.architecture, arguments=dict(options.arguments),
+        members=options.members, grid=options.grid, recipe=options.recipe,
+        star=options.star, split=options.split, held_out=options.held_out,
+        augment=dict(options.augment) or None, seed=options.seed, work=options.work,
+        device=options.device, overwrite=options.overwrite,
+        about={"survey": options.survey} if options.survey else None,
+        progress=not options.quiet, **source_options(options), **dict(options.fit),
+    )  # fmt: skip
+    rows = Table.read(options.output / "held_out.ecsv")
+    if not options.no_pictures:
+        for path in draw_comparisons(rows, options.labels, options.output):
+            complain(f"drawn: {path}")
+    if not options.quiet:
+        complain(f"{model.config.description} -> {options.output}")
+        for part in ("train", "validation", "held out", "left out"):
+            complain(f"{part}: {model.config.training[part]}")
+        show_scores(Table.read(options.output / "held_out_scores.ecsv"))
+        say(model.config.card["limitations"])
+    return EXIT_OK
+
+
+def show_scores(scores: "Table") -> None:
+    """Print the scores of all stars, one line for each label."""
+    every = scores[scores["by"] == "all"]
+    every.remove_columns(["by", "low", "high"])
+    for name in ("bias", "scatter", "scatter_error"):
+        every[name].info.format = ".4g"
+    show_table(every)
+
+
+def draw_comparisons(rows: "Table", labels: list[str], folder: Path) -> list[Path]:
+    """Draw predicted against given labels; nothing if matplotlib is not there.
+
+    Parameters
+    ----------
+    rows : `~astropy.table.Table`
+        With ``<label>``, ``<label>_given`` and ``<label>_error``.
+    labels : list of str
+        What to draw.
+    folder : Path
+        Where to.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    import numpy as np
+
+    from ..plotting import plot_comparison
+
+    written = []
+    for name in labels:
+        given, found = (np.asarray(rows[f"{name}{end}"]) for end in ("_given", ""))
+        if not np.isfinite(given - found).any():
+            continue
+        error = np.asarray(rows[f"{name}_error"])
+        figure = plot_comparison(given, found, name=name, error=error)
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=120)  # type: ignore[union-attr]
+        written.append(path)
+    return written

@@ -1,0 +1,251 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Labels against labels: a model or a catalogue against another catalogue."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from ..models import ModelLike
+from ..models.error_shape import TWO_SIDED_95
+from ..pipeline import predict_parameters
+from ..spectra.reading import SpectraLike
+from ..tables.columns import LABELS
+from .gather import Omissions, gather_spectra, match_rows
+from .report import score_bins
+from .targets import Targets, plain_numbers, read_targets
+
+__all__ = ["Evaluation", "compare_labels", "evaluate_model"]
+
+_IDS = ("obs_id", "source_id", "gaia_source_id", "apogee_id", "obsid", "target_name")
+_ARCSEC = 1.0 / 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How one set of labels compares with another.
+
+    Parameters
+    ----------
+    scores : `~astropy.table.Table`
+        Bias, scatter and coverage of each label: of all stars, and in bins of noise
+        and labels; see `~astro_latent.training.report.score_bins`.
+    rows : `~astropy.table.Table`
+        Each star: ``<label>_given``, ``<label>``, ``<label>_error`` and what else is
+        known of it.
+    omissions : Omissions
+        What could not be compared, and why.
+    """
+
+    scores: Table
+    rows: Table
+    omissions: Omissions
+
+    def __repr__(self) -> str:
+        every = self.scores[self.scores["by"] == "all"]
+        words = [
+            f"{row['label']} {row['bias']:+.3g} +- {row['scatter']:.3g}"
+            for row in every
+        ]
+        return f"<Evaluation of {len(self.rows)} rows: {', '.join(words)}>"
+
+
+def evaluate_model(
+    model: ModelLike,
+    spectra: SpectraLike | Mapping[str, Any],
+    labels: Sequence[str] | None = None,
+    *,
+    table: Table | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    by: Sequence[str] = (),
+    device: str | None = None,
+    progress: bool | None = None,
+) -> Evaluation:
+    """Compare what a model predicts with labels from elsewhere.
+
+    Parameters
+    ----------
+    model : str, path-like or SpectralModel
+        Name or folder of weights, or a loaded model.
+    spectra : object
+        As for `~astro_latent.train_model`.
+    labels : sequence of str, optional
+        Columns to compare; by default all labels that model and table share.
+    table : `~astropy.table.Table`, optional
+        Where the labels are, if not in ``spectra``.
+    folder, facts, radial_velocity
+        As for `~astro_latent.train_model`.
+    by : sequence of str, optional
+        Columns of the table whose bins are scored too.
+    device : str, optional
+        Where the model runs.
+    progress : bool, optional
+        Show a bar.
+
+    Returns
+    -------
+    Evaluation
+        Tables of scores and of stars.
+
+    Raises
+    ------
+    ValueError
+        If model and table share no label.
+
+    Examples
+    --------
+    >>> from astro_latent import evaluate_model
+    >>> found = evaluate_model("my_survey_v1", "test.ecsv")  # doctest: +SKIP
+    >>> found.scores["label", "by", "n", "bias", "scatter"]  # doctest: +SKIP
+    """
+    gathered = gather_spectra(spectra, folder=folder, facts=facts)
+    predicted = predict_parameters(
+        gathered.source, model=model, radial_velocity=radial_velocity,
+        facts=gathered.facts, device=device, progress=progress,
+    )  # fmt: skip
+    about, at = match_rows(gathered, Table(predicted, copy=False), table)
+    return compare_labels(
+        predicted[at], about, labels, by=by, matched=True, omissions=gathered.omissions
+    )
+
+
+def compare_labels(
+    predicted: Table,
+    given: Table,
+    labels: Sequence[str] | None = None,
+    *,
+    by: Sequence[str] = (),
+    matched: bool = False,
+    omissions: Omissions | None = None,
+) -> Evaluation:
+    """Compare two tables of labels, star by star.
+
+    Parameters
+    ----------
+    predicted, given : `~astropy.table.Table`
+        Results of a model, or catalogues.
+    labels : sequence of str, optional
+        Columns of both; by default all of `~astro_latent.tables.LABELS` that both
+        have.
+    by : sequence of str, optional
+        Columns of ``given`` whose bins are scored too.
+    matched : bool, optional
+        Rows correspond to each other. By default they are matched by an identifier
+        that both have, else by positions within one arcsecond.
+    omissions : Omissions, optional
+        What was left out before.
+
+    Returns
+    -------
+    Evaluation
+        Of ``predicted`` less ``given``.
+
+    Raises
+    ------
+    ValueError
+        If the tables share no label, or no star.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_latent.training import compare_labels
+    >>> one = Table({"obs_id": ["a", "b", "c"], "teff": [5000.0, 5100.0, 5300.0]})
+    >>> two = Table({"obs_id": ["b", "a", "c"], "teff": [5090.0, 5010.0, 5270.0]})
+    >>> compare_labels(one, two)
+    <Evaluation of 3 rows: teff +10 +- 29.7>
+    """
+    omissions = omissions or Omissions()
+    if not matched:
+        predicted, given = _match(predicted, given, omissions)
+    chosen = list(labels or _shared_labels(predicted, given))
+    if not chosen:
+        msg = (
+            f"the tables share no label: {', '.join(predicted.colnames)} and "
+            f"{', '.join(given.colnames)}"
+        )
+        raise ValueError(msg)
+    found, truth = read_targets(predicted, chosen), read_targets(given, chosen)
+    without = ~np.isfinite(found.values).any(axis=1)
+    if "obs_id" in predicted.colnames:
+        omissions.add("no label was predicted", predicted["obs_id"][without])
+    interval = _intervals(predicted, found)
+    bins = (
+        {"snr": plain_numbers(predicted["snr"])} if "snr" in predicted.colnames else {}
+    )
+    bins |= dict(zip(truth.names, truth.values.T, strict=True))
+    bins |= {name: plain_numbers(given[name]) for name in by}
+    # an error of the reference is no error of the prediction
+    error = np.hypot(found.errors, truth.errors)
+    residual = found.values - truth.values
+    scores = score_bins(
+        residual, np.where(error > 0, error, np.nan), np.hypot(interval, truth.errors),
+        names=chosen, by=bins,
+    )  # fmt: skip
+    return Evaluation(
+        scores=scores,
+        rows=_lay_out(predicted, found, truth),
+        omissions=omissions,
+    )
+
+
+def _shared_labels(predicted: Table, given: Table) -> list[str]:
+    both = {*predicted.colnames} & {*given.colnames}
+    return [name for name in LABELS if name in both]
+
+
+def _intervals(table: Table, found: Targets) -> np.ndarray:
+    """Half widths of 95 % intervals; those of a Gaussian where none are known."""
+    widths = TWO_SIDED_95 * found.errors
+    for k, name in enumerate(found.names):
+        if f"{name}_interval_95" in table.colnames:
+            widths[:, k] = plain_numbers(table[f"{name}_interval_95"])
+    return widths
+
+
+def _match(predicted: Table, given: Table, omissions: Omissions) -> tuple[Table, Table]:
+    """Rows of both tables that are of one star."""
+    both = [n for n in _IDS if n in predicted.colnames and n in given.colnames]
+    if both:
+        keys = [[str(v) for v in table[both[0]]] for table in (predicted, given)]
+        at = {key: row for row, key in reversed(list(enumerate(keys[1])))}
+        there = [key in at for key in keys[0]]
+        rows = [at[key] for key in keys[0] if key in at]
+        lost = [key for key in keys[0] if key not in at]
+    elif all({"ra", "dec"} <= {*table.colnames} for table in (predicted, given)):
+        from astropy.coordinates import SkyCoord
+
+        places = [
+            SkyCoord(plain_numbers(t["ra"]), plain_numbers(t["dec"]), unit="deg")
+            for t in (predicted, given)
+        ]
+        nearest, distance, _ = places[0].match_to_catalog_sky(places[1])
+        there = (distance.deg < _ARCSEC).tolist()
+        rows = nearest[there].tolist()
+        lost = [f"row {i}" for i in range(len(predicted)) if not there[i]]
+    else:
+        msg = "the tables share neither an identifier nor positions to match them by"
+        raise ValueError(msg)
+    if not rows:
+        msg = f"of {len(predicted)} and {len(given)} rows none are of the same star"
+        raise ValueError(msg)
+    omissions.add("not in the other table", lost)
+    return predicted[np.flatnonzero(there)], given[rows]
+
+
+def _lay_out(predicted: Table, found: Targets, truth: Targets) -> Table:
+    """One row for each star."""
+    kept = ("obs_id", "snr", "model", "domain_score", "flags", "usable")
+    columns: dict[str, Any] = {
+        name: predicted[name] for name in kept if name in predicted.colnames
+    }
+    for k, name in enumerate(found.names):
+        columns[f"{name}_given"] = truth.values[:, k]
+        columns[name] = found.values[:, k]
+        columns[f"{name}_error"] = found.errors[:, k]
+    return Table(columns)

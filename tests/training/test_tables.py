@@ -1,0 +1,262 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Spectra in files: found by path or identifier; what cannot be used is listed."""
+
+import errno
+import shutil
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from astro_latent import evaluate_model, train_model
+from astro_latent.cli.main import main
+from astro_latent.exceptions import GridMismatchError, SpectrumReadError
+from astro_latent.spectra import write_example
+from astro_latent.training import compare_labels
+
+from .conftest import FAST, SMALL, make_stars
+
+STARS = 60
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder of files like those of LAMOST, and the table of their labels."""
+    folder = tmp_path_factory.mktemp("files")
+    stars = make_stars(STARS, seed=7)
+    wavelength = 10 ** (3.7 + 1e-4 * np.arange(80))
+    for i in range(STARS):
+        flux, error = (
+            np.interp(wavelength, stars["wavelength_vacuum"], stars[name][i])
+            for name in ("flux", "error")
+        )
+        write_example(
+            "lamost_lrs", folder / f"spec-55859-F{i:03d}.fits", wavelength, flux,
+            sigma=error, Z=0.0,
+        )  # fmt: skip
+    table = Table(
+        {
+            "file": [f"spec-55859-F{i:03d}.fits" for i in range(STARS)],
+            "star": [f"F{i:03d}" for i in range(STARS)],
+            "teff": stars["teff"],
+            "logg": stars["logg"],
+        }
+    )
+    table.write(folder / "labels.ecsv")
+    return folder
+
+
+@pytest.fixture
+def table(files):
+    return Table.read(files / "labels.ecsv")
+
+
+def train(source, **options):
+    return train_model(
+        source, ["teff"], arguments=SMALL, **{**FAST, "epochs": 2, **options}
+    )
+
+
+def test_paths_begin_at_the_folder_of_the_table(files):
+    model = train(files / "labels.ecsv")
+    assert model.config.training["train"].endswith(" spectra")
+    assert model.config.training["left out"] == "nothing"
+    grid = model.grid
+    assert (grid.medium, grid.frame, grid.spacing) == ("vacuum", "barycentric", "log10")
+
+
+def test_files_are_found_by_identifier(files, table):
+    table["obs_id"] = table["star"]
+    table.remove_columns(["file", "star"])
+    model = train(table, folder=files)
+    assert model.config.training["left out"] == {"no labels for the file": 1}  # ecsv
+
+
+def test_labels_without_files_and_files_without_labels_are_counted(
+    files, table, tmp_path
+):
+    for path in files.glob("*.fits"):
+        shutil.copy(path, tmp_path)
+    shutil.copy(tmp_path / "spec-55859-F000.fits", tmp_path / "spec-55859-F777.fits")
+    (tmp_path / "spec-55859-F003.fits").unlink()
+    table["obs_id"] = table["star"]
+    table.remove_column("file")
+    out = tmp_path / "weights_v1"
+    model = train(table, folder=tmp_path, output=out)
+    left = model.config.training["left out"]
+    assert left["no labels for the file"] == 1
+    assert sorted(left.values()) == [1, 1]
+    names = Table.read(out / "left_out.ecsv")["name"].tolist()
+    assert sorted(names) == ["F003", "spec-55859-F777.fits"]
+
+
+def test_unreadable_files_and_zero_flux_are_left_out_and_listed(files, table, tmp_path):
+    for path in files.glob("*.fits"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "spec-55859-F005.fits").write_bytes(b"no spectrum at all")
+    with fits.open(tmp_path / "spec-55859-F006.fits", mode="update") as hdus:
+        hdus[0].data[0] = 0.0
+    out = tmp_path / "weights_v1"
+    model = train(table, folder=tmp_path, output=out)
+    left = model.config.training["left out"]
+    assert left == {
+        "spectrum unusable (UNREADABLE)": 1,
+        "spectrum unusable (NO_SIGNAL)": 1,
+    }
+    listed = Table.read(out / "left_out.ecsv")
+    assert sorted(name[-4:] for name in listed["name"]) == ["F005", "F006"]
+    assert "UNREADABLE" in str(model.card)
+
+
+def test_a_table_that_leads_to_no_file_is_an_error(table, tmp_path):
+    with pytest.raises(SpectrumReadError, match="none of 60 rows, such as F000"):
+        train(table, folder=tmp_path)
+    table.remove_columns(["file", "star"])
+    with pytest.raises(ValueError, match="teff, logg"):
+        train(table)
+
+
+def test_spectra_on_two_grids_are_refused(files, table, tmp_path):
+    wavelength = 10 ** (3.7 + 4e-4 * np.arange(80))
+    for i in range(20):
+        path = write_example(
+            "lamost_lrs", tmp_path / f"F{i}.fits", wavelength, np.ones(80)
+        )
+        table["file"][i] = ""
+        table["file"] = table["file"].astype("U200")
+        table["file"][i] = str(path)
+    with pytest.raises(GridMismatchError, match=r"spectra on two grids.* 20 do not"):
+        train(table, folder=files)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (5000.0, "'teff' is 5000 for all 60 spectra"),
+        (np.nan, "'teff' is missing for all 60 spectra"),
+    ],
+)
+def test_labels_that_teach_nothing_are_refused(values, message):
+    stars = make_stars(STARS)
+    stars["teff"] = np.full(STARS, values)
+    with pytest.raises(ValueError, match=message):
+        train_model(stars, ["teff", "logg"])
+
+
+def test_three_stars_are_too_few():
+    with pytest.raises(ValueError, match="3 stars with spectra and labels are too few"):
+        train(make_stars(3))
+
+
+def test_all_spectra_of_zero_flux_are_an_error():
+    stars = make_stars(STARS)
+    stars["flux"][:] = 0.0
+    with pytest.raises(ValueError, match=r"no spectrum can be trained on.*NO_SIGNAL"):
+        train(stars)
+
+
+def test_a_full_disk_is_said_before_any_work(monkeypatch, tmp_path):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(9, 9, 0))
+    with pytest.raises(OSError, match="60 prepared spectra need") as caught:
+        train(make_stars(STARS), work=tmp_path)
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.glob("*"))
+
+
+def test_a_disk_that_fills_up_leaves_nothing_half_done(monkeypatch, tmp_path):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="is full; give another folder as work"):
+        train(make_stars(STARS), work=tmp_path)
+    assert not list(tmp_path.glob("*"))
+
+
+def test_arrays_of_other_shapes_are_refused():
+    stars = make_stars(STARS)
+    stars["error"] = stars["error"][:, :-1]
+    with pytest.raises(SpectrumReadError, match=r"error has the shape \(60, 59\)"):
+        train(stars)
+    with pytest.raises(SpectrumReadError, match="rise or fall"):
+        train({**make_stars(STARS), "wavelength_vacuum": np.ones(60)})
+
+
+def test_labels_may_come_apart_from_the_spectra(files, table):
+    paths = sorted(files.glob("*.fits"))
+    table["obs_id"] = [path.stem for path in paths]
+    model = train(paths[5:], table=table[::-1][5:])
+    left = model.config.training["left out"]
+    assert left == {"no labels for the spectrum": 5, "no spectrum for the label": 5}
+    with pytest.raises(ValueError, match="57 spectra and 60 rows of labels"):
+        train(paths[3:], table=table["teff", "logg"])
+
+
+def test_a_collection_is_trained_on():
+    from astropy import units as u
+    from astropy.nddata import StdDevUncertainty
+    from specutils import SpectrumCollection
+
+    stars = make_stars(STARS)
+    axis = np.repeat(stars["wavelength_vacuum"][None], STARS, 0)
+    spectra = SpectrumCollection(
+        flux=u.Quantity(stars["flux"], u.Jy), spectral_axis=u.Quantity(axis, u.AA),
+        uncertainty=StdDevUncertainty(stars["error"]),
+    )  # fmt: skip
+    labels = Table({name: stars[name] for name in ("teff", "source_id")})
+    model = train(spectra, table=labels, facts={"medium": "vacuum"})
+    assert model.config.training["stars told apart by"] == "column source_id"
+
+
+def test_an_npz_file_is_trained_on(tmp_path):
+    path = tmp_path / "stars.npz"
+    np.savez(path, **make_stars(STARS))
+    assert train(path).grid.medium == "vacuum"
+
+
+def test_the_command_trains_evaluates_and_draws(files, tmp_path, capsys):
+    out = tmp_path / "mine_v1"
+    code = main(
+        ["train", str(files / "labels.ecsv"), "--labels", "teff", "logg", "-o",
+         str(out), "--fit", "epochs=3", "batch_size=32", "--augment", "noise=1",
+         "--survey", "lamost", "--arguments", "n_hidden=16", "n_blocks=1"]
+    )  # fmt: skip
+    assert code == 0
+    said = capsys.readouterr()
+    assert "teff" in said.out
+    assert "train:" in said.err
+    assert {"teff.png", "logg.png", "config.json"} <= {p.name for p in out.iterdir()}
+    code = main(
+        ["evaluate", str(files / "labels.ecsv"), "-m", f"{out}/", "-o",
+         str(tmp_path / "scores")]
+    )  # fmt: skip
+    assert code == 0
+    rows = Table.read(tmp_path / "scores" / "rows.ecsv")
+    assert len(rows) == STARS
+    assert "teff_given" in rows.colnames
+
+
+def test_a_model_is_compared_with_a_catalogue(files):
+    model = train(files / "labels.ecsv", epochs=8)
+    found = evaluate_model(model, files / "labels.ecsv", ["teff"])
+    every = found.scores[found.scores["by"] == "all"][0]
+    assert every["n"] == STARS
+    assert every["scatter"] < 400
+    assert 0.3 < every["coverage_68"] <= 1.0
+    assert "Evaluation of 60 rows" in repr(found)
+
+
+def test_two_catalogues_are_compared_by_position():
+    one = Table({"ra": [1.0, 2.0, 3.0], "dec": [0.0, 0, 0], "teff": [5000.0, 5100, 1]})
+    two = Table({"ra": [2.0, 1.0, 9.0], "dec": [0.0, 0, 0], "teff": [5090.0, 5010, 1]})
+    found = compare_labels(one, two)
+    assert len(found.rows) == 2
+    assert found.omissions.counts() == {"not in the other table": 1}
+    assert np.isnan(found.scores["coverage_68"]).all()
+    with pytest.raises(ValueError, match="share no label"):
+        compare_labels(one["ra", "dec"], two)
+    with pytest.raises(ValueError, match="neither an identifier nor positions"):
+        compare_labels(one["ra", "teff"], two)
