@@ -91,9 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="FOLDER",
         help="folder of weights to write",
     )  # fmt: skip
-    parser.add_argument("--architecture", default="residual_mlp")
+    parser.add_argument("--architecture", help="by default residual_mlp")
+    parser.add_argument("--members", type=positive, help="networks of an ensemble")
     parser.add_argument(
-        "--members", type=positive, default=1, help="networks of an ensemble"
+        "--from-weights", metavar="NAME", help="name or folder of weights to begin with"
     )
     parser.add_argument("--grid", help="name of a grid; by default that of the spectra")
     parser.add_argument("--recipe", help="name of a recipe")
@@ -132,8 +133,8 @@ def run(options: argparse.Namespace) -> int:
     model = train_model(
         labels=options.labels, output=options.output,
         architecture=options.architecture, arguments=dict(options.arguments),
-        members=options.members, grid=options.grid, recipe=options.recipe,
-        star=options.star, split=options.split, held_out=options.held_out,
+        members=options.members, from_weights=options.from_weights, grid=options.grid,
+        recipe=options.recipe,         star=options.star, split=options.split, held_out=options.held_out,
         augment=dict(options.augment) or None, seed=options.seed, work=options.work,
         device=options.device, overwrite=options.overwrite,
         about={"survey": options.survey} if options.survey else None,
@@ -145,8 +146,9 @@ def run(options: argparse.Namespace) -> int:
             complain(f"drawn: {path}")
     if not options.quiet:
         complain(f"{model.config.description} -> {options.output}")
-        for part in ("train", "validation", "held out", "left out"):
-            complain(f"{part}: {model.config.training[part]}")
+        for part in ("begun with", "train", "validation", "held out", "left out"):
+            if part in model.config.training:
+                complain(f"{part}: {model.config.training[part]}")
         show_scores(Table.read(options.output / "held_out_scores.ecsv"))
         say(model.config.card["limitations"])
     return EXIT_OK

@@ -5,7 +5,7 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import nn
 
 from ..models import ARCHITECTURES
 from .augmentation import Augmentation, Augmenter
+from .beginning import Beginning
 from .defaults import FitOptions
 from .finish import limit_outputs
 from .outputs import label_ranges
@@ -55,10 +56,8 @@ class Job:
         Accelerator of Lightning.
     progress : bool
         Show bars.
-    begin : callable or None
-        Given each network before its fit, to give it weights.
-    begun_with : str
-        What ``begin`` does, for the card.
+    beginning : Beginning or None
+        Weights to begin with.
     """
 
     plan: Plan
@@ -71,15 +70,26 @@ class Job:
     work: Path
     device: str
     progress: bool
-    begin: Callable[[nn.Module], None] | None = None
-    begun_with: str = ""
+    beginning: Beginning | None = None
 
     @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and scatter of the labels of the training stars."""
+        """Mean and scatter of the labels: those of the training stars, or of before."""
         values = self.plan.targets.values[self.plan.rows(PARTS[0])]
         scatter = np.nanstd(values, axis=0)
-        return np.nanmean(values, axis=0), np.where(scatter > 0, scatter, 1.0)
+        mean, scatter = np.nanmean(values, axis=0), np.where(scatter > 0, scatter, 1.0)
+        if self.beginning is None:
+            return mean, scatter
+        return self.beginning.units(self.plan.targets.names, mean, scatter)
+
+    @property
+    def begun_with(self) -> str:
+        """What the training begins with, for the card; "" if with nothing."""
+        if self.beginning is None:
+            return ""
+        n_stars = len(self.plan.rows(PARTS[0]))
+        names = self.plan.targets.names
+        return self.beginning.describe(self.plan.file.grid, names, n_stars)
 
     @property
     def folder(self) -> Path:
@@ -119,7 +129,7 @@ class Job:
         networks = []
         for member in range(self.members):
             seed = 1000 * self.seed + member
-            folder, network = self.folder / f"member-{member}", self._make(seed)
+            folder, network = self.folder / f"member-{member}", self._make(seed, member)
             finished = folder.with_suffix(".safetensors")
             if finished.is_file():
                 network.load_state_dict(safetensors.torch.load_file(finished))
@@ -156,17 +166,22 @@ class Job:
         ]
         return Table(rows=rows, names=("member", "epoch", *names))
 
-    def _make(self, seed: int) -> nn.Module:
+    def _make(self, seed: int, member: int) -> nn.Module:
         """Make a network and let it see the training set."""
         torch.manual_seed(seed)
         network = ARCHITECTURES[self.architecture](**self.arguments)
-        if self.begin is not None:
-            self.begin(network)
-        elif hasattr(network, "adapt"):
+        file, beginning = self.plan.file, self.beginning
+        kept = beginning is not None and beginning.keeps_grid(file.grid)
+        if hasattr(network, "adapt") and not kept:
             rows = np.random.default_rng(seed).permutation(self.plan.rows(PARTS[0]))
-            prepared = self.plan.file.prepared(np.sort(rows[:_ADAPT_ROWS]))
+            prepared = file.prepared(np.sort(rows[:_ADAPT_ROWS]))
             arrays = (prepared.flux, prepared.valid, prepared.variance)
             network.adapt(*map(torch.from_numpy, arrays))
+        if beginning is not None:
+            beginning.fill(network, member, file.grid, self.plan.targets.names)
+            learns = beginning.learns(file.grid, len(self.plan.rows(PARTS[0])))
+            for name, parameter in network.named_parameters():
+                parameter.requires_grad_(not learns or name.startswith(learns))
         return network
 
     def describe(

@@ -14,6 +14,7 @@ from astropy.table import Table
 
 from ..exceptions import UnknownNameError
 from ..preparation import Recipe, SpectralGrid, get_grid
+from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
 from ..utils.quality import FATAL_FLAGS, decode_flags
 from .defaults import find_recipe
@@ -24,7 +25,9 @@ from .targets import Targets, read_targets
 
 __all__ = ["Plan", "Preparation", "plan_training"]
 
+_COVERED = 0.9  # share of a grid that spectra must cover to be put on it
 _FEW_STARS = 1000  # below, a larger share is held out
+_VERY_FEW_STARS = 100  # below, none is left to choose the epoch by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,8 @@ class Preparation:
         Barycentric, km/s.
     folder : path-like or None
         What paths in a table begin at.
+    like : tuple of SpectralGrid and Recipe, or None
+        Grid and recipe of weights to begin with: taken if the spectra cover the grid.
     """
 
     grid: SpectralGrid | str | None = None
@@ -50,6 +55,7 @@ class Preparation:
     facts: Mapping[str, Any] | None = None
     radial_velocity: "float | np.ndarray | u.Quantity | None" = None
     folder: str | os.PathLike[str] | None = None
+    like: tuple[SpectralGrid, Recipe] | None = None
 
     def apply(
         self, gathered: Gathered, work: Path, *, progress: bool | None
@@ -75,20 +81,33 @@ class Preparation:
             velocity = np.ma.filled(u.Quantity(velocity, "km/s").value, np.nan)
         if isinstance(grid, str):
             grid = get_grid(grid)
-        known = True
+        known, recipe = True, self.recipe
         if grid is None:
             some = gathered.some()
+            if self.like is not None and _covers(some, self.like[0]):
+                grid, recipe = self.like[0], recipe or self.like[1]
+        if grid is None:
             known = any(s.observation.resolving_power > 0 for s in some)
             frame = "rest" if velocity is not None else None
             grid = SpectralGrid.from_spectra(some, frame=frame)
         return prepare_file(
             gathered,
             grid,
-            find_recipe(self.recipe, known=known),
+            find_recipe(recipe, known=known),
             work,
             radial_velocity=velocity,
             progress=progress,
         )
+
+
+def _covers(spectra: Sequence[SpectrumArrays], grid: SpectralGrid) -> bool:
+    """Whether most of the pixels of a grid are in the reach of most spectra."""
+    wanted = grid.wavelength[grid.valid]
+    shares = [
+        np.mean((wanted >= s.wavelength[0]) & (wanted <= s.wavelength[-1]))
+        for s in spectra
+    ]
+    return bool(np.median(shares) >= _COVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +184,7 @@ def plan_training(
     star: str | None = None,
     split: str | Sequence[str] | None = None,
     held_out: float | None = None,
-    validation: float = 0.1,
+    validation: float | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Plan:
@@ -205,9 +224,11 @@ def plan_training(
     stars[at] = numbers
     parts = np.full(len(file), "", dtype="U10")
     if split is None:
+        n_stars = len(np.unique(stars[usable]))
         if held_out is None:
-            few = len(np.unique(stars[usable])) < _FEW_STARS
-            held_out = 0.2 if few else 0.1
+            held_out = 0.2 if n_stars < _FEW_STARS else 0.1
+        if validation is None:
+            validation = 0.0 if n_stars < _VERY_FEW_STARS else 0.1
         parts[usable] = split_stars(
             stars[usable], held_out=held_out, validation=validation, seed=seed
         )

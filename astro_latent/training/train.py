@@ -12,14 +12,21 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from ..models import ARCHITECTURES, SpectralModel, load_model, save_weights
+from ..models import (
+    ARCHITECTURES,
+    ModelLike,
+    SpectralModel,
+    load_model,
+    save_weights,
+)
 from ..preparation import Recipe, SpectralGrid
 from ..spectra.reading import SpectraLike
 from .augmentation import Augmentation
-from .defaults import default_arguments, default_fit
+from .beginning import Beginning, begin_with
+from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .job import Job
-from .plan import Preparation, plan_training
+from .plan import Plan, Preparation, plan_training
 from .stars import PARTS
 
 __all__ = ["train_model"]
@@ -36,9 +43,10 @@ def train_model(
     table: Table | None = None,
     folder: str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
-    architecture: str = "residual_mlp",
+    architecture: str | None = None,
     arguments: Mapping[str, Any] | None = None,
-    members: int = 1,
+    members: int | None = None,
+    from_weights: ModelLike | None = None,
     grid: SpectralGrid | str | None = None,
     recipe: Recipe | Mapping[str, Any] | str | None = None,
     facts: Mapping[str, Any] | None = None,
@@ -46,7 +54,7 @@ def train_model(
     star: str | None = None,
     split: str | Sequence[str] | None = None,
     held_out: float | None = None,
-    validation: float = 0.1,
+    validation: float | None = None,
     augment: Augmentation | Mapping[str, Any] | None = None,
     limits: Mapping[str, Sequence[float | None]] | None = None,
     about: Mapping[str, Any] | None = None,
@@ -79,12 +87,19 @@ def train_model(
         Folder of weights to write, which `~astro_latent.load_model` takes; without it
         the model exists in memory only.
     architecture : str, optional
-        A name in `~astro_latent.models.ARCHITECTURES`: ``residual_mlp``, ``starnet``,
-        ``shallow_nn``, ``deep_nn``, ``shallow_cnn``, ``deep_cnn`` or your own.
+        A name in `~astro_latent.models.ARCHITECTURES`: ``residual_mlp`` (by default),
+        ``starnet``, ``shallow_nn``, ``deep_nn``, ``shallow_cnn``, ``deep_cnn`` or your
+        own.
     arguments : mapping, optional
         Arguments of the architecture that differ from what suits the spectra.
     members : int, optional
-        Networks of an ensemble, whose disagreement is part of the errors.
+        Networks of an ensemble, whose disagreement is part of the errors; by default
+        one, or as many as the weights have that the training begins with.
+    from_weights : str, path-like or SpectralModel, optional
+        Weights to begin with. Their grid and recipe are kept if the spectra cover the
+        grid; else layers that meet the pixels are resampled or trained again. Labels
+        that they lack get new rows of the head. Fewer than 200 spectra teach the head
+        alone. The card says which of these was done.
     grid : SpectralGrid or str, optional
         By default that of the spectra.
     recipe : Recipe, mapping or str, optional
@@ -101,8 +116,9 @@ def train_model(
         ``train``, ``validation`` or ``held_out`` for each spectrum, or the column that
         says it; by default stars are drawn by ``seed``.
     held_out, validation : float, optional
-        Shares of the stars that calibrate the errors, and that choose the epoch; a
-        tenth each, a fifth held out of fewer than 1,000 stars.
+        Shares of the stars that calibrate the errors, and that choose the epoch: a
+        tenth each; of fewer than 1,000 stars a fifth is held out, of fewer than 100
+        none chooses the epoch.
     augment : Augmentation or mapping, optional
         What is done to training spectra: ``noise``, ``missing``, ``velocity``,
         ``continuum``, ``resolution``; see `~astro_latent.training.Augmentation`.
@@ -151,14 +167,15 @@ def train_model(
     ...     "stars.ecsv", ["teff", "logg"], output="my_survey_v1"
     ... )  # doctest: +SKIP
     """
-    _ = ARCHITECTURES[architecture]  # an unknown name raises before any work
+    beginning = None if from_weights is None else begin_with(from_weights)
+    architecture = _find_architecture(architecture, beginning)
     output = None if output is None else Path(output)
     if output is not None and (output / "config.json").exists() and not overwrite:
         msg = f"{output} holds weights already; overwrite=True replaces them"
         raise FileExistsError(msg)
     preparation = Preparation(
         grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
-        folder=folder,
+        folder=folder, like=None if beginning is None else beginning.like,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(work or (f"{output}.work" if output else scratch))
@@ -167,19 +184,41 @@ def train_model(
             star=star, split=split, held_out=held_out, validation=validation,
             seed=seed, progress=progress,
         )  # fmt: skip
-        n_train = len(plan.rows(PARTS[0]))
-        sizes = default_arguments(
-            architecture, plan.file.grid, len(labels), n_train, plan.file.recipe
-        )
+        sizes, fit = _find_sizes(architecture, plan, beginning)
         job = Job(
             plan=plan, architecture=architecture,
-            arguments=sizes | dict(arguments or {}), members=members,
-            fit=default_fit(architecture, n_train).changed(options),
-            augment=_as_augmentation(augment), seed=seed, work=place, device=device,
-            progress=bool(progress),
+            arguments=sizes | dict(arguments or {}),
+            members=members or (len(beginning.model.members) if beginning else 1),
+            fit=fit.changed(options), augment=_as_augmentation(augment), seed=seed,
+            work=place, device=device, progress=bool(progress), beginning=beginning,
         )  # fmt: skip
         target = output or Path(scratch, f"own_{architecture}_v1")
         return _finish(job, target, dict(about or {}), limits or {}, overwrite)
+
+
+def _find_architecture(name: str | None, beginning: Beginning | None) -> str:
+    """Return the architecture to train; an unknown name raises before any work."""
+    own = "residual_mlp" if beginning is None else beginning.model.config.architecture
+    if name is not None and beginning is not None and name != own:
+        msg = f"the weights are of a {own}; no {name} can begin with them"
+        raise ValueError(msg)
+    found = name or own
+    _ = ARCHITECTURES[found]
+    return found
+
+
+def _find_sizes(
+    architecture: str, plan: Plan, beginning: Beginning | None
+) -> tuple[dict[str, Any], FitOptions]:
+    """Arguments of the network, and how it is fitted, where nobody says otherwise."""
+    file, labels, n_train = plan.file, plan.targets.names, len(plan.rows(PARTS[0]))
+    fit = default_fit(architecture, n_train)
+    if beginning is not None:
+        return beginning.arguments(file.grid, labels), beginning.options(fit, labels)
+    sizes = default_arguments(
+        architecture, file.grid, len(labels), n_train, file.recipe
+    )
+    return sizes, fit
 
 
 def _as_augmentation(

@@ -120,7 +120,7 @@ def test_errors_of_labels_enter_the_likelihood(stars):
 def test_spectra_of_one_star_stay_together(stars):
     stars["source_id"] = np.arange(150) // 3
     model = train(stars)
-    assert model.config.training["train"] == "35 stars, 105 spectra"
+    assert model.config.training["train"] == "40 stars, 120 spectra"
 
 
 def test_the_split_can_be_given(stars):

@@ -1,0 +1,221 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Begin with weights that are there, also on another grid or with other labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..models import ModelLike, SpectralModel, load_model
+from ..preparation import Recipe, SpectralGrid
+from .defaults import FitOptions
+
+__all__ = ["Beginning", "begin_with"]
+
+#: Layers with one row for each label, and those that meet the pixels.
+_HEADS = ("output.", "log_variance.", "linear.", "posterior.")
+_STEMS = ("views.", "enter.", "linear.", "sigma", "noise_", "pixel_")
+_FEW_STARS = 200  # below, nothing but the head learns
+_SLOWER = 0.3  # what is nearly right needs smaller steps
+_EPOCHS = 30
+
+
+def begin_with(model: ModelLike) -> "Beginning":
+    """Load weights to begin a training with.
+
+    Parameters
+    ----------
+    model : str, path-like or SpectralModel
+        Name or folder of weights, or a loaded model.
+
+    Returns
+    -------
+    Beginning
+        The weights, and how they are taken over.
+
+    Raises
+    ------
+    TypeError
+        If they do not predict labels.
+    """
+    if not isinstance(model, SpectralModel):
+        model = load_model(model, device="cpu")
+    if "predict" not in model.capabilities:
+        msg = f"{model.name!r} predicts no labels that a training could begin with"
+        raise TypeError(msg)
+    return Beginning(model=model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """Weights that a training begins with.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        Whose they are.
+    """
+
+    model: SpectralModel
+
+    @property
+    def like(self) -> tuple[SpectralGrid, Recipe]:
+        """Grid and recipe of the weights."""
+        return self.model.grid, self.model.recipe
+
+    def arguments(self, grid: SpectralGrid, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the arguments of a network like those of the weights.
+
+        Parameters
+        ----------
+        grid : SpectralGrid
+            Of the spectra.
+        labels : sequence of str
+            To learn.
+
+        Returns
+        -------
+        dict
+            Arguments of the architecture.
+        """
+        changed = {"n_pixels": grid.n_pixels, "n_labels": len(labels)}
+        known = dict(self.model.config.arguments)
+        if self.keeps_grid(grid) and self.keeps_labels(labels):
+            return known
+        return known | changed
+
+    def keeps_grid(self, grid: SpectralGrid) -> bool:
+        """Tell whether the spectra lie on the grid of the weights."""
+        own = self.model.grid
+        return grid.n_pixels == own.n_pixels and bool(
+            np.allclose(grid.wavelength, own.wavelength, rtol=1e-7, atol=0.0)
+        )
+
+    def keeps_labels(self, labels: Sequence[str]) -> bool:
+        """Tell whether labels and their order are those of the weights."""
+        return tuple(labels) == self.model.config.output_names
+
+    def units(
+        self, labels: Sequence[str], mean: np.ndarray, scatter: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the network's units: those of the weights for labels that they have.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            To learn.
+        mean, scatter : ndarray, shape (n_labels,)
+            Of the training stars, for labels that are new.
+
+        Returns
+        -------
+        mean, scatter : ndarray, shape (n_labels,)
+            Of the units.
+        """
+        known = {o.name: (o.offset, o.scale) for o in self.model.outputs}
+        pairs = [
+            known.get(name, (mean[k], scatter[k])) for k, name in enumerate(labels)
+        ]
+        offset, scale = np.array(pairs).T
+        return offset, scale
+
+    def options(self, fit: FitOptions, labels: Sequence[str]) -> FitOptions:
+        """Return how such a training is fitted: shorter, with smaller steps."""
+        return fit.changed(
+            {
+                "learning_rate": _SLOWER * fit.learning_rate,
+                "epochs": _EPOCHS,
+                "mean_first": 0.0 if self.keeps_labels(labels) else fit.mean_first,
+            }
+        )
+
+    def learns(self, grid: SpectralGrid, n_stars: int) -> tuple[str, ...]:
+        """Return what the names of the tensors that learn begin with; () for all."""
+        return _HEADS if n_stars < _FEW_STARS and self.keeps_grid(grid) else ()
+
+    def describe(self, grid: SpectralGrid, labels: Sequence[str], n_stars: int) -> str:
+        """Say what is kept, what is resampled and what is new, for card and log."""
+        parts = [f"weights {self.model.name} {self.model.version}"]
+        if self.keeps_grid(grid):
+            parts.append("their grid and all layers kept")
+        elif hasattr(self.model.members[0], "dense"):
+            parts.append("another grid: the first dense layer resampled")
+        else:
+            parts.append("another grid: components found anew, the stem trained again")
+        new = [name for name in labels if name not in self.model.config.output_names]
+        if new:
+            parts.append(f"new rows of the head for {', '.join(new)}")
+        if self.learns(grid, n_stars):
+            parts.append(f"{n_stars} spectra are few: nothing but the head learns")
+        return "; ".join(parts)
+
+    def fill(
+        self, network: nn.Module, member: int, grid: SpectralGrid, labels: Sequence[str]
+    ) -> None:
+        """Copy what fits into a network.
+
+        Parameters
+        ----------
+        network : Module
+            Of the arguments that `arguments` gives; changed in place.
+        member : int
+            Which member of the new ensemble it is.
+        grid, labels : SpectralGrid, sequence of str
+            Of the new network.
+        """
+        source = self.model.members[member % len(self.model.members)].state_dict()
+        kept = self.keeps_grid(grid)
+        names = self.model.config.output_names
+        rows = [names.index(n) if n in names else -1 for n in labels]
+        for name, tensor in network.state_dict().items():
+            there = source.get(name)
+            if there is None or (not kept and name.startswith(_STEMS)):
+                continue
+            if name == "dense.0.weight" and not kept:
+                tensor.copy_(self._resample(there, tensor, grid, network))
+            elif name.startswith(_HEADS) and not self.keeps_labels(labels):
+                _copy_rows(there, tensor, rows, len(names))
+            elif there.shape == tensor.shape:
+                tensor.copy_(there)
+
+    def _resample(
+        self, there: Tensor, here: Tensor, grid: SpectralGrid, network: nn.Module
+    ) -> Tensor:
+        """Move the weights of pixels to where the new pixels lie."""
+        pool = int(getattr(network, "pool_length", 1))
+        old, new = (
+            np.asarray(g.wavelength)[: g.n_pixels // pool * pool]
+            .reshape(-1, pool)
+            .mean(axis=1)
+            for g in (self.model.grid, grid)
+        )
+        blocks = there.reshape(len(there), -1, len(old)).numpy()
+        # a sum over pixels stands for an integral over wavelength
+        width = np.interp(new, old, np.gradient(old))
+        scale = np.where(
+            (new >= old[0]) & (new <= old[-1]), np.gradient(new) / width, 0
+        )
+        moved = np.apply_along_axis(lambda w: np.interp(new, old, w), 2, blocks)
+        return torch.from_numpy(moved * scale).reshape(here.shape).to(here.dtype)
+
+
+def _copy_rows(there: Tensor, here: Tensor, rows: list[int], n_old: int) -> None:
+    """Copy rows of labels that both have; a covariance has rows of pairs, too."""
+    if there.shape[1:] != here.shape[1:]:
+        return
+    taken = {new: old for new, old in enumerate(rows) if old >= 0}
+    if len(here) > len(rows):
+        before, now = (
+            [(i, j) for i in range(n) for j in range(i)] for n in (n_old, len(rows))
+        )
+        at = {pair: n_old + k for k, pair in enumerate(before)}
+        for k, (i, j) in enumerate(now):
+            one, other = sorted((rows[i], rows[j]))
+            if one >= 0 and (other, one) in at:
+                taken[len(rows) + k] = at[other, one]
+    for new, old in taken.items():
+        if new < len(here) and old < len(there):
+            here[new] = there[old]
