@@ -134,9 +134,10 @@ def run(options: argparse.Namespace) -> int:
         labels=options.labels, output=options.output,
         architecture=options.architecture, arguments=dict(options.arguments),
         members=options.members, from_weights=options.from_weights, grid=options.grid,
-        recipe=options.recipe,         star=options.star, split=options.split, held_out=options.held_out,
-        augment=dict(options.augment) or None, seed=options.seed, work=options.work,
-        device=options.device, overwrite=options.overwrite,
+        recipe=options.recipe, star=options.star,
+        split=options.split, held_out=options.held_out,
+        augment=dict(options.augment) or None, seed=options.seed,
+        work=options.work, device=options.device, overwrite=options.overwrite,
         about={"survey": options.survey} if options.survey else None,
         progress=not options.quiet, **source_options(options), **dict(options.fit),
     )  # fmt: skip

@@ -122,9 +122,26 @@ def tensor_names(members: int) -> list[str]:
     Returns
     -------
     list of str
-        ``""`` for one network; ``"0."``, ``"1."``, ... for an ensemble.
+        ``""`` for one network; ``"0."``, ``"1."``, ... for an ensemble, but for
+        tensors that are the same in all members (see `shared_name`).
     """
     return [""] if members == 1 else [f"{index}." for index in range(members)]
+
+
+def shared_name(name: str) -> str:
+    """Return the name under which a tensor of all members is stored once.
+
+    Parameters
+    ----------
+    name : str
+        Of the tensor in a network.
+
+    Returns
+    -------
+    str
+        Its name in a tensor file.
+    """
+    return f"shared.{name}"
 
 
 def _read_tensors(config: ModelConfig, folder: Path) -> tuple[dict[str, Tensor], str]:
@@ -215,11 +232,16 @@ def _build(config: ModelConfig) -> list[nn.Module]:
 
 def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> None:
     """Copy tensors into the networks; names and shapes must agree exactly."""
+    once = {shared_name(name) for name in members[0].state_dict()} & {*tensors}
     wanted = {
         prefix + name: tensor
         for prefix, member in zip(tensor_names(len(members)), members, strict=True)
         for name, tensor in member.state_dict().items()
+        if shared_name(name) not in once
     }
+    for name, tensor in members[0].state_dict().items():
+        if shared_name(name) in once:
+            wanted[shared_name(name)] = tensor
     problems = {
         "missing": sorted(set(wanted) - set(tensors)),
         "unexpected": sorted(set(tensors) - set(wanted)),
@@ -237,3 +259,7 @@ def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> N
         raise WeightsIntegrityError(msg)
     for name, tensor in wanted.items():
         tensor.copy_(tensors[name])
+    for member in members[1:]:
+        for name, tensor in member.state_dict().items():
+            if shared_name(name) in once:
+                tensor.copy_(tensors[shared_name(name)])

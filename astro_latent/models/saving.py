@@ -17,7 +17,7 @@ from .card import CARD_FILE, ModelCard
 from .check import write_reference
 from .config import CONFIG_FILE, SCHEMA_VERSION, ModelConfig
 from .domain import BASIS_TENSORS, FluxBasis
-from .pretrained import DOMAIN_TENSORS, load_model, tensor_names
+from .pretrained import DOMAIN_TENSORS, load_model, shared_name, tensor_names
 
 __all__ = ["save_weights"]
 
@@ -117,9 +117,17 @@ def _tensors(members: Sequence[nn.Module], dtype: str) -> dict[str, Tensor]:
     if dtype not in ("float32", "float16"):
         msg = f"dtype must be 'float32' or 'float16', not {dtype!r}"
         raise ValueError(msg)
-    tensors = {}
-    for prefix, member in zip(tensor_names(len(members)), members, strict=True):
-        for name, tensor in member.state_dict().items():
+    tensors: dict[str, Tensor] = {}
+    states = [member.state_dict() for member in members]
+    once = {
+        name
+        for name, tensor in states[0].items()
+        if len(states) > 1 and all(torch.equal(s[name], tensor) for s in states[1:])
+    }
+    for prefix, state in zip(tensor_names(len(members)), states, strict=True):
+        for name, tensor in state.items():
+            if name in once and shared_name(name) in tensors:
+                continue
             stored = tensor.detach().float().cpu().contiguous()
             # vectors are few and carry offsets, which half precision would shift
             if dtype == "float16" and stored.ndim > 1:
@@ -127,5 +135,5 @@ def _tensors(members: Sequence[nn.Module], dtype: str) -> dict[str, Tensor]:
             if not torch.isfinite(stored).all():
                 msg = f"the tensor {prefix + name!r} is not finite in {stored.dtype}"
                 raise ValueError(msg)
-            tensors[prefix + name] = stored
+            tensors[shared_name(name) if name in once else prefix + name] = stored
     return tensors

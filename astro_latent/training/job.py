@@ -173,7 +173,10 @@ class Job:
         file, beginning = self.plan.file, self.beginning
         kept = beginning is not None and beginning.keeps_grid(file.grid)
         if hasattr(network, "adapt") and not kept:
-            rows = np.random.default_rng(seed).permutation(self.plan.rows(PARTS[0]))
+            # the same for all members, so that what it gives is stored once
+            rows = np.random.default_rng(self.seed).permutation(
+                self.plan.rows(PARTS[0])
+            )
             prepared = file.prepared(np.sort(rows[:_ADAPT_ROWS]))
             arrays = (prepared.flux, prepared.valid, prepared.variance)
             network.adapt(*map(torch.from_numpy, arrays))

@@ -58,6 +58,7 @@ def train_model(
     augment: Augmentation | Mapping[str, Any] | None = None,
     limits: Mapping[str, Sequence[float | None]] | None = None,
     about: Mapping[str, Any] | None = None,
+    dtype: str = "float32",
     seed: int = 0,
     work: str | os.PathLike[str] | None = None,
     device: str = "cpu",
@@ -129,6 +130,8 @@ def train_model(
     about : mapping, optional
         ``title``, ``description``, ``survey``, ``version``, ``licence``, ``citation``
         and texts of the card (``intended_use``, ``out_of_scope``, ``limitations``).
+    dtype : {"float32", "float16"}, optional
+        How matrices are stored.
     seed : int, optional
         Of the split, the first weights, the order and the noise.
     work : path-like, optional
@@ -193,7 +196,10 @@ def train_model(
             work=place, device=device, progress=bool(progress), beginning=beginning,
         )  # fmt: skip
         target = output or Path(scratch, f"own_{architecture}_v1")
-        return _finish(job, target, dict(about or {}), limits or {}, overwrite)
+        return _finish(
+            job, target, dict(about or {}), limits or {}, dtype=dtype,
+            overwrite=overwrite,
+        )  # fmt: skip
 
 
 def _find_architecture(name: str | None, beginning: Beginning | None) -> str:
@@ -232,6 +238,8 @@ def _finish(
     output: Path,
     about: dict[str, Any],
     limits: Mapping[str, Sequence[float | None]],
+    *,
+    dtype: str,
     overwrite: bool,
 ) -> SpectralModel:
     """Fit, calibrate, write the folder of weights, and load it."""
@@ -247,7 +255,7 @@ def _finish(
         if key not in ("schema_version", "members", "weights")
     }
     save_weights(
-        output, networks, record, domain_mean=model.domain_mean,
+        output, networks, record, dtype=dtype, domain_mean=model.domain_mean,
         domain_whitening=model.domain_whitening, overwrite=overwrite,
     )  # fmt: skip
     _write_tables(output, done, job)

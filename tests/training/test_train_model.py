@@ -174,3 +174,15 @@ def test_wrong_names_are_refused_before_any_work(stars, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(FileExistsError, match="holds weights already"):
         train(stars, output=tmp_path)
+
+
+def test_what_all_members_share_is_stored_once(folder):
+    import safetensors.torch
+
+    names = set(safetensors.torch.load_file(folder / "model.safetensors"))
+    assert "shared.views.0.basis" in names
+    assert "1.views.0.basis" not in names
+    assert "1.enter.weight" in names
+    model = load_model(folder, device="cpu")
+    first, second = (member.views[0].basis for member in model.members)
+    assert torch.equal(first, second)
