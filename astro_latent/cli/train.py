@@ -80,12 +80,25 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.replace("-", "_"), value
 
 
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add options that take pairs of a name and a value."""
+    for name, text in (
+        ("augment", "noise, noise_length, missing, velocity, continuum, resolution"),
+        ("fit", "epochs, batch_size, learning_rate, weight_decay, dof, devices, ..."),
+        ("arguments", "of the architecture, such as n_hidden=128"),
+    ):
+        parser.add_argument(
+            f"--{name}", nargs="+", type=_setting, metavar="NAME=VALUE", default=[],
+            help=text,
+        )  # fmt: skip
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
     add_source(parser)
     parser.add_argument(
-        "-l", "--labels", nargs="+", metavar="NAME", required=True,
-        help="columns to learn",
+        "-l", "--labels", nargs="+", metavar="NAME", default=[],
+        help="columns to learn; without, an encoder is trained",
     )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER",
@@ -103,15 +116,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", metavar="COLUMN", help="says train, validation or held_out"
     )
     parser.add_argument("--held-out", type=float, metavar="SHARE")
-    for name, text in (
-        ("augment", "noise, noise_length, missing, velocity, continuum, resolution"),
-        ("fit", "epochs, batch_size, learning_rate, weight_decay, dof, devices, ..."),
-        ("arguments", "of the architecture, such as n_hidden=128"),
-    ):
-        parser.add_argument(
-            f"--{name}", nargs="+", type=_setting, metavar="NAME=VALUE", default=[],
-            help=text,
-        )  # fmt: skip
+    _add_settings(parser)
+    parser.add_argument(
+        "--price-per-nat", type=float, metavar="PRICE", default=0.3 / 128,
+        help="without labels: residual that one nat in a latent has to save "
+        "(default: %(default).4f)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="folder for checkpoints")
     parser.add_argument("--device", default="cpu", help="cpu, gpu, auto")
@@ -136,12 +146,14 @@ def run(options: argparse.Namespace) -> int:
         members=options.members, from_weights=options.from_weights, grid=options.grid,
         recipe=options.recipe, star=options.star,
         split=options.split, held_out=options.held_out,
+        price_per_nat=options.price_per_nat,
         augment=dict(options.augment) or None, seed=options.seed,
         work=options.work, device=options.device, overwrite=options.overwrite,
         about={"survey": options.survey} if options.survey else None,
         progress=not options.quiet, **source_options(options), **dict(options.fit),
     )  # fmt: skip
     rows = Table.read(options.output / "held_out.ecsv")
+    scores = Table.read(options.output / "held_out_scores.ecsv")
     if not options.no_pictures:
         for path in draw_comparisons(rows, options.labels, options.output):
             complain(f"drawn: {path}")
@@ -150,7 +162,7 @@ def run(options: argparse.Namespace) -> int:
         for part in ("begun with", "train", "validation", "held out", "left out"):
             if part in model.config.training:
                 complain(f"{part}: {model.config.training[part]}")
-        show_scores(Table.read(options.output / "held_out_scores.ecsv"))
+        show_scores(scores) if options.labels else show_table(scores)
         say(model.config.card["limitations"])
     return EXIT_OK
 

@@ -18,13 +18,14 @@ from .inference import Runner
 from .labels import label_jacobian, predict_labels
 from .latents import decode_latents, encode_spectra, reconstruct_spectra
 from .networks import kind_of
+from .posterior import sample_labels
 from .results import Latents, Parameters, Reconstruction
 
 __all__ = ["Latents", "Parameters", "Reconstruction", "SpectralModel"]
 
 #: What models of each kind can do.
-_CAPABILITIES = {
-    "label": ("predict", "jacobian"),
+_CAPABILITIES: dict[str, tuple[str, ...]] = {
+    "label": ("predict", "jacobian", "sample"),
     "latent": ("encode", "decode", "reconstruct"),
 }
 
@@ -240,6 +241,36 @@ class SpectralModel:
         """
         self._require("predict", prepared)
         return predict_labels(self, prepared, flux_errors=flux_errors)
+
+    def sample(
+        self, prepared: PreparedSpectra, n_samples: int = 100, *, seed: int = 0
+    ) -> np.ndarray:
+        """Draw labels of spectra from what the model believes of them.
+
+        Parameters
+        ----------
+        prepared : PreparedSpectra
+            On the model's grid, by the model's recipe.
+        n_samples : int, optional
+            Draws for each spectrum; the members of an ensemble share them.
+        seed : int, optional
+            Of the draws.
+
+        Returns
+        -------
+        ndarray, shape (n_spectra, n_samples, n_labels), float32
+            In label units. Their shape is that of the network's posterior, a Gaussian
+            for most; their mean and scatter are the label and its total error.
+
+        Raises
+        ------
+        TypeError, GridMismatchError, ValueError
+            As `predict`.
+        """
+        self._require("sample", prepared)
+        return sample_labels(
+            self, prepared, predict_labels(self, prepared), n_samples, seed=seed
+        )
 
     def jacobian(self, prepared: PreparedSpectra) -> np.ndarray:
         """Return how the labels change with the flux of each pixel (saliency).

@@ -73,6 +73,12 @@ class LabelModel(LoadedModel, Protocol):
         """Return labels with errors; see `SpectralModel.predict`."""
         ...
 
+    def sample(
+        self, prepared: PreparedSpectra, n_samples: int = 100, *, seed: int = 0
+    ) -> np.ndarray:
+        """Draw labels; see `SpectralModel.sample`."""
+        ...
+
     def jacobian(self, prepared: PreparedSpectra) -> np.ndarray:
         """Return the derivatives of labels; see `SpectralModel.jacobian`."""
         ...

@@ -132,6 +132,32 @@ class SpectralGrid:
             record["values"] = list(self.values)
         return record
 
+    def padded(self, multiple: int) -> "SpectralGrid":
+        """Return the grid with more pixels at its end, which carry nothing.
+
+        Parameters
+        ----------
+        multiple : int
+            What the number of pixels shall be a multiple of.
+
+        Returns
+        -------
+        SpectralGrid
+            The same grid, or a longer one.
+
+        Examples
+        --------
+        >>> from astro_latent.preparation import get_grid
+        >>> get_grid("apogee_7214").padded(512).n_pixels
+        7680
+        """
+        more = -self.n_pixels % multiple
+        values = self.values
+        if values:
+            step = values[-1] - values[-2]
+            values += tuple(values[-1] + step * (i + 1) for i in range(more))
+        return replace(self, n_pixels=self.n_pixels + more, values=values)
+
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "SpectralGrid":
         """Build a grid from plain data.

@@ -23,6 +23,8 @@ RECIPES = {
     "harps": HARPS_RECIPE,
 }
 _FEW, _SHORT = 5000, 1000  # stars and pixels from which on the defaults change
+_LONG = 2000  # pixels from which on more latents are offered
+_AUTOENCODER = "disentangled_autoencoder"
 _STARNETS = ("starnet", "shallow_cnn", "shallow_nn", "deep_cnn", "deep_nn")
 
 
@@ -107,6 +109,11 @@ def default_fit(architecture: str, n_stars: int) -> FitOptions:
         Epochs, rates and sizes.
     """
     few = n_stars < _FEW
+    if architecture == _AUTOENCODER:
+        return FitOptions(
+            epochs=60 if few else 30, batch_size=64, learning_rate=1e-3,
+            weight_decay=0.0, average=0.99 if few else 0.998, clip=5.0,
+        )  # fmt: skip
     if architecture in _STARNETS:
         return FitOptions(
             epochs=60 if few else 30, batch_size=64, learning_rate=7e-4,
@@ -138,6 +145,9 @@ def default_arguments(
     dict
         Arguments of the architecture.
     """
+    if architecture == _AUTOENCODER:
+        n_latent = 16 if grid.n_pixels < _LONG else 32
+        return {"n_pixels": grid.n_pixels, "n_latent": n_latent}
     sizes: dict[str, Any] = {"n_pixels": grid.n_pixels, "n_labels": n_labels}
     if architecture in _STARNETS:
         return {**sizes, "heteroscedastic": True}

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import numpy as np
@@ -21,16 +21,14 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..models.networks import LabelNetwork, inputs_of
 from .augmentation import Augmenter
 from .defaults import FitOptions
-from .likelihood import log_prob
 from .loop import one_cycle
 from .prepared_file import Records
+from .tasks import Task
 
 __all__ = ["FitData", "fit_network"]
 
@@ -129,12 +127,14 @@ class _Fit(lightning.LightningModule):
         network: nn.Module,
         data: FitData,
         options: FitOptions,
+        task: Task,
         *,
         augmenter: Augmenter | None,
         seed: int,
     ) -> None:
         super().__init__()
         self.network, self.options, self.seed = network, options, seed
+        self.task = task
         self.augmenter = augmenter
         self.data = data
 
@@ -189,38 +189,16 @@ class _Fit(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
         """Return the loss of a batch."""
-        flux, valid, variance, targets, target_variance = batch
+        flux, valid, variance = batch[:3]
         if self.augmenter is not None:
             seed = int(torch.randint(2**31, (1,)).item())
             generator = torch.Generator().manual_seed(seed)
             changed = self.augmenter(flux.cpu(), valid.cpu(), variance.cpu(), generator)
             flux, valid, variance = (tensor.to(self.device) for tensor in changed)
-        network = cast(LabelNetwork, self.network)
-        features = network.features(*inputs_of(network, flux, valid, variance))
-        early = self.global_step < self.options.mean_first * self.n_steps
-        loss = self._loss(network, features, targets, target_variance, early=early)
+        done = self.global_step / self.n_steps
+        loss = self.task.loss(self.network, (flux, valid, variance), batch, done)
         self.log("training_loss", loss.detach(), on_step=False, on_epoch=True)
         return loss
-
-    def _loss(
-        self,
-        network: LabelNetwork,
-        features: Tensor,
-        targets: Tensor,
-        target_variance: Tensor,
-        *,
-        early: bool = False,
-    ) -> Tensor:
-        found = network.head(features)
-        mean, spread = found if isinstance(found, tuple) else (found, None)
-        known = torch.isfinite(targets)
-        if spread is None or early:
-            loss = functional.smooth_l1_loss(mean[known], targets[known], beta=0.1)
-            return loss if spread is None else loss + 0.0 * spread.sum()
-        density = log_prob(
-            network, features, targets, target_variance, dof=self.options.dof
-        )
-        return -density.sum() / known.sum().clamp_min(1) * targets.shape[1]
 
     def on_train_batch_end(
         self, outputs: object, batch: object, batch_idx: int
@@ -230,19 +208,18 @@ class _Fit(lightning.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
         """Note the loss that the mean weights have on stars that teach nothing."""
-        flux, valid, variance, targets, target_variance = batch
-        network = cast(LabelNetwork, self.average.module.eval())
-        features = network.features(*inputs_of(network, flux, valid, variance))
-        loss = self._loss(network, features, targets, target_variance)
-        self.log(
-            "validation_loss", loss, batch_size=len(flux), sync_dist=self.share[1] > 1
-        )
+        network = self.average.module.eval()
+        seen = (batch[0], batch[1], batch[2])
+        loss = self.task.loss(network, seen, batch, 1.0)
+        several = self.share[1] > 1
+        self.log("validation_loss", loss, batch_size=len(batch[0]), sync_dist=several)
 
 
 def fit_network(
     network: nn.Module,
     data: FitData,
     options: FitOptions,
+    task: Task,
     folder: Path,
     *,
     augmenter: Augmenter | None = None,
@@ -256,11 +233,13 @@ def fit_network(
     Parameters
     ----------
     network : Module
-        A label network; changed in place.
+        Changed in place.
     data : FitData
         Spectra and labels.
     options : FitOptions
         How.
+    task : LabelTask or LatentTask
+        What it is asked for.
     folder : Path
         For checkpoints, one after each epoch, and the log ``metrics.csv``.
     augmenter : Augmenter, optional
@@ -281,7 +260,7 @@ def fit_network(
         the last if there are none; in evaluation mode.
     """
     torch.manual_seed(seed)
-    module = _Fit(network, data, options, augmenter=augmenter, seed=seed)
+    module = _Fit(network, data, options, task, augmenter=augmenter, seed=seed)
     watched = bool(len(data.validation))
     keep = ModelCheckpoint(
         folder,

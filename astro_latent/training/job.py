@@ -24,6 +24,7 @@ from .finish import limit_outputs
 from .outputs import label_ranges
 from .plan import Plan
 from .stars import PARTS
+from .tasks import LatentTask, Task
 
 __all__ = ["Job"]
 
@@ -56,6 +57,8 @@ class Job:
         Accelerator of Lightning.
     progress : bool
         Show bars.
+    task : LabelTask or LatentTask
+        What networks are asked for.
     beginning : Beginning or None
         Weights to begin with.
     """
@@ -70,6 +73,7 @@ class Job:
     work: Path
     device: str
     progress: bool
+    task: Task
     beginning: Beginning | None = None
 
     @property
@@ -97,7 +101,7 @@ class Job:
         facts = [
             self.plan.file.path.name, self.plan.targets.names, self.architecture,
             self.arguments, asdict(self.fit), self.seed, self.begun_with,
-            asdict(self.augment) if self.augment else None,
+            asdict(self.augment) if self.augment else None, asdict(self.task),
         ]  # fmt: skip
         found = hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8)
         for array in (self.plan.parts, self.plan.targets.values):
@@ -135,8 +139,9 @@ class Job:
                 network.load_state_dict(safetensors.torch.load_file(finished))
             else:
                 network = fit_network(
-                    network, data, self.fit, folder, augmenter=augmenter, seed=seed,
-                    accelerator=self.device, progress=self.progress,
+                    network, data, self.fit, self.task, folder,
+                    augmenter=augmenter, seed=seed, accelerator=self.device,
+                    progress=self.progress,
                 )  # fmt: skip
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
                 safetensors.torch.save_file(state, finished)
@@ -211,18 +216,8 @@ class Job:
         """
         targets, file = self.plan.targets, self.plan.file
         rows = self.plan.rows(PARTS[0])
-        mean, scatter = self.units
-        ranges = label_ranges(targets.values[rows])
-        outputs = [
-            {
-                "name": column.name, "unit": column.unit, "ucd": column.ucd,
-                "description": column.description, "scale": float(scatter[k]),
-                "offset": float(mean[k]), "domain": ranges[k].tolist(),
-            }
-            for k, column in enumerate(targets.columns)
-        ]  # fmt: skip
         words = ("intended_use", "out_of_scope", "limitations")
-        names = ", ".join(targets.names)
+        names = ", ".join(targets.names) or "latents"
         described = (
             f"{names} from {len(rows)} spectra by {self.members} x "
             f"{self.architecture}, trained with astro_latent.train_model."
@@ -238,12 +233,30 @@ class Job:
             "arguments": self.arguments,
             "grid": file.grid.to_dict(),
             "recipe": file.recipe.to_dict(),
-            "outputs": limit_outputs(outputs, limits),
+            "outputs": self._describe_outputs(limits),
             "training": self._describe_training(),
             "card": {word: about[word] for word in words if word in about},
             "licence": about.get("licence", "not stated"),
             "citation": about.get("citation", "not stated"),
         }
+
+    def _describe_outputs(
+        self, limits: Mapping[str, Sequence[float | None]]
+    ) -> list[dict[str, Any]]:
+        targets = self.plan.targets
+        if not targets.names:
+            return [{"name": "latent", "n": self.arguments["n_latent"]}]
+        mean, scatter = self.units
+        ranges = label_ranges(targets.values[self.plan.rows(PARTS[0])])
+        outputs = [
+            {
+                "name": column.name, "unit": column.unit, "ucd": column.ucd,
+                "description": column.description, "scale": float(scatter[k]),
+                "offset": float(mean[k]), "domain": ranges[k].tolist(),
+            }
+            for k, column in enumerate(targets.columns)
+        ]  # fmt: skip
+        return limit_outputs(outputs, limits)
 
     def _describe_training(self) -> dict[str, Any]:
         fit = {k: v for k, v in asdict(self.fit).items() if k not in ("devices",)}
@@ -251,6 +264,8 @@ class Job:
         if self.augment is not None:
             done = asdict(self.augment)
             described["augmentation"] = {k: v for k, v in done.items() if v}
+        if isinstance(self.task, LatentTask):
+            described["price per nat"] = self.task.price_per_nat
         if self.begun_with:
             described["begun with"] = self.begun_with
         return described

@@ -48,6 +48,8 @@ class Preparation:
         What paths in a table begin at.
     like : tuple of SpectralGrid and Recipe, or None
         Grid and recipe of weights to begin with: taken if the spectra cover the grid.
+    halvings : bool
+        Lengthen a grid, so that its pixels can be halved down to about twenty.
     """
 
     grid: SpectralGrid | str | None = None
@@ -56,6 +58,7 @@ class Preparation:
     radial_velocity: "float | np.ndarray | u.Quantity | None" = None
     folder: str | os.PathLike[str] | None = None
     like: tuple[SpectralGrid, Recipe] | None = None
+    halvings: bool = False
 
     def apply(
         self, gathered: Gathered, work: Path, *, progress: bool | None
@@ -90,6 +93,8 @@ class Preparation:
             known = any(s.observation.resolving_power > 0 for s in some)
             frame = "rest" if velocity is not None else None
             grid = SpectralGrid.from_spectra(some, frame=frame)
+        if self.halvings:
+            grid = grid.padded(2 ** max(1, int(np.log2(grid.n_pixels / 20))))
         return prepare_file(
             gathered,
             grid,
@@ -212,10 +217,13 @@ def plan_training(
     gathered = gather_spectra(
         spectra, folder=preparation.folder, facts=preparation.facts
     )
-    if gathered.table is not None and table is None:
+    if labels and gathered.table is not None and table is None:
         read_targets(gathered.table, labels)  # complain before hours of reading
     file = preparation.apply(gathered, work, progress=progress)
-    about, at = match_rows(gathered, file.rows, table)
+    if labels:
+        about, at = match_rows(gathered, file.rows, table)
+    else:
+        about, at = _what_is_known(gathered, file), np.arange(len(file))
     targets = _spread(read_targets(about, labels), at, len(file))
     usable = _find_usable(file, targets, at, gathered.omissions)
     targets[np.flatnonzero(usable)].check()
@@ -270,12 +278,21 @@ def _find_usable(
         reason = ", ".join(map(str, words))
         omissions.add(f"spectrum unusable ({reason})", [str(names[row])])
     without = ~np.isfinite(targets.values).any(axis=1)
+    if not targets.names:
+        without[:] = False
     omissions.add("no label is known", names[matched & ~bad & without])
     usable = matched & ~bad & ~without
     if not usable.any():
         msg = f"no spectrum can be trained on: {omissions}"
         raise ValueError(msg)
     return usable
+
+
+def _what_is_known(gathered: Gathered, file: PreparedFile) -> Table:
+    """Return what tells stars apart where no label has to be matched."""
+    if gathered.table is not None and len(gathered.table) == len(file):
+        return gathered.table
+    return file.rows["obs_id", "ra", "dec"]
 
 
 def _given_split(about: Table, split: str | Sequence[str]) -> np.ndarray:

@@ -132,6 +132,9 @@ def read_targets(table: Table, labels: Sequence[str]) -> Targets:
             np.zeros(len(table)) if name is None else _numbers(table, name, info.unit)
         )
         errors.append(np.where(np.isfinite(error) & (error > 0), error, 0.0))
+    if not columns:
+        nothing = np.empty((len(table), 0))
+        return Targets(columns=(), values=nothing, errors=nothing)
     return Targets(
         columns=tuple(columns), values=np.stack(values, 1), errors=np.stack(errors, 1)
     )

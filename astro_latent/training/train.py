@@ -25,9 +25,11 @@ from .augmentation import Augmentation
 from .beginning import Beginning, begin_with
 from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
+from .finish_encoder import judge_encoder
 from .job import Job
 from .plan import Plan, Preparation, plan_training
 from .stars import PARTS
+from .tasks import LabelTask, LatentTask, Task
 
 __all__ = ["train_model"]
 
@@ -38,7 +40,7 @@ OMISSIONS_FILE, LOG_FILE = "left_out.ecsv", "training_log.ecsv"
 
 def train_model(
     spectra: SpectraLike | Mapping[str, Any],
-    labels: Sequence[str],
+    labels: Sequence[str] | None = None,
     *,
     table: Table | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -56,6 +58,7 @@ def train_model(
     held_out: float | None = None,
     validation: float | None = None,
     augment: Augmentation | Mapping[str, Any] | None = None,
+    price_per_nat: float = 0.3 / 128,
     limits: Mapping[str, Sequence[float | None]] | None = None,
     about: Mapping[str, Any] | None = None,
     dtype: str = "float32",
@@ -66,7 +69,7 @@ def train_model(
     progress: bool | None = None,
     **options: Any,
 ) -> SpectralModel:
-    """Train a model on spectra and their labels.
+    """Train a model on spectra and their labels, or without labels an encoder.
 
     Parameters
     ----------
@@ -76,9 +79,10 @@ def train_model(
         mapping or ``.npz`` file with ``wavelength``, ``flux`` and optionally ``error``
         and ``mask``, or a ``SpectrumCollection``; or all that
         `~astro_latent.predict_parameters` takes.
-    labels : sequence of str
+    labels : sequence of str, optional
         Columns to learn. ``<label>_error`` beside them enters the likelihood; a label
-        that is NaN or masked for a star is left out for that star.
+        that is NaN or masked for a star is left out for that star. Without labels a
+        ``disentangled_autoencoder`` learns to encode the spectra.
     table : `~astropy.table.Table`, optional
         Where the labels are, if not in ``spectra``: one row for each spectrum, or
         matched by ``obs_id``.
@@ -123,6 +127,10 @@ def train_model(
     augment : Augmentation or mapping, optional
         What is done to training spectra: ``noise``, ``missing``, ``velocity``,
         ``continuum``, ``resolution``; see `~astro_latent.training.Augmentation`.
+    price_per_nat : float, optional
+        Without labels: mean absolute residual, in units of the prepared flux, that one
+        nat in one latent has to save. A higher price leaves fewer latents that tell
+        anything; the default is that of Sedaghat et al. (2021).
     limits : mapping, optional
         Label to lowest and highest value that may be believed; by default the range of
         the training set. Stars beyond still teach, and what is found beyond is
@@ -171,7 +179,8 @@ def train_model(
     ... )  # doctest: +SKIP
     """
     beginning = None if from_weights is None else begin_with(from_weights)
-    architecture = _find_architecture(architecture, beginning)
+    labels = list(labels or ())
+    architecture = _find_architecture(architecture, beginning, encode=not labels)
     output = None if output is None else Path(output)
     if output is not None and (output / "config.json").exists() and not overwrite:
         msg = f"{output} holds weights already; overwrite=True replaces them"
@@ -179,6 +188,7 @@ def train_model(
     preparation = Preparation(
         grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
         folder=folder, like=None if beginning is None else beginning.like,
+        halvings=not labels,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(work or (f"{output}.work" if output else scratch))
@@ -187,13 +197,14 @@ def train_model(
             star=star, split=split, held_out=held_out, validation=validation,
             seed=seed, progress=progress,
         )  # fmt: skip
-        sizes, fit = _find_sizes(architecture, plan, beginning)
+        sizes, fit = _find_sizes(architecture, plan, beginning, options)
         job = Job(
             plan=plan, architecture=architecture,
             arguments=sizes | dict(arguments or {}),
             members=members or (len(beginning.model.members) if beginning else 1),
-            fit=fit.changed(options), augment=_as_augmentation(augment), seed=seed,
+            fit=fit, augment=_as_augmentation(augment), seed=seed,
             work=place, device=device, progress=bool(progress), beginning=beginning,
+            task=_find_task(fit, None if labels else price_per_nat),
         )  # fmt: skip
         target = output or Path(scratch, f"own_{architecture}_v1")
         return _finish(
@@ -202,9 +213,23 @@ def train_model(
         )  # fmt: skip
 
 
-def _find_architecture(name: str | None, beginning: Beginning | None) -> str:
+def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:
+    """Labels, or latents at a price."""
+    if price_per_nat is None:
+        return LabelTask(dof=fit.dof, mean_first=fit.mean_first)
+    return LatentTask(price_per_nat=price_per_nat)
+
+
+def _find_architecture(
+    name: str | None, beginning: Beginning | None, *, encode: bool
+) -> str:
     """Return the architecture to train; an unknown name raises before any work."""
-    own = "residual_mlp" if beginning is None else beginning.model.config.architecture
+    own = "disentangled_autoencoder" if encode else "residual_mlp"
+    if encode and (beginning is not None or name not in (None, own)):
+        msg = f"without labels only a {own} is trained, and from nothing; give labels"
+        raise ValueError(msg)
+    if beginning is not None:
+        own = beginning.model.config.architecture
     if name is not None and beginning is not None and name != own:
         msg = f"the weights are of a {own}; no {name} can begin with them"
         raise ValueError(msg)
@@ -214,17 +239,21 @@ def _find_architecture(name: str | None, beginning: Beginning | None) -> str:
 
 
 def _find_sizes(
-    architecture: str, plan: Plan, beginning: Beginning | None
+    architecture: str,
+    plan: Plan,
+    beginning: Beginning | None,
+    options: Mapping[str, Any],
 ) -> tuple[dict[str, Any], FitOptions]:
     """Arguments of the network, and how it is fitted, where nobody says otherwise."""
     file, labels, n_train = plan.file, plan.targets.names, len(plan.rows(PARTS[0]))
     fit = default_fit(architecture, n_train)
     if beginning is not None:
-        return beginning.arguments(file.grid, labels), beginning.options(fit, labels)
+        fit = beginning.options(fit, labels).changed(options)
+        return beginning.arguments(file.grid, labels), fit
     sizes = default_arguments(
         architecture, file.grid, len(labels), n_train, file.recipe
     )
-    return sizes, fit
+    return sizes, fit.changed(options)
 
 
 def _as_augmentation(
@@ -244,10 +273,14 @@ def _finish(
 ) -> SpectralModel:
     """Fit, calibrate, write the folder of weights, and load it."""
     networks, plan = job.run(), job.plan
-    done = calibrate_model(
-        job.describe(output.name, about, limits), networks, plan.file, plan.targets,
-        train=plan.rows(PARTS[0]), held_out=plan.rows(PARTS[2]), stars=plan.stars,
-    )  # fmt: skip
+    record, held_out = job.describe(output.name, about, limits), plan.rows(PARTS[2])
+    if isinstance(job.task, LatentTask):
+        done = judge_encoder(record, networks, plan.file, held_out=held_out)
+    else:
+        done = calibrate_model(
+            record, networks, plan.file, plan.targets,
+            train=plan.rows(PARTS[0]), held_out=held_out, stars=plan.stars,
+        )  # fmt: skip
     model = done.model
     record = {
         key: value

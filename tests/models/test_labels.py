@@ -367,7 +367,9 @@ def test_grid_may_have_another_name(label_model, make_prepared):
 
 
 def test_label_model_says_what_it_cannot(label_model, make_prepared):
-    with pytest.raises(TypeError, match="cannot encode; it has predict, jacobian"):
+    with pytest.raises(
+        TypeError, match="cannot encode; it has predict, jacobian, sample"
+    ):
         label_model.encode(make_prepared(label_model))
 
 

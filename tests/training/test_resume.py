@@ -75,11 +75,11 @@ def test_members_that_are_done_are_not_fitted_again(
 ):
     fit, calls = engine.fit_network, []
 
-    def once(network, data, options, folder, **rest):
+    def once(network, data, options, task, folder, **rest):
         calls.append(folder.name)
         if len(calls) == 2:
             raise KilledError
-        return fit(network, data, options, folder, **rest)
+        return fit(network, data, options, task, folder, **rest)
 
     monkeypatch.setattr(engine, "fit_network", once)
     with pytest.raises(KilledError):
