@@ -11,6 +11,7 @@ _HOMES = {
     "Augmentation": ".augmentation",
     "Evaluation": ".evaluate",
     "FitOptions": ".defaults",
+    "as_block": ".arrays",
     "autoencoder_loss": ".losses",
     "bound_covariance": ".scores",
     "calibrate_errors": ".calibration",

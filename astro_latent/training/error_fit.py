@@ -14,7 +14,7 @@ __all__ = ["ErrorFit", "fit_error_shape"]
 SHARES = (0.6827, 0.95)
 _WIDTHS = (1.0, TWO_SIDED_95)
 _SOFT = 0.05  # rounding of the kink of the loss, which a gradient does not like
-_RIDGE = 0.003  # towards one factor for all
+_RIDGE = 0.0005  # towards one factor for all
 _FOLDS = 4
 #: Stars from which on a factor depends on noise and error, and on everything.
 _SOME, _MANY = 150, 800

@@ -3,17 +3,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from astropy.table import Table
 from torch import nn
 
-from ..models import SpectralModel
+from ..models import LabelNetwork, SpectralModel
 from ..models.config import ModelConfig
 from ..models.error_shape import error_inputs, measure_missing, measure_snr
 from ..models.inference import Runner, choose_device
+from ..models.networks import inputs_of
 from .calibration import calibrate_errors
 from .domain import collect_features, describe_domain
 from .error_fit import fit_error_shape
@@ -90,6 +91,13 @@ class _HeldOut:
     snr: np.ndarray
     missing: np.ndarray
 
+    def inputs(self, model: SpectralModel) -> np.ndarray:
+        """What the factor of the errors depends on."""
+        return error_inputs(
+            self.values, self.error, self.snr, self.missing,
+            offsets=model.offsets, scales=model.scales,
+        )  # fmt: skip
+
 
 def calibrate_model(
     record: dict[str, Any],
@@ -124,13 +132,13 @@ def calibrate_model(
         The model and its scores.
     """
     raw = make_model(record, members)
+    if not _predicts_errors(raw, file, held_out):
+        record = {**record, "calibration": _find_floor(raw, file, targets, held_out)}
+        raw = make_model(record, members)
     seen = _predict(raw, file, held_out)
     truth = targets[held_out]
     residual = seen.values - truth.values
-    inputs = error_inputs(
-        seen.values, seen.error, seen.snr, seen.missing,
-        offsets=raw.offsets, scales=raw.scales,
-    )  # fmt: skip
+    inputs = seen.inputs(raw)
     # an error of the label itself is no error of the prediction
     total = np.hypot(seen.error, truth.errors)
     fit = fit_error_shape(residual, total, inputs, stars[held_out])
@@ -144,13 +152,17 @@ def calibrate_model(
     scores = score_bins(
         residual, fit.error, fit.interval_95, names=targets.names, by=by
     )
-    card = {"limitations": describe_failures(scores), **record.get("card", {})}
+    limitations = {"limitations": describe_failures(scores)}
     record = {
         **record,
         "calibration": calibration,
-        "domain": {**record.get("domain", {}), "feature_limit": limit},
+        "domain": {
+            **record.get("domain", {}),
+            **_snr_range(file, train),
+            "feature_limit": limit,
+        },
         "evaluation": {**record.get("evaluation", {}), **describe_scores(scores)},
-        "card": card,
+        "card": {**limitations, **record.get("card", {})},
     }
     return Finished(
         model=make_model(record, members, domain=(mean, whitening)),
@@ -179,32 +191,35 @@ def _predict(model: SpectralModel, file: PreparedFile, rows: np.ndarray) -> _Hel
     return _HeldOut(**joined)
 
 
-def floor_errors(
+def _predicts_errors(
+    model: SpectralModel, file: PreparedFile, rows: np.ndarray
+) -> bool:
+    """Whether the network says how uncertain its labels are."""
+    prepared = file.prepared(rows[:1])
+    arrays = (prepared.flux, prepared.valid, prepared.variance)
+    network = cast(LabelNetwork, model.members[0])
+    inputs = inputs_of(network, *map(torch.from_numpy, arrays))
+    with torch.inference_mode():
+        return isinstance(network.head(network.features(*inputs)), tuple)
+
+
+def _find_floor(
     model: SpectralModel, file: PreparedFile, targets: Targets, rows: np.ndarray
 ) -> dict[str, list[float]]:
-    """Calibrate a network that predicts no errors: what the flux gives, and a floor.
-
-    Parameters
-    ----------
-    model : SpectralModel
-        Without calibration.
-    file : PreparedFile
-        All spectra.
-    targets : Targets
-        Labels of all spectra.
-    rows : ndarray of int
-        Of held-out stars.
-
-    Returns
-    -------
-    dict
-        ``scale`` and ``floor``.
-    """
+    """Errors of a network that predicts none: those from the flux, and a floor."""
     seen = _predict(model, file, rows)
     residual = seen.values - targets.values[rows]
-    error = np.where(np.isfinite(seen.error), seen.error, 0.0) + 1e-9
-    scale, floor = calibrate_errors(residual, error)
+    scale, floor = calibrate_errors(residual, seen.error)
     return {"scale": scale.tolist(), "floor": floor.tolist()}
+
+
+def _snr_range(file: PreparedFile, train: np.ndarray) -> dict[str, list[float]]:
+    """Signal-to-noise ratios of the training set, as its readers state them."""
+    snr = np.asarray(file.rows["snr"], dtype=float)[train]
+    known = snr[np.isfinite(snr) & (snr > 0)]
+    if len(known) < len(snr) // 2:
+        return {}
+    return {"snr": [float(np.quantile(known, 0.005)), float(known.max())]}
 
 
 def _find_domain(

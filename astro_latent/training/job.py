@@ -29,6 +29,7 @@ from .tasks import LatentTask, Task
 __all__ = ["Job"]
 
 _ADAPT_ROWS = 8000  # spectra that components and means are found from
+_ADAPT_PIXELS = 30_000_000  # and pixels in all, which bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +183,8 @@ class Job:
             rows = np.random.default_rng(self.seed).permutation(
                 self.plan.rows(PARTS[0])
             )
-            prepared = file.prepared(np.sort(rows[:_ADAPT_ROWS]))
+            count = min(_ADAPT_ROWS, max(64, _ADAPT_PIXELS // file.grid.n_pixels))
+            prepared = file.prepared(np.sort(rows[:count]))
             arrays = (prepared.flux, prepared.valid, prepared.variance)
             network.adapt(*map(torch.from_numpy, arrays))
         if beginning is not None:

@@ -97,6 +97,18 @@ def test_each_head_can_be_trained(stars, posterior):
     assert (found.error > 0).all()
 
 
+def test_a_network_without_errors_gets_a_floor(stars):
+    arguments = {"n_hidden": [16, 8], "heteroscedastic": False}
+    model = train_model(
+        stars, ["teff"], architecture="shallow_nn", arguments=arguments, epochs=10
+    )
+    assert model.config.calibration["floor"][0] > 0
+    found = model.predict(prepared(model, stars))
+    assert (found.error > 0).all()
+    inside = np.abs(found.values[:, 0] - stars["teff"]) < found.error[:, 0]
+    assert 0.45 < inside.mean() < 0.95
+
+
 def prepared(model, stars):
     return prepare_spectra(list(as_block(stars)), model.grid, model.recipe)
 

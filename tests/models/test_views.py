@@ -1,0 +1,88 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Views of spectra: what they keep, and what they do not care about."""
+
+import pytest
+import torch
+
+from astro_latent.models.architectures import ResidualMLP
+from astro_latent.models.layers.views import KINDS, View
+
+N = 120
+
+
+@pytest.fixture
+def spectra():
+    generator = torch.Generator().manual_seed(1)
+    shapes = torch.stack([torch.sin(torch.arange(N) / k) for k in (3.0, 7.0, 15.0)])
+    amounts = torch.randn(300, 3, generator=generator)
+    flux = 1.0 + 0.05 * amounts @ shapes
+    sigma = torch.full_like(flux, 0.01)
+    noisy = flux + sigma * torch.randn(flux.shape, generator=generator)
+    return noisy, sigma, torch.ones_like(flux, dtype=torch.bool), amounts
+
+
+@pytest.mark.parametrize("kind", ["flux", "log"])
+def test_coefficients_hold_what_varies(kind, spectra):
+    flux, sigma, valid, amounts = spectra
+    view = View(N, kind=kind, n_components=3, shrink=0.0)
+    view.adapt(flux, sigma, valid)
+    found = view(flux, sigma, valid)
+    design = torch.cat([found, torch.ones(300, 1)], dim=1)
+    fit = design @ torch.linalg.lstsq(design, amounts).solution
+    assert (fit - amounts).std() < 0.1
+    assert (found.std(0) - 1.0).abs().max() < 0.3
+
+
+def test_shrinking_leaves_what_stands_out_larger(spectra):
+    flux, sigma, valid, _ = spectra
+    spreads = []
+    for shrink in (0.0, 1.0):
+        view = View(N, kind="flux", n_components=6, shrink=shrink)
+        view.adapt(flux, sigma, valid)
+        spread = view(flux, sigma, valid).std(0)
+        spreads.append(spread.max() / spread.min())
+    assert spreads[0] < 2.0 < spreads[1]
+
+
+def test_missing_pixels_are_filled_with_what_the_rest_say(spectra):
+    flux, sigma, valid, _ = spectra
+    view = View(N, kind="flux", n_components=3, shrink=0.0)
+    view.adapt(flux, sigma, valid)
+    some = valid.clone()
+    some[:, 50:60] = False
+    with_gap, whole = view(flux, sigma, some), view(flux, sigma, valid)
+    assert (with_gap - whole).abs().mean() < 0.1
+
+
+def test_a_flat_view_hardly_sees_the_continuum(spectra):
+    flux, sigma, valid, _ = spectra
+    tilt = torch.linspace(0.5, 1.5, N)
+    change = {}
+    for kind in ("flat", "flux"):
+        view = View(N, kind=kind, n_components=3, width=9)
+        view.adapt(flux, sigma, valid)
+        before, after = (view(f, sigma, valid) for f in (flux, flux * tilt))
+        change[kind] = (before - after).abs().mean() / before.std()
+    assert change["flat"] < 0.7 * change["flux"]
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(ValueError, match="a view is one of flux, log, flat, shape"):
+        View(N, kind="raw")
+    assert KINDS == ("flux", "log", "flat", "shape")
+
+
+def test_unknown_variances_are_those_of_the_training_set(spectra):
+    flux, sigma, valid, _ = spectra
+    torch.manual_seed(0)
+    network = ResidualMLP(n_pixels=N, n_labels=2, n_hidden=8, n_blocks=1).eval()
+    network.adapt(flux, valid, sigma**2)
+    unknown = torch.full_like(flux, torch.nan)
+    with torch.no_grad():
+        said, silent = network(flux, valid, sigma**2), network(flux, valid, unknown)
+        left_out = network(flux, valid)
+    torch.testing.assert_close(said, silent, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(left_out, silent)
+    no_errors = ResidualMLP(n_pixels=N, n_labels=2, n_hidden=8, n_blocks=1)
+    no_errors.adapt(flux, valid, unknown)
+    assert torch.isfinite(no_errors(flux, valid, unknown)[0]).all()

@@ -1,0 +1,88 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Errors whose factor depends on the spectrum cover in every part of the sample."""
+
+import numpy as np
+import pytest
+
+from astro_latent.models.error_shape import error_factor, error_inputs
+from astro_latent.training.error_fit import fit_error_shape
+from astro_latent.training.report import (
+    bin_edges,
+    describe_failures,
+    score_bins,
+    score_coverage,
+)
+
+
+def draw(n_stars, seed=0):
+    """Residuals that the stated errors fit badly: worse at low S/N and hot stars."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(4000.0, 7000.0, (n_stars, 1))
+    snr = 10 ** rng.uniform(0.7, 2.3, n_stars)
+    error = 40.0 * (1.0 + 30.0 / snr[:, None])
+    true = error * (0.6 + 8.0 / snr[:, None]) * (values / 5500.0) ** 2
+    residual = true * rng.standard_t(4, (n_stars, 1)) / 1.13
+    inputs = error_inputs(
+        values, error, snr, np.zeros(n_stars), offsets=np.array([5500.0]),
+        scales=np.array([870.0]),
+    )  # fmt: skip
+    return values, snr, error, residual, inputs
+
+
+@pytest.mark.parametrize("n_stars", [60, 400, 4000])
+def test_coverage_is_right_on_other_stars(n_stars):
+    *_, error, residual, inputs = draw(n_stars)
+    fit = fit_error_shape(residual, error, inputs, np.arange(n_stars))
+    _, snr, error, residual, inputs = draw(20_000, seed=1)
+    one = error * error_factor(inputs, fit.shape_68)
+    two = 1.96 * error * error_factor(inputs, fit.shape_95)
+    noise = 1.0 / np.sqrt(n_stars)
+    found = score_coverage(residual[:, 0], one[:, 0], two[:, 0])
+    assert found["68"] == pytest.approx(0.6827, abs=0.02 + 1.5 * noise)
+    assert found["95"] == pytest.approx(0.95, abs=0.01 + 0.8 * noise)
+    if n_stars < 4000:
+        return
+    for low, high in ((5, 12), (12, 40), (40, 200)):  # enough stars to tell
+        part = (snr >= low) & (snr < high)
+        inside = score_coverage(residual[part, 0], one[part, 0], two[part, 0])
+        assert inside["68"] == pytest.approx(0.6827, abs=0.03)
+        assert inside["95"] == pytest.approx(0.95, abs=0.02)
+
+
+def test_cross_validated_errors_are_honest():
+    *_, error, residual, inputs = draw(300, seed=3)
+    fit = fit_error_shape(residual, error, inputs, np.arange(300))
+    found = score_coverage(residual[:, 0], fit.error[:, 0], fit.interval_95[:, 0])
+    assert found["68"] == pytest.approx(0.6827, abs=0.06)
+
+
+def test_missing_labels_do_not_count():
+    *_, error, residual, inputs = draw(200)
+    residual[::2] = np.nan
+    fit = fit_error_shape(residual, error, inputs, np.arange(200))
+    assert np.isfinite(fit.shape_68).all()
+
+
+def test_bins_are_round_and_hold_alike():
+    edges = bin_edges(np.random.default_rng(0).normal(5000.0, 300.0, 3000))
+    counts, _ = np.histogram(
+        np.random.default_rng(0).normal(5000.0, 300.0, 3000), edges
+    )
+    assert counts.sum() == 3000
+    assert counts.min() > 300
+    assert (edges % 10 == 0).all()
+    assert len(bin_edges(np.full(50, np.nan))) == 0
+
+
+def test_failures_are_named():
+    rng = np.random.default_rng(5)
+    snr = rng.uniform(5, 100, 3000)
+    residual = rng.normal(0.0, np.where(snr < 20, 5.0, 1.0))[:, None]
+    error = np.ones((3000, 1))
+    scores = score_bins(residual, error, 1.96 * error, names=["x"], by={"snr": snr})
+    text = describe_failures(scores)
+    assert text.startswith("Clearly worse")
+    assert "x at snr 5" in text
+    calm = score_bins(error * 0 + rng.normal(size=(3000, 1)), error, 1.96 * error,
+                      names=["x"], by={"snr": snr})  # fmt: skip
+    assert describe_failures(calm).startswith("No bin")
