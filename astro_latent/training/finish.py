@@ -92,7 +92,7 @@ class _HeldOut:
     missing: np.ndarray
 
     def inputs(self, model: SpectralModel) -> np.ndarray:
-        """What the factor of the errors depends on."""
+        """Return what the factor of the errors depends on."""
         return error_inputs(
             self.values, self.error, self.snr, self.missing,
             offsets=model.offsets, scales=model.scales,
