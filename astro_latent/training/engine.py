@@ -76,9 +76,9 @@ class _Rows(Dataset):
     def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, ...]:
         records = self.data.records[rows]
         return (
-            torch.from_numpy(np.ascontiguousarray(records["flux"])),
-            torch.from_numpy(np.ascontiguousarray(records["valid"])),
-            torch.from_numpy(np.ascontiguousarray(records["variance"])),
+            torch.from_numpy(records["flux"].copy()),
+            torch.from_numpy(records["valid"].copy()),
+            torch.from_numpy(records["variance"].copy()),
             torch.from_numpy(self.data.targets[rows]),
             torch.from_numpy(self.data.target_variance[rows]),
         )

@@ -109,10 +109,11 @@ class PreparedFile:
             In that order.
         """
         records, about = self.records[rows], self.rows[rows]
+        # copies: one row of a record counts as contiguous, with strides torch refuses
         return PreparedSpectra(
-            flux=np.ascontiguousarray(records["flux"]),
-            variance=np.ascontiguousarray(records["variance"]),
-            valid=np.ascontiguousarray(records["valid"]),
+            flux=records["flux"].copy(),
+            variance=records["variance"].copy(),
+            valid=records["valid"].copy(),
             scale=np.ones((len(rows), len(self.grid.segments))),
             radial_velocity=np.asarray(about["radial_velocity"], dtype=float),
             radial_velocity_source=["none"] * len(rows),
