@@ -29,14 +29,13 @@ _NUMBERS = ("ra", "dec", "snr")
 
 
 def record_type(n_pixels: int) -> np.dtype:
-    """Return the layout of one spectrum in the file."""
-    return np.dtype(
-        [
-            ("flux", "f4", n_pixels),
-            ("variance", "f4", n_pixels),
-            ("valid", "?", n_pixels),
-        ]
-    )
+    """Return the layout of one spectrum in the file.
+
+    Records are as long as whole numbers are: PyTorch takes no view of numbers whose
+    neighbours are not a multiple of their size apart.
+    """
+    fields = [("flux", "f4", n_pixels), ("variance", "f4", n_pixels)]
+    return np.dtype([*fields, ("valid", "?", n_pixels)], align=True)
 
 
 class Records:
@@ -162,7 +161,8 @@ def prepare_file(
         If the disk is full; the message says how much is needed.
     """
     velocities = None if radial_velocity is None else radial_velocity.tolist()
-    facts = [gathered.key, grid.to_dict(), recipe.to_dict(), velocities]
+    layout = record_type(grid.n_pixels).itemsize
+    facts = [gathered.key, grid.to_dict(), recipe.to_dict(), velocities, layout]
     text = json.dumps(facts, sort_keys=True, default=str)
     name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     path = folder / f"prepared-{name}.bin"
@@ -214,7 +214,7 @@ def _write(
     try:
         with part.open("wb") as file:
             for prepared in parts:
-                records = np.empty(len(prepared), record_type(n_pixels))
+                records = np.zeros(len(prepared), record_type(n_pixels))
                 for name in ("flux", "variance", "valid"):
                     records[name] = getattr(prepared, name)
                 file.write(records.tobytes())
