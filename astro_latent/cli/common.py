@@ -14,11 +14,13 @@ __all__ = [
     "add_output",
     "add_result_options",
     "add_show",
+    "add_talk",
     "complain",
     "parse_catalogue",
     "positive",
     "run_options",
     "table_path",
+    "tell",
 ]
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -31,6 +33,12 @@ FORMATS = ("votable", "fits", "ecsv", "csv", "parquet")
 def complain(text: str) -> None:
     """Write a line to standard error."""
     sys.stderr.write(f"astro-latent: {text}\n")
+
+
+def tell(options: argparse.Namespace, text: str) -> None:
+    """Write a line to standard error, unless ``-q`` was given."""
+    if not options.quiet:
+        complain(text)
 
 
 def positive(text: str) -> int:
@@ -85,6 +93,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing output"
     )
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how much is said; every verb has them."""
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="say nothing but errors"
     )

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_OK, add_output, complain, parse_catalogue
+from .common import EXIT_OK, add_output, parse_catalogue, tell
 from .output import check_output, write_result
 from .show import show_table
 
@@ -70,9 +70,8 @@ def run(options: argparse.Namespace) -> int:
     found = matched[matched["n_match"] > 0]
     ambiguous = int((found["n_match"] > 1).sum())
     where = f" -> {options.output}" if options.output else ""
-    complain(
-        f"{len(table)} rows, {len(found)} matches, {ambiguous} of them ambiguous{where}"
-    )
+    counts = f"{len(table)} rows, {len(found)} matches, {ambiguous} of them ambiguous"
+    tell(options, counts + where)
     return EXIT_OK
 
 

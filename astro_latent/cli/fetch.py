@@ -5,7 +5,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, EXIT_OK, complain, table_path
+from .common import EXIT_FAILED, EXIT_OK, add_output, complain, tell
+from .output import STDOUT, check_output, write_result
 from .show import say
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snr", type=float, help="smallest signal-to-noise ratio")
     parser.add_argument("--row-limit", type=int, help="largest number of spectra")
     parser.add_argument("-d", "--directory", type=Path, help="folder for the files")
-    parser.add_argument(
-        "-o", "--output", type=table_path, help="table of what was fetched"
-    )
+    add_output(parser)
     parser.add_argument("--yes", action="store_true", help="fetch more than 2 GB")
     parser.add_argument("--no-progress", action="store_true")
 
@@ -42,11 +41,12 @@ def run(options: argparse.Namespace) -> int:
     """Query, fetch, and print one path on each line: input for the other verbs."""
     from ..matching.star import LARGEST, total_size
     from ..surveys import fetch
-    from ..tables import write_table
 
+    check_output(options)
     found = _query(options)
     size = total_size(found)
-    complain(f"{len(found)} spectra found, {size / 1e6:.0f} MB as far as it is stated")
+    known = f"{size / 1e6:.0f} MB as far as it is stated"
+    tell(options, f"{len(found)} spectra found, {known}")
     if size > LARGEST and not options.yes:
         complain("error: that is more than 2 GB: --yes fetches it, --row-limit less")
         return EXIT_FAILED
@@ -54,15 +54,16 @@ def run(options: argparse.Namespace) -> int:
         found,
         options.directory,
         survey=options.survey,
-        progress=not options.no_progress,
+        progress=not (options.no_progress or options.quiet),
     )
     if options.output:
-        write_table(fetched, options.output, overwrite=True)
+        write_result(fetched, options)
     paths = [str(path) for path in fetched["path"]]
-    for path in filter(None, paths):
-        say(path)
+    if options.output != STDOUT:
+        for path in filter(None, paths):
+            say(path)
     lost = paths.count("")
-    complain(f"{len(paths) - lost} of {len(paths)} fetched")
+    tell(options, f"{len(paths) - lost} of {len(paths)} fetched")
     for row in fetched[[path == "" for path in paths]] if lost else ():
         complain(f"  {row['obs_id']}: {row['message']}")
     return EXIT_FAILED if lost else EXIT_OK

@@ -3,13 +3,15 @@
 
 import argparse
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 
 from .. import __version__
 from ..exceptions import AstroLatentError
-from .common import EXIT_FAILED, EXIT_USAGE, complain
+from .common import EXIT_FAILED, EXIT_USAGE, add_talk, complain
 
 __all__ = ["build_parser", "main"]
 
@@ -46,12 +48,26 @@ def build_parser() -> argparse.ArgumentParser:
         summary = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
         sub = verbs.add_parser(verb, help=summary, description=module.__doc__)
         module.add_arguments(sub)
+        add_talk(sub)
         sub.set_defaults(run=module.run)
     return parser
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     complain(f"warning: {message}")
+
+
+@contextmanager
+def _log_level(*, verbose: bool) -> Iterator[None]:
+    """Let the log of the package be seen on standard error, for one run."""
+    from astropy import log
+
+    before = log.level
+    log.setLevel("DEBUG" if verbose else before)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..exceptions import UnknownNameError
 
     options = build_parser().parse_args(arguments)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _log_level(verbose=options.verbose):
         warnings.showwarning = _show_warning
         warnings.simplefilter("default", AstropyUserWarning)
         try:
@@ -84,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.close()
             return EXIT_FAILED
         except _EXPECTED as error:
+            if options.verbose:
+                traceback.print_exc()
             complain(f"error: {error}")
             return EXIT_FAILED
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..utils.quality import FATAL_FLAGS
-from .common import EXIT_FAILED, EXIT_OK, complain
+from .common import EXIT_FAILED, EXIT_OK, complain, tell
 from .show import show_json, show_results, sum_up
 
 __all__ = ["STDOUT", "check_output", "finish", "write_result"]
@@ -107,11 +107,10 @@ def finish(
         show_json(table)
     else:
         show_results(table, options.columns)
-    if not options.quiet:
-        where = f" -> {options.output}" if options.output else ""
-        first, *rest = sum_up(table)
-        for line in (first + where, *rest):
-            complain(line)
+    where = f" -> {options.output}" if options.output else ""
+    first, *rest = sum_up(table)
+    for line in (first + where, *rest):
+        tell(options, line)
     for name in missing:
         complain(f"error: {name}: there is no such file, folder or match")
     n_usable = int(table["usable"].sum())

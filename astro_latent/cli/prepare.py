@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_OK, add_inputs, complain
+from .common import EXIT_OK, add_inputs, tell
 from .inputs import expand_inputs
 from .output import check_output
 
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         radial_velocity=options.radial_velocity,
     )
     _hdus(prepared, config).writeto(options.output, overwrite=options.overwrite)
-    complain(f"{len(prepared)} spectra -> {options.output}")
+    tell(options, f"{len(prepared)} spectra -> {options.output}")
     return EXIT_OK
 
 

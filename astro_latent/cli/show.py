@@ -18,7 +18,10 @@ from ..utils.quality import NOTICE_FLAGS, decode_flags
 if TYPE_CHECKING:
     from ..tables.fields import ColumnLike
 
-__all__ = ["format_measurement", "show_json", "show_results", "show_table", "sum_up"]
+__all__ = [
+    "format_measurement", "list_in_lines", "show_json", "show_results", "show_table",
+    "sum_up",
+]  # fmt: skip
 
 #: Labels that are printed first, where a model gives them.
 _FIRST = ("teff", "logg", "fe_h", "m_h", "alpha_m", "alpha_fe", "radial_velocity")
@@ -52,6 +55,29 @@ def show_table(table: Table) -> None:
     width = terminal_width() or -1
     for line in table.pformat(max_lines=-1, max_width=width, show_unit=units):
         say(line)
+
+
+def list_in_lines(table: Table, *, head: str, words: Sequence[str]) -> None:
+    """Print a table of texts: a paragraph for each row; rows for another program.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    head : str
+        The column that begins a paragraph.
+    words : sequence of str
+        The columns that it goes on with, where they are not empty.
+    """
+    width = terminal_width()
+    if width is None:
+        show_table(table)
+        return
+    for row in table:
+        say(str(row[head]))
+        text = "; ".join(str(row[name]) for name in words if str(row[name]))
+        for line in textwrap.wrap(text, width - 4):
+            say(f"    {line}")
 
 
 def format_measurement(value: float, error: float = math.nan) -> str:

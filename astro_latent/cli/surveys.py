@@ -4,7 +4,7 @@
 import argparse
 
 from .common import EXIT_OK
-from .show import show_table
+from .show import list_in_lines
 
 __all__ = ["add_arguments", "run"]
 
@@ -17,5 +17,5 @@ def run(options: argparse.Namespace) -> int:
     """List the surveys."""
     from ..surveys import list_surveys
 
-    show_table(list_surveys())
+    list_in_lines(list_surveys(), head="name", words=("title", "models"))
     return EXIT_OK

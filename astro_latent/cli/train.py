@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .common import EXIT_OK, complain, positive
+from .common import EXIT_OK, complain, positive, tell
 from .show import say, show_table
 
 if TYPE_CHECKING:
@@ -131,7 +131,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-pictures", action="store_true", help="draw no predicted against given"
     )
-    parser.add_argument("-q", "--quiet", action="store_true")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -156,7 +155,7 @@ def run(options: argparse.Namespace) -> int:
     scores = Table.read(options.output / "held_out_scores.ecsv")
     if not options.no_pictures:
         for path in draw_comparisons(rows, options.labels, options.output):
-            complain(f"drawn: {path}")
+            tell(options, f"drawn: {path}")
     if not options.quiet:
         complain(f"{model.config.description} -> {options.output}")
         for part in ("begun with", "train", "validation", "held out", "left out"):

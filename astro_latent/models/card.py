@@ -6,7 +6,7 @@ from typing import Any
 
 from .config import ModelConfig, OutputColumn
 
-__all__ = ["CARD_FILE", "SECTIONS", "ModelCard"]
+__all__ = ["CARD_FILE", "SECTIONS", "ModelCard", "describe_score"]
 
 #: Name of the card in a folder of weights.
 CARD_FILE = "MODEL_CARD.rst"
@@ -121,15 +121,31 @@ def _is_row(value: dict[str, Any]) -> bool:
 
 def _inline(value: object) -> str:
     if isinstance(value, dict) and "scatter" in value:
-        return (
-            f"{value['scatter']:.3g} +- {value['scatter_error']:.1g} "
-            f"(bias {value['bias']:.2g}, n {value['n']})"
-        )
+        return describe_score(value)
     if isinstance(value, dict):
         return "; ".join(f"{key} {_inline(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_inline, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def describe_score(score: dict[str, Any]) -> str:
+    """Spell the score of one label: its scatter with error, bias and count.
+
+    Parameters
+    ----------
+    score : dict
+        With ``scatter``, ``scatter_error``, ``bias`` and ``n``.
+
+    Returns
+    -------
+    str
+        Such as ``"46.6 +- 0.7 (bias 1.2, n 5037)"``.
+    """
+    return (
+        f"{score['scatter']:.3g} +- {score['scatter_error']:.1g} "
+        f"(bias {score['bias']:.2g}, n {score['n']})"
+    )
 
 
 def _details(config: ModelConfig) -> list[str]:
@@ -188,12 +204,16 @@ def _preparation(config: ModelConfig) -> list[str]:
 
 
 def _evaluation(config: ModelConfig) -> list[str]:
-    return _bullets(config.evaluation, "Not stated.")
+    stars = config.card.get("real_stars")
+    said = [f"Real stars: {stars}", ""] if stars else []
+    return said + _bullets(config.evaluation, "Not stated.")
 
 
 def _limitations(config: ModelConfig) -> list[str]:
     default = "Beyond the domain below, none are stated; that does not mean none exist."
     lines = [config.card.get("limitations", default)]
+    if fails := config.card.get("fails"):
+        lines = [f"In short: {fails}", "", *lines]
     if config.domain:
         lines += ["", *_bullets(config.domain, "")]
     return lines

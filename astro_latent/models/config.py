@@ -51,7 +51,9 @@ _DOMAIN_KEYS = (
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "systematic", "shape_68", "shape_95",
 )  # fmt: skip
-_CARD_KEYS = ("intended_use", "out_of_scope", "limitations")
+_CARD_KEYS = (
+    "intended_use", "out_of_scope", "limitations", "real_stars", "fails",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,8 @@ class ModelConfig:
     training, evaluation : dict
         What it was trained on and how well it does, for the model card.
     card : dict
-        Texts for the model card: ``intended_use``, ``out_of_scope``, ``limitations``.
+        Texts for the model card: ``intended_use``, ``out_of_scope``, ``limitations``;
+        ``real_stars``, how good it is on them, and ``fails``, where it does, in short.
     weights : dict
         ``file``, ``sha256``, ``size``, ``dtype`` of the tensor file.
     origin : tuple of str

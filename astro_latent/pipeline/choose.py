@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy import log
 
 from ..models.config import ModelConfig
 from ..models.locate import ModelLike, weights_configs
@@ -127,7 +128,8 @@ class ModelChooser:
         from ..models import load_model
 
         if name not in self._loaded:
-            self._loaded[name] = load_model(name, device=self._device)
+            model = self._loaded[name] = load_model(name, device=self._device)
+            log.debug(f"{name} {model.config.version} is loaded, on {model.device}")
         return self._loaded[name]
 
     def _refusal(self, survey: str, misfits: dict[str, str | None]) -> str:

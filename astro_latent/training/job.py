@@ -218,7 +218,7 @@ class Job:
         """
         targets, file = self.plan.targets, self.plan.file
         rows = self.plan.rows(PARTS[0])
-        words = ("intended_use", "out_of_scope", "limitations")
+        words = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
         names = ", ".join(targets.names) or "latents"
         described = (
             f"{names} from {len(rows)} spectra by {self.members} x "

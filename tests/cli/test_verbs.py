@@ -45,10 +45,50 @@ def test_models_are_listed(run):
 
 
 def test_card_of_one_model(run):
-    code, out, _ = run("models", "apogee_starnet")
+    code, out, _ = run("models", "apogee_starnet", "--full")
     assert code == 0
     assert out.startswith("apogee_starnet_v1\n=====")
     assert "Limitations\n-----------" in out
+
+
+def test_one_model_on_a_screen(run):
+    code, out, _ = run("models", "apogee_starnet")
+    assert code == 0
+    lines = out.splitlines()
+    words = [line.split()[0] for line in lines[1:-2] if not line.startswith(" ")]
+    assert words == ["takes", "gives", "for", "not", "real", "fails", "weights"]
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_lists_on_a_terminal_are_paragraphs(run, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    for verb, name, word in (
+        ("models", "apogee_starnet_v1", "teff, logg"),
+        ("surveys", "apogee", "apogee_starnet_abundances_v1"),
+    ):
+        code, out, _ = run(verb)
+        assert code == 0
+        lines = out.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert word in lines[lines.index(name) + 1]
+
+
+def test_quiet_and_verbose_are_options_of_every_verb(run, apogee, tmp_path, caplog):
+    code, _, err = run("predict", apogee[0], "-q")
+    assert (code, err) == (0, "")
+    assert not caplog.messages
+    run("predict", apogee[0], "-v", "--no-progress")
+    assert "apogee_starnet_v1 1 is loaded, on cpu" in caplog.messages
+    _, _, err = run("predict", apogee[0], "-o", tmp_path / "no" / "out.vot")
+    assert "Traceback" not in err
+    _, _, err = run("predict", apogee[0], "-v", "-o", tmp_path / "no" / "out.vot")
+    assert "Traceback" in err
+    code, _, err = run(
+        "fetch", "sample", "--object", "Sample giant A", "-q", "-d", tmp_path / "here"
+    )
+    assert (code, err) == (0, "")
 
 
 def test_card_of_no_model(run):

@@ -96,3 +96,14 @@ def make_prepared():
         return replace(reference_input(model, range(10, 10 + count)), **fields)
 
     return make
+
+
+@pytest.fixture
+def record(label_config):
+    """A configuration as its file holds it."""
+    weights = {"file": "model.safetensors", "sha256": "0", "size": 1}
+    return {
+        **label_config,
+        "schema_version": 1,
+        "weights": {**weights, "dtype": "float32"},
+    }
