@@ -14,7 +14,7 @@ from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.preparation import get_grid
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.emulators import EmulatedStars
-from astro_latent.training.linear_start import restart_silent_units
+from astro_latent.training.dense_units import restart_silent_units
 from astro_latent.training.loop import fit
 from astro_latent.training.losses import gaussian_nll
 from astro_latent.training.start import start_from

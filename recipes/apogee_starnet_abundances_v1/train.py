@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from astro_latent.models.architectures.starnet import StarNet
-from astro_latent.training.linear_start import linear_start
+from astro_latent.training.dense_units import linear_start
 from astro_latent.training.start import share_layers
 from recipes.apogee.stars import training_conditions
 from recipes.apogee.training import TrainedStarNet, starnet_batches, train_starnet

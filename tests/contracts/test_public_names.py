@@ -3,6 +3,7 @@
 
 from importlib import import_module
 from inspect import isclass, isroutine
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +118,15 @@ def test_moved_names_are_still_found_in_their_old_room(name):
     for item in MOVED[name].split():
         homes = [other for other in PUBLIC if item in PUBLIC[other].split()]
         assert getattr(room(name), item) is getattr(room(homes[-1]), item)
+
+
+_HOUSE = Path(import_module("astro_latent").__file__).parent
+ROOMS = sorted(p.parent.relative_to(_HOUSE) for p in _HOUSE.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", ROOMS, ids=str)
+def test_no_lazy_name_is_that_of_a_module(folder):
+    """Importing the module would put it where the public name is looked for."""
+    module = room(".".join(folder.parts))
+    modules = {path.stem for path in Path(module.__file__).parent.glob("*.py")}
+    assert modules.isdisjoint(getattr(module, "_HOMES", ()))
