@@ -7,8 +7,8 @@ import torch
 
 from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.simulation.emulators import EmulatedStars, SigmoidEmulator
-from astro_latent.training.linear import fit_ridge
 from astro_latent.training.dense_units import linear_start, restart_silent_units
+from astro_latent.training.linear import fit_ridge
 
 
 def test_ridge_finds_weights_with_more_inputs_than_rows():
