@@ -25,7 +25,13 @@ from .observation import Observation, SpectrumArrays
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
-__all__ = ["SpectraLike", "find_path_column", "iter_arrays", "read_spectra"]
+__all__ = [
+    "SpectraLike",
+    "find_files",
+    "find_path_column",
+    "iter_arrays",
+    "read_spectra",
+]
 
 #: Whatever spectra can be read from: paths, folders and globs, tables with a column of
 #: paths, specutils objects, arrays, and iterables of those.
@@ -282,20 +288,42 @@ def _expand(source: Any) -> Iterator[_Item]:
         raise TypeError(msg)
 
 
-def _expand_path(text: str) -> Iterator[_Item]:
+def find_files(source: str | os.PathLike[str]) -> list[Path]:
+    """List the files that a path, a folder or a pattern stands for.
+
+    Parameters
+    ----------
+    source : path-like
+        Of a folder the FITS files and VOTables count, not those of folders in it.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+        By name; a path that is neither folder nor pattern as it is.
+
+    Examples
+    --------
+    >>> from astro_latent.spectra.reading import find_files
+    >>> find_files("nowhere/*.fits")
+    []
+    """
+    text = os.fspath(source)
     path = Path(text)
     if path.is_dir():
         endings = (*_ENDINGS, *_VOTABLES)
-        names = sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
-        shown = (*_ENDINGS[::3], *_VOTABLES[:2])
-        reason = f"the folder holds no file ending in {', '.join(shown)}"
-    elif glob.has_magic(text) and not path.exists():
+        return sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
+    if glob.has_magic(text) and not path.exists():
         names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
-        names = [p for p in names if p.is_file()]
-        reason = "no file matches this pattern"
-    else:
-        names, reason = [path], ""
+        return [p for p in names if p.is_file()]
+    return [path]
+
+
+def _expand_path(text: str) -> Iterator[_Item]:
+    names, reason = find_files(text), "no file matches this pattern"
     if not names:
+        if Path(text).is_dir():
+            shown = (*_ENDINGS[::3], *_VOTABLES[:2])
+            reason = f"the folder holds no file ending in {', '.join(shown)}"
         yield _Item(None, problem=f"{text}: {reason}", source=text)
     for name in names:
         yield _Item(name, source=str(name))
