@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import UnknownNameError
-from ..spectra.observation import SpectrumArrays
+from ..spectra.observation import FRAMES, MEDIA, SpectrumArrays
 from .axes import common_axis
 from .pixels import Pixels
 
@@ -35,9 +35,10 @@ class SpectralGrid:
         Of the spacing; unused for ``"listed"``.
     n_pixels : int
         Number of pixels, padding included.
-    medium : {"air", "vacuum"}
-        What the wavelengths are measured in.
-    frame : {"observed", "barycentric", "rest"}
+    medium : {"air", "vacuum", "unknown"}
+        What the wavelengths are measured in. Where a survey does not say it, a model
+        takes its spectra as they come, and so its grid does not know either.
+    frame : {"observed", "barycentric", "rest", "unknown"}
         Frame that the model expects.
     segments : tuple of (int, int)
         Half-open pixel ranges that carry data: detectors, chips.
@@ -71,11 +72,11 @@ class SpectralGrid:
         if self.spacing not in ("linear", "log10", "listed"):
             msg = f"spacing must be linear, log10 or listed, not {self.spacing!r}"
             raise ValueError(msg)
-        if self.medium not in ("air", "vacuum"):
-            msg = f"medium must be air or vacuum, not {self.medium!r}"
+        if self.medium not in MEDIA:
+            msg = f"medium must be one of {', '.join(MEDIA)}, not {self.medium!r}"
             raise ValueError(msg)
-        if self.frame not in ("observed", "barycentric", "rest"):
-            msg = f"frame must be observed, barycentric or rest, not {self.frame!r}"
+        if self.frame not in FRAMES:
+            msg = f"frame must be one of {', '.join(FRAMES)}, not {self.frame!r}"
             raise ValueError(msg)
         if self.spacing == "listed" and len(self.values) != self.n_pixels:
             msg = f"{len(self.values)} listed wavelengths for {self.n_pixels} pixels"

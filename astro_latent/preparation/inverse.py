@@ -103,7 +103,8 @@ def _axis_of(like: Any) -> tuple[u.Quantity, np.ndarray, u.UnitBase]:
 def _to_grid(wavelength: np.ndarray, prepared: PreparedSpectra, row: int) -> np.ndarray:
     """Wavelengths of the input in the medium and frame of the grid."""
     grid, observation = prepared.grid, prepared.observations[row]
-    if observation.medium not in ("unknown", grid.medium):
+    media = {observation.medium, grid.medium}
+    if media == {"air", "vacuum"}:
         convert = air_to_vacuum if grid.medium == "vacuum" else vacuum_to_air
         wavelength = convert(wavelength)
     velocity = prepared.radial_velocity[row]

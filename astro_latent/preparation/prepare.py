@@ -328,10 +328,10 @@ def _own_pixels(row: Row, grid: SpectralGrid, recipe: Recipe) -> None:
     for step in recipe.stage("wavelength") + recipe.stage("native"):
         get_step(step.name).function(row, step, grid)
     # A recipe may leave out a step only where there is nothing to do.
-    if row.medium != grid.medium:
+    if grid.medium not in ("unknown", row.medium):
         text = f"medium {row.medium}, the model expects {grid.medium}, no conversion"
         row.flag(QualityFlag.MEDIUM_UNKNOWN, text)
-    if row.frame != grid.frame:
+    if grid.frame not in ("unknown", row.frame):
         text = f"frame {row.frame}, the model expects {grid.frame}, no shift"
         row.flag(QualityFlag.FRAME_UNKNOWN, text)
 

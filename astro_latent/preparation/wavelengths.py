@@ -108,8 +108,11 @@ def air_to_vacuum(wavelength: np.ndarray) -> np.ndarray:
 def convert_medium(row: Row, step: Step, grid: SpectralGrid) -> None:
     """Bring a spectrum to the grid's medium; recipe step ``convert_medium``.
 
-    An unknown medium is taken as the grid's and flagged.
+    An unknown medium is taken as the grid's and flagged; a grid whose medium is unknown
+    takes spectra as they are.
     """
+    if grid.medium == "unknown":
+        return
     if row.medium == "unknown":
         row.flag(QualityFlag.MEDIUM_UNKNOWN)
     elif row.medium != grid.medium:
@@ -196,8 +199,10 @@ def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
 
     The stellar velocity comes from the caller, else from the file, else, if the step
     names ``templates``, from cross-correlation. What is unknown is flagged and taken as
-    zero.
+    zero. A grid whose frame is unknown takes spectra as they are.
     """
+    if grid.frame == "unknown":
+        return
     if row.frame == "unknown":
         row.flag(QualityFlag.FRAME_UNKNOWN)
         if grid.frame != "rest" or np.isnan(row.caller_velocity):

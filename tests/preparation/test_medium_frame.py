@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Air, vacuum and frames against independent formulae."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -12,6 +14,7 @@ from astro_latent.preparation import (
     Recipe,
     air_to_vacuum,
     doppler_factor,
+    get_grid,
     prepare_spectra,
     vacuum_to_air,
 )
@@ -162,3 +165,19 @@ def test_step_left_out_is_flagged(make_star):
     prepared = prepare_spectra([star], "apogee_7214", bare)
     assert {"MEDIUM_UNKNOWN", "FRAME_UNKNOWN"} <= set(decode_flags(prepared.flags[0]))
     assert "no conversion" in prepared.observations[0].message
+
+
+@pytest.mark.parametrize("steps", [["resample"], ["convert_medium", "shift_frame"]])
+@pytest.mark.parametrize(
+    "facts", [{}, {"medium": "air", "frame": "barycentric", "radial_velocity": 90.0}]
+)
+def test_a_grid_that_does_not_know_takes_spectra_as_they_are(make_star, steps, facts):
+    grid = replace(get_grid("apogee_7214"), medium="unknown", frame="unknown")
+    wanted = [{"step": step} for step in dict.fromkeys([*steps, "resample"])]
+    star = make_star(**facts)
+    prepared = prepare_spectra([star], grid, Recipe.from_dict({"steps": wanted}))
+    inside = np.interp(grid.wavelength[grid.valid], star.wavelength, star.flux)
+    np.testing.assert_allclose(prepared.flux[0][grid.valid], inside, rtol=2e-3)
+    assert not {"MEDIUM_UNKNOWN", "FRAME_UNKNOWN"} & set(
+        decode_flags(prepared.flags[0])
+    )
