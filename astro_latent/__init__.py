@@ -34,6 +34,7 @@ _PUBLIC = {
     "query_region": ".surveys",
     "read_spectra": ".spectra",
     "read_table": ".tables",
+    "reconstruct_spectra": ".pipeline",
     "train_model": ".training",
 }
 

@@ -26,5 +26,9 @@ class Conf(_config.ConfigNamespace):
     )
     show_progress = _item(False, "Show progress bars unless a call says otherwise.")
 
+    def __repr__(self) -> str:
+        items = ", ".join(f"{name}={item()!r}" for name, item in self.items())
+        return f"<{self.rootname}.conf: {items}>"
+
 
 conf = Conf()

@@ -9,6 +9,7 @@ from .common import EXIT_OK, complain
 from .show import say, show_table
 
 if TYPE_CHECKING:
+    import numpy as np
     from astropy.table import Table
     from matplotlib.figure import Figure, SubFigure
 
@@ -106,19 +107,16 @@ def _pictures(
         complain("no pictures: they need matplotlib, pip install 'astro_latent[plot]'")
         return []
     mpl.use("agg")
-    import numpy as np
-
     from ..plotting import plot_kiel, plot_reconstruction
     from ..preparation import prepare_spectra
 
     kiel = folder / "parameters.png"
-    stars = np.isfinite(apogee["true_teff"])  # one spectrum is noise only
-    axes = plot_kiel(parameters[stars])
+    axes = plot_kiel(parameters)
     axes.plot(
         apogee["true_teff"], apogee["true_logg"], "k+", markersize=10, label="truth"
     )
     axes.legend(loc="upper left", title="circles: predicted")
-    axes.set_title("Stellar parameters of the sample")
+    axes.set_title(f"The sample: {axes.get_title()}", fontsize="medium")
     _save(axes.figure, kiel)
 
     prepared = prepare_spectra(harps[:1], encoder.grid, encoder.recipe)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from ..utils.short_repr import short_repr
 from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
 from .samples import as_latents, resample, star_rows
 
@@ -25,7 +26,7 @@ PUBLISHED_THRESHOLDS = {"median": 0.02, "mean": 0.2}
 _PRIOR_DEVIATION = 0.6744897501960817
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class NodeDispersion:
     """Dispersion of every latent and which of them are informative.
 
@@ -63,6 +64,8 @@ class NodeDispersion:
     n_spectra: int
     n_stars: int
     n_bootstrap: int
+
+    __repr__ = short_repr
 
     @property
     def values(self) -> np.ndarray:

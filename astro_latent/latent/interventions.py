@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..utils.physics import SPEED_OF_LIGHT
+from ..utils.short_repr import short_repr
 from .samples import as_latents
 from .traversal import Decoder, get_decode
 
@@ -19,7 +20,7 @@ _WINDOW = (6050.0, 6250.0)
 _VELOCITIES = tuple(np.linspace(-40.0, 40.0, 20).tolist())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class VelocityScore:
     """How well a latent stands for the radial velocity.
 
@@ -41,6 +42,8 @@ class VelocityScore:
     ignored_by_velocity: np.ndarray
     n_spectra: int
     n_pixels: int
+
+    __repr__ = short_repr
 
     @property
     def score(self) -> float:

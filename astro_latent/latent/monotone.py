@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from ..utils.short_repr import short_repr
 from .samples import as_floats
 
 __all__ = ["MonotoneRange", "find_monotone_range"]
@@ -32,7 +33,7 @@ _OUTER_SWING = 0.05
 _OUTER_RANGE = 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MonotoneRange:
     """Range of a label over which a latent is monotone.
 
@@ -67,6 +68,8 @@ class MonotoneRange:
     centre: np.ndarray
     median: np.ndarray
     error: np.ndarray
+
+    __repr__ = short_repr
 
     @property
     def messages(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from astropy.stats import sigma_clip
 from astropy.table import Table
 
+from ..utils.short_repr import short_repr
 from .estimators import (
     false_discoveries,
     histogram_information,
@@ -34,7 +35,7 @@ PUBLISHED_BINNINGS = (5, 10, 20, 40, 80, 160)
 _FEWEST = 30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MutualInformation:
     """Mutual information of latents and labels, in nats, with its significance.
 
@@ -85,6 +86,8 @@ class MutualInformation:
     n_used: np.ndarray
     n_permutations: int
     n_neighbors: int
+
+    __repr__ = short_repr
 
     @property
     def indicator(self) -> np.ndarray:

@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..utils.short_repr import short_repr
 from .samples import as_labels, as_latents, as_nodes, check_aligned, resample, star_rows
 
 __all__ = ["Probe", "fit_probes", "probe_table"]
@@ -29,7 +30,7 @@ _PENALTIES = np.logspace(-4, 4, 17)
 _MARGIN = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Probe:
     """A regression from latents to one label, scored on stars it has not seen.
 
@@ -75,6 +76,8 @@ class Probe:
     estimator: RegressorMixin
     lowest: np.ndarray
     highest: np.ndarray
+
+    __repr__ = short_repr
 
     def predict(self, latents: np.ndarray) -> np.ndarray:
         """Estimate the label of other spectra.

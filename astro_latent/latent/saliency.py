@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..preparation.prepared import PreparedSpectra
+from ..utils.short_repr import short_repr
 
 if TYPE_CHECKING:
     from ..models import LabelModel
@@ -16,7 +17,7 @@ __all__ = ["Saliency", "measure_saliency"]
 _BLOCK = 64  # spectra whose Jacobians are held at a time
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Saliency:
     """Derivatives of labels by the flux of each pixel, over one or more spectra.
 
@@ -45,6 +46,8 @@ class Saliency:
     magnitude: np.ndarray
     n_spectra: np.ndarray
     per_sigma: bool = False
+
+    __repr__ = short_repr
 
     def row(self, label: str) -> int:
         """Return the row of a label.

@@ -10,6 +10,7 @@ from astropy.table import Table
 from scipy.signal import find_peaks
 from scipy.stats import norm
 
+from ..utils.short_repr import short_repr
 from .samples import as_latents
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def get_decode(model: Decoder) -> Callable[[np.ndarray], np.ndarray]:
     return cast("Callable[[np.ndarray], np.ndarray]", getattr(model, "decode", model))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Traversal:
     """Spectra decoded along one latent.
 
@@ -55,6 +56,8 @@ class Traversal:
     start: np.ndarray
     wavelength: np.ndarray | None = None
     valid: np.ndarray | None = None
+
+    __repr__ = short_repr
 
     @property
     def difference(self) -> np.ndarray:

@@ -9,11 +9,12 @@ import numpy as np
 from astropy.table import Table
 
 from ..preparation import SpectralGrid
+from ..utils.short_repr import short_repr
 
 __all__ = ["WindowShare", "read_windows", "window_share"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class WindowShare:
     """Share of a saliency within windows, and what chance would put there.
 
@@ -30,6 +31,8 @@ class WindowShare:
     share: float
     coverage: float
     null: np.ndarray
+
+    __repr__ = short_repr
 
     @property
     def enrichment(self) -> float:

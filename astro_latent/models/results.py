@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils.short_repr import short_repr
+
 __all__ = ["Latents", "Parameters", "Reconstruction"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Latents:
     """Posterior of the latents; rows of unusable spectra hold NaN.
 
@@ -26,8 +28,10 @@ class Latents:
     sigma: np.ndarray
     flags: np.ndarray
 
+    __repr__ = short_repr
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Reconstruction:
     """What an autoencoder makes of a spectrum; rows of unusable spectra hold NaN.
 
@@ -48,8 +52,10 @@ class Reconstruction:
     latents: Latents
     flags: np.ndarray
 
+    __repr__ = short_repr
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Parameters:
     """Labels with errors, in the units of the outputs; unusable spectra hold NaN.
 
@@ -83,3 +89,5 @@ class Parameters:
     domain_score: np.ndarray
     flags: np.ndarray
     interval_95: np.ndarray | None = None
+
+    __repr__ = short_repr

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pipeline: the verbs, from spectra to tables."""
 
+from .reconstruct import reconstruct_spectra
 from .rows import provenance
 from .verbs import encode_spectra, fetch_spectra, iter_results, predict_parameters
 
@@ -10,4 +11,5 @@ __all__ = [
     "iter_results",
     "predict_parameters",
     "provenance",
+    "reconstruct_spectra",
 ]

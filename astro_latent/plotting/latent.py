@@ -86,6 +86,7 @@ def plot_latent_label(
     name: str,
     index: int | None = None,
     found: "MonotoneRange | None" = None,
+    flagged: np.ndarray | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
     """Draw a latent against a label, and where it can be read.
@@ -101,13 +102,15 @@ def plot_latent_label(
     found : MonotoneRange, optional
         From `~astro_latent.latent.find_monotone_range`: medians are drawn, and what
         lies outside the range is shaded.
+    flagged : ndarray of bool, shape (n_spectra,), optional
+        True for spectra to draw as crosses, such as ``~table["usable"]``.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw.
 
     Returns
     -------
     `~matplotlib.axes.Axes`
-        Label across, latent up.
+        Label across, latent up. The legend counts spectra without a value.
 
     Examples
     --------
@@ -119,11 +122,26 @@ def plot_latent_label(
     'Node 85'
     """
     ax = new_axes(ax, width=6.0)
-    size = np.clip(4000 / max(len(np.ravel(node)), 1), 2, 25)
-    ax.scatter(label, node, s=size, color=GREY, alpha=0.5, lw=0, rasterized=True)
+    node, label = np.asarray(node, dtype=float), np.asarray(label, dtype=float)
+    known = np.isfinite(label) & np.isfinite(node)
+    aside = known & (np.zeros(len(known), bool) if flagged is None else flagged)
+    good = known & ~aside
+    size = np.clip(4000 / max(len(node), 1), 2, 25)
+    ax.scatter(
+        label[good], node[good], s=size, color=GREY, alpha=0.5, lw=0, rasterized=True
+    )
+    if aside.any():
+        ax.scatter(
+            label[aside], node[aside], s=4 * size, lw=0.8, color=VERMILLION, marker="x",
+            label=f"{aside.sum()} flagged",
+        )  # fmt: skip
+    if not known.all():
+        ax.plot([], [], " ", label=f"{np.sum(~known)} without a value")
     if found is not None:
-        known = np.asarray(label)[np.isfinite(label) & np.isfinite(node)]
-        _draw_range(ax, found, float(known.min()), float(known.max()))
+        _draw_range(ax, found, float(label[known].min()), float(label[known].max()))
+    if ax.get_legend_handles_labels()[0]:
+        handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+        ax.legend(handles.values(), handles.keys(), loc="best", fontsize="small")
     ax.margins(x=0.02)
     ax.set_xlabel(axis_text(name))
     ax.set_ylabel("Node" if index is None else f"Node {index}")
@@ -205,8 +223,6 @@ def _draw_range(ax: "Axes", found: "MonotoneRange", low: float, high: float) -> 
                 first, last, color=VERMILLION, alpha=0.12, lw=0, label="out of range"
             )
     ax.set_title("\n".join(lines), fontsize="small")
-    handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    ax.legend(handles.values(), handles.keys(), loc="best", fontsize="small")
 
 
 def _place(

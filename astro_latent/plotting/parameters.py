@@ -38,7 +38,8 @@ def plot_kiel(
     ----------
     table : `~astropy.table.Table`
         With columns ``teff`` (kelvin), ``logg`` (dex) and, if they are there to be
-        drawn, ``teff_error``, ``logg_error`` and the column that gives the colour.
+        drawn, ``teff_error``, ``logg_error``, ``usable`` and the column that gives the
+        colour.
     colour_by : str, optional
         Column for the colour; grey if the table has none of that name.
     ax : `~matplotlib.axes.Axes`, optional
@@ -47,7 +48,8 @@ def plot_kiel(
     Returns
     -------
     `~matplotlib.axes.Axes`
-        Both axes are inverted. Stars with NaN are not drawn, and counted in the title.
+        Both axes are inverted. Stars that are not usable are crosses; stars with NaN
+        cannot be drawn. The title counts all three kinds.
 
     Raises
     ------
@@ -74,25 +76,36 @@ def plot_kiel(
         raise ValueError(msg)
     ax = new_axes(ax, width=6.4, height=5.0)
     _draw_errors(ax, table, teff, logg, known)
-    style = {"s": np.clip(6000 / known.sum(), 6, 36), "lw": 0.3, "edgecolor": "black"}
-    if colour_by in table.colnames:
-        values = _values(table[colour_by], unit_of(colour_by))[known]
-        points = ax.scatter(
-            teff[known], logg[known], c=values, cmap=SEQUENTIAL, **style
-        )
+    usable = np.ones(len(table), dtype=bool)
+    if "usable" in table.colnames:
+        usable = np.asarray(table["usable"], dtype=bool)
+    good, refused = known & usable, known & ~usable
+    size = np.clip(6000 / known.sum(), 6, 36)
+    style = {"s": size, "lw": 0.3, "edgecolor": "black"}
+    if colour_by in table.colnames and good.any():
+        values = _values(table[colour_by], unit_of(colour_by))[good]
+        points = ax.scatter(teff[good], logg[good], c=values, cmap=SEQUENTIAL, **style)
         ax.figure.colorbar(points, ax=ax, label=axis_text(colour_by), pad=0.02)
     else:
-        ax.scatter(teff[known], logg[known], color=BLUE, **style)
+        ax.scatter(teff[good], logg[good], color=BLUE, **style)
+    if refused.any():
+        ax.scatter(teff[refused], logg[refused], s=size, marker="x", color=VERMILLION)
     ax.set_xlim(*pad_limits(teff[known].min(), teff[known].max())[::-1])
     ax.set_ylim(*pad_limits(logg[known].min(), logg[known].max())[::-1])
     ax.set_xlabel(axis_text("teff"))
     ax.set_ylabel(axis_text("logg"))
-    without = len(table) - int(known.sum())
-    text = f"{known.sum()} stars" + (
-        f", {without} without parameters" if without else ""
-    )
-    ax.set_title(text, fontsize="medium")
+    ax.set_title(_count_stars(good, refused, ~known), fontsize="medium")
     return ax
+
+
+def _count_stars(good: np.ndarray, refused: np.ndarray, unknown: np.ndarray) -> str:
+    """Say how many stars are drawn as points, as crosses, and not at all."""
+    parts = [f"{good.sum()} stars"]
+    if refused.any():
+        parts.append(f"{refused.sum()} not usable (crosses)")
+    if unknown.any():
+        parts.append(f"{unknown.sum()} without parameters")
+    return ", ".join(parts)
 
 
 def _draw_errors(
@@ -142,7 +155,8 @@ def plot_comparison(
     -------
     `~matplotlib.figure.Figure`
         Values above with the line of equality, differences below with their median;
-        the title gives the median and the scatter, 1.4826 times the median absolute
+        the legend counts stars, flagged ones and those that lack a value; the title
+        gives the median and the scatter, 1.4826 times the median absolute
         deviation.
 
     Raises
@@ -175,10 +189,8 @@ def plot_comparison(
     figure = new_figure(figure, width=5.6, height=6.0)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
     difference = predicted - reference
-    errors = {
-        "yerr": None if error is None else _values(error, unit),
-        "xerr": None if reference_error is None else _values(reference_error, unit),
-    }
+    given = {"yerr": error, "xerr": reference_error}
+    errors = {k: None if e is None else _values(e, unit) for k, e in given.items()}
     for rows, style in (
         (good, {"color": BLUE, "fmt": "o", "label": f"{good.sum()} stars"}),
         (aside, {"color": VERMILLION, "fmt": "x", "label": f"{aside.sum()} flagged"}),
@@ -191,6 +203,9 @@ def plot_comparison(
     middle = float(np.median(difference[good]))
     scatter = 1.4826 * float(np.median(np.abs(difference[good] - middle)))
     _finish_comparison(above, below, reference[good], predicted[good], name)
+    if not known.all():
+        above.errorbar([], [], fmt=" ", label=f"{np.sum(~known)} without values")
+        above.legend(loc="upper left", fontsize="small")
     below.axhline(middle, color=BLUE, lw=1.0, ls="--")
     _difference_limits(below, difference[good])
     above.set_title(

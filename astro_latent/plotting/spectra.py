@@ -1,8 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pictures of spectra: with errors and mask, or beside a reconstruction."""
 
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from astropy import units as u
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from specutils import Spectrum
 
+    from ..preparation import PreparedSpectra
     from ..spectra import SpectrumArrays
 
 __all__ = ["HARPS_WINDOWS", "plot_reconstruction", "plot_spectrum"]
@@ -38,7 +41,7 @@ HARPS_WINDOWS = {
 
 
 def plot_spectrum(
-    spectrum: "Spectrum | SpectrumArrays",
+    spectrum: Union["Spectrum", "SpectrumArrays", "PreparedSpectra", str, os.PathLike],
     *,
     ax: "Axes | None" = None,
     window: tuple[float, float] | None = None,
@@ -49,8 +52,8 @@ def plot_spectrum(
 
     Parameters
     ----------
-    spectrum : `~specutils.Spectrum` or SpectrumArrays
-        The spectrum.
+    spectrum : Spectrum, SpectrumArrays, PreparedSpectra or path-like
+        A spectrum or reconstruction, a prepared one such as ``prepared[3]``, or a file.
     ax : `~matplotlib.axes.Axes`, optional
         Where to draw.
     window : tuple of float, optional
@@ -68,7 +71,9 @@ def plot_spectrum(
     Raises
     ------
     ValueError
-        If the window holds no pixel.
+        If the window holds no pixel, or there are several prepared spectra.
+    SpectrumReadError
+        If the file cannot be read as one spectrum.
 
     Examples
     --------
@@ -230,13 +235,39 @@ def _reconstruction_column(
     below.locator_params(axis="x", nbins=4)
 
 
-def _to_arrays(spectrum: "Spectrum | SpectrumArrays") -> "SpectrumArrays":
-    """Return SpectrumArrays, converting a specutils object."""
-    if hasattr(spectrum, "wavelength") and hasattr(spectrum, "observation"):
-        return spectrum
-    from ..spectra import from_spectrum
+def _to_arrays(
+    spectrum: Union["Spectrum", "SpectrumArrays", "PreparedSpectra", str, os.PathLike],
+) -> "SpectrumArrays":
+    """Return arrays of whatever holds one spectrum."""
+    from ..preparation import PreparedSpectra
+    from ..spectra import SpectrumArrays, iter_arrays
 
-    return from_spectrum(spectrum)
+    if isinstance(spectrum, SpectrumArrays):
+        return spectrum
+    if isinstance(spectrum, PreparedSpectra):
+        return _prepared_arrays(spectrum)
+    found = list(iter_arrays(spectrum, on_error="raise"))
+    if len(found) != 1:
+        msg = f"{spectrum} holds {len(found)} spectra; read_spectra gives each of them"
+        raise ValueError(msg)
+    return found[0]
+
+
+def _prepared_arrays(prepared: "PreparedSpectra") -> "SpectrumArrays":
+    """Return the one spectrum as a model sees it."""
+    from ..spectra import SpectrumArrays
+
+    if len(prepared) != 1:
+        msg = f"there are {len(prepared)} prepared spectra; prepared[0] is the first"
+        raise ValueError(msg)
+    grid, (observation,) = prepared.grid, prepared.observations
+    return SpectrumArrays(
+        wavelength=grid.wavelength,
+        flux=prepared.flux[0],
+        mask=~prepared.valid[0],
+        sigma=np.sqrt(prepared.variance[0]),
+        observation=replace(observation, medium=grid.medium, frame=grid.frame),
+    )
 
 
 def _unit_text(unit: u.UnitBase) -> str:

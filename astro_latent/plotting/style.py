@@ -64,17 +64,29 @@ def axis_text(name: str) -> str:
 def new_figure(
     figure: "Figure | SubFigure | None", *, width: float = 7.0, height: float = 4.5
 ) -> "Figure | SubFigure":
-    """Return the figure, or a new one of this size in inches."""
+    """Return the figure, or a new one of this size in inches.
+
+    A notebook shows what a cell returns, and besides every figure that pyplot knows of:
+    there, a figure that is returned is not one of pyplot's, or it would be shown twice.
+    """
     if figure is not None:
         return figure
     from matplotlib import pyplot as plt
+    from matplotlib.figure import Figure
 
-    return plt.figure(figsize=(width, height), layout="constrained")
+    size = (width, height)
+    if "inline" in plt.get_backend():
+        return Figure(figsize=size, layout="constrained")
+    return plt.figure(figsize=size, layout="constrained")
 
 
 def new_axes(ax: "Axes | None", *, width: float = 7.0, height: float = 4.5) -> "Axes":
-    """Return the axes, or those of a new figure."""
-    return new_figure(None, width=width, height=height).subplots() if ax is None else ax
+    """Return the axes, or those of a new figure of pyplot, which notebooks show."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot as plt
+
+    return plt.figure(figsize=(width, height), layout="constrained").subplots()
 
 
 def break_at_gaps(

@@ -156,7 +156,7 @@ class Batch:
             row.flag(QualityFlag.NO_SIGNAL, message)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PreparedSpectra:
     """A batch of spectra as a model sees them.
 
@@ -201,8 +201,14 @@ class PreparedSpectra:
     flags: np.ndarray
     observations: list[Observation]
     grid: SpectralGrid
-    recipe: Recipe = field(repr=False)
-    usable: np.ndarray = field(init=False, repr=False)
+    recipe: Recipe
+    usable: np.ndarray = field(init=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"<PreparedSpectra: {int(self.usable.sum())} of {len(self)} usable, on "
+            f"{self.grid.name}, {self.grid.n_pixels} pixels>"
+        )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "usable", (self.flags & FATAL_FLAGS) == 0)
@@ -210,7 +216,11 @@ class PreparedSpectra:
     def __len__(self) -> int:
         return len(self.flux)
 
-    def __getitem__(self, rows: slice) -> "PreparedSpectra":
+    def __getitem__(self, rows: int | slice) -> "PreparedSpectra":
+        """Return some of the spectra; of one row, too, a batch of one."""
+        if not isinstance(rows, slice):
+            row = range(len(self))[rows]  # raises IndexError
+            rows = slice(row, row + 1)
         return replace(
             self,
             **{

@@ -14,7 +14,7 @@ PUBLIC = {
         fetch_spectra get_survey list_models list_surveys load_model predict_object
         predict_parameters
         prepare_spectra query_object query_region read_spectra read_table
-        train_model
+        reconstruct_spectra train_model
     """,
     "archives": """
         CORE_COLUMNS FileRequest FileResult OBSCORE_COLUMNS Survey conf download_files
@@ -55,6 +55,7 @@ PUBLIC = {
     """,
     "pipeline": """
         encode_spectra fetch_spectra iter_results predict_parameters provenance
+        reconstruct_spectra
     """,
     "matching": """
         TapTable crossmatch footprint_moc predict_object resolve_positions write_hats

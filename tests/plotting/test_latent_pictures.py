@@ -170,3 +170,14 @@ def test_traversal_without_wavelengths_counts_pixels(drawn):
     sweep = traverse_node(lambda z: z @ np.ones((1, 30)), np.zeros(1), node=0)
     below = drawn(plot_traversal(sweep)).axes[1]
     assert below.get_xlabel() == "Pixel"
+
+
+def test_latent_against_label_draws_the_flagged_apart_and_counts_the_rest(drawn):
+    node = np.array([0.1, 0.2, 0.3, np.nan])
+    flagged = np.array([False, True, False, False])
+    ax = drawn(plot_latent_label(node, np.arange(4.0), name="teff", flagged=flagged))
+    points, crosses = ax.collections
+    assert len(points.get_offsets()) == 2
+    assert crosses.get_offsets().tolist() == [[1.0, 0.2]]
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sorted(texts) == ["1 flagged", "1 without a value"]

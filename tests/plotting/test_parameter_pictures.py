@@ -41,6 +41,18 @@ def test_kiel_diagram_has_hot_stars_left_and_giants_up(stars, drawn):
     assert ax.figure.axes[1].get_ylabel() == "[Fe/H] [dex]"
 
 
+def test_kiel_draws_refused_stars_as_crosses(stars, drawn):
+    stars["usable"] = [True, False, False, True]
+    ax = drawn(plot_kiel(stars))
+    assert ax.get_title() == "2 stars, 1 not usable (crosses), 1 without parameters"
+    points, crosses = ax.collections[-2:]
+    assert points.get_offsets().tolist() == [[5772, 4.44], [6500, 4.1]]
+    assert crosses.get_offsets().tolist() == [[4286, 1.66]]
+    stars["usable"] = False
+    ax = drawn(plot_kiel(stars))
+    assert len(ax.collections[-1].get_offsets()) == 3
+
+
 def test_kiel_error_bars_have_the_length_of_the_errors(stars):
     across, up = plot_kiel(stars).collections[:2]
     spans = [segment[1] - segment[0] for segment in across.get_segments()]
@@ -83,7 +95,7 @@ def test_comparison_states_median_and_scatter_of_the_unflagged(drawn):
     above, below = figure.axes
     assert above.get_title() == "median +20, scatter 89 K"  # 1.4826 * 60
     legend = [text.get_text() for text in above.get_legend().get_texts()]
-    assert legend == ["101 stars", "2 flagged"]
+    assert legend == ["101 stars", "2 flagged", "2 without values"]
     assert above.get_xlim() == above.get_ylim()
     assert above.get_ylim()[1] < 7000  # flagged stars set no limit
     points = below.containers[0].lines[0]
@@ -92,6 +104,14 @@ def test_comparison_states_median_and_scatter_of_the_unflagged(drawn):
     assert bars[0][1][1] - bars[0][0][1] == pytest.approx(60)
     assert below.get_xlabel() == r"$T_{\mathrm{eff}}$ [K], reference"
     assert below.get_ylabel() == r"$\Delta$ $T_{\mathrm{eff}}$ [K]"
+
+
+def test_comparison_counts_what_it_cannot_draw(drawn):
+    given = np.array([4000.0, 5000.0, np.nan, 6000.0])
+    found = np.array([4010.0, np.nan, 5000.0, 6020.0])
+    figure = drawn(plot_comparison(given, found, name="teff"))
+    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert texts == ["2 stars", "2 without values"]
 
 
 def test_comparison_says_what_lies_beyond(rng):

@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.nddata import StdDevUncertainty
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
+from astro_latent.exceptions import SpectrumReadError
+from astro_latent.pipeline import reconstruct_spectra
 from astro_latent.plotting import HARPS_WINDOWS, plot_reconstruction, plot_spectrum
-from astro_latent.preparation import get_grid
-from astro_latent.spectra import Observation, SpectrumArrays
+from astro_latent.preparation import APOGEE_RECIPE, get_grid, prepare_spectra
+from astro_latent.spectra import Observation, SpectrumArrays, iter_arrays
+from astro_latent.surveys import get_survey
 
 WAVELENGTH = np.linspace(5000.0, 5100.0, 501)
 
@@ -137,3 +142,54 @@ def test_reconstruction_leaves_out_windows_and_pixels_without_data():
 def test_reconstruction_refuses_other_shapes():
     with pytest.raises(ValueError, match=r"\(501,\), \(501,\) and \(3,\)"):
         plot_reconstruction(WAVELENGTH, np.ones(501), np.ones(3))
+
+
+def test_files_are_drawn_and_refused_by_name(tmp_path, drawn):
+    sample = get_survey("sample").table()
+    path = sample["path"][0]
+    ax = drawn(plot_spectrum(path))
+    (arrays,) = iter_arrays(path)
+    assert ax.get_title() == arrays.observation.target_name
+    shown = ax.lines[0].get_ydata()
+    assert np.nanmax(shown) == arrays.flux[~arrays.mask].max()
+    (tmp_path / "no.fits").write_text("no spectrum")
+    with pytest.raises(SpectrumReadError, match=r"no\.fits"):
+        plot_spectrum(tmp_path / "no.fits")
+
+
+def test_prepared_spectra_are_drawn_as_a_model_sees_them(drawn):
+    sample = get_survey("sample").table()[:2]
+    prepared = prepare_spectra(sample, "apogee_7214", APOGEE_RECIPE)
+    ax = drawn(plot_spectrum(prepared[1]))
+    assert ax.get_xlabel() == "Wavelength [Å, vacuum, rest frame]"
+    shown = ax.lines[0].get_ydata()
+    valid = prepared.valid[1]
+    np.testing.assert_array_equal(shown[np.isfinite(shown)], prepared.flux[1][valid])
+    with pytest.raises(ValueError, match="2 prepared spectra"):
+        plot_spectrum(prepared)
+
+
+def test_reconstructions_are_spectra_that_can_be_drawn(drawn):
+    sample = get_survey("sample").table()
+    harps = sample[sample["survey"] == "harps"][:1]
+    (rebuilt,) = reconstruct_spectra(harps)
+    ax = drawn(plot_spectrum(harps["path"][0], window=(5160, 5190)))
+    plot_spectrum(rebuilt, ax=ax, window=(5160, 5190), colour="k", label="model")
+    given, model = (line.get_ydata() for line in ax.lines)
+    assert np.nanmedian(np.abs(model / given - 1)) < 0.02
+
+
+def test_a_notebook_shows_each_picture_once(spectrum):
+    pytest.importorskip("matplotlib_inline")
+    before = plt.get_backend()
+    plt.switch_backend("module://matplotlib_inline.backend_inline")
+    try:
+        flux = spectrum.flux / 100
+        windows = {"here": (5010.0, 5060.0)}
+        figure = plot_reconstruction(WAVELENGTH, flux, flux, windows=windows)
+        assert isinstance(figure, Figure)
+        assert plt.get_fignums() == []  # the cell's value is shown, nothing else
+        plot_spectrum(spectrum)
+        assert len(plt.get_fignums()) == 1  # axes are no picture: pyplot shows it
+    finally:
+        plt.switch_backend(before)
