@@ -5,10 +5,15 @@ The addresses of a survey stand in its folder.
 """
 
 from functools import partial
+from importlib import import_module
 
 from astropy import config as _config
 
 __all__ = ["conf"]
+
+#: Addresses that stood here before there was a room for surveys: ``gaia_server_url``
+#: is ``server_url`` of `astro_latent.surveys.gaia` now.
+_MOVED = ("eso", "galah", "gaia", "lamost", "sdss")
 
 # Without the module, the section of the file would be called [archives._config].
 _item = partial(_config.ConfigItem, module="astro_latent.archives")
@@ -56,6 +61,18 @@ class Conf(_config.ConfigNamespace):
     name_resolver_url = _item(
         "https://cds.unistra.fr/cgi-bin/", "Sesame service that resolves names."
     )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("_") or hasattr(type(self), name):
+            super().__setattr__(name, value)
+            return
+        survey, _, item = name.partition("_")
+        place = f"astro_latent.surveys.{survey}" if survey in _MOVED else ""
+        moved = import_module(place).conf if place else None
+        if not hasattr(type(moved), item):
+            msg = f"astro_latent.archives has no setting {name!r}"
+            raise AttributeError(msg)
+        setattr(moved, item, value)
 
 
 conf = Conf()

@@ -10,6 +10,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from ..exceptions import ArchiveFormatError
+from ..utils.service_error import service_error
 
 __all__ = ["SUFFIXES", "IncompleteFileError", "verify_file"]
 
@@ -19,7 +20,6 @@ SUFFIXES = (".fits", ".fits.gz", ".vot")
 _RECORD = 2880
 _STRUCTURAL = re.compile(rb"BITPIX|NAXIS\d*|PCOUNT|GCOUNT")
 _VOTABLE_END = re.compile(rb"</(?:\w+:)?VOTABLE>\s*$")
-_VOTABLE_ERROR = re.compile(rb"QUERY_STATUS[^>]*value=[\"']ERROR", re.IGNORECASE)
 
 
 class IncompleteFileError(ArchiveFormatError):
@@ -108,8 +108,9 @@ def _check_votable(path: Path, start: bytes) -> None:
     if not _VOTABLE_END.search(end):
         msg = "the VOTable has no end"
         raise IncompleteFileError(msg)
-    if _VOTABLE_ERROR.search(start):
-        msg = "the service answered with an error message in a VOTable"
+    said = service_error(start)
+    if said is not None:
+        msg = f"the service answered with an error message: {said or '(no text)'}"
         raise ArchiveFormatError(msg)
 
 

@@ -106,7 +106,7 @@ def write_example(
         level = np.abs(np.nanmedian(flux)) if np.isfinite(flux).any() else 0.0
         sigma = np.full(flux.shape, level / 100 or 1.0)
     pixmask = np.zeros(flux.shape, np.int16) if pixmask is None else np.asarray(pixmask)
-    if FORMATS[format].container == "votable":
+    if FORMATS[format].container != "fits":
         text = lay_out(wavelength, flux, sigma, pixmask, header).encode()
         packed = str(path).endswith(".gz")
         Path(path).write_bytes(gzip.compress(text) if packed else text)

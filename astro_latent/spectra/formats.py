@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 from ..exceptions import SpectrumReadError, UnknownNameError
 from ..utils.registry import LazyRegistry
 from .facts import identifier_from_path
 from .fits import FitsFile, NotFitsError
 from .observation import SpectrumArrays
+from .tablefile import TableFile, looks_like_table
 from .votable import VotableFile, looks_like_votable
 
 __all__ = [
     "FORMATS",
+    "AnyFile",
     "Format",
     "check_options",
     "gather_surveys",
@@ -30,9 +32,16 @@ __all__ = [
     "read_file",
 ]
 
+#: What formats are given.
+AnyFile: TypeAlias = FitsFile | VotableFile | TableFile
+
 _NO_SPECTRUM = (
     "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
     "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux)"
+)
+_NO_TABLE = (
+    "no spectrum found: the columns of this table are none that a format knows; a "
+    "specutils Spectrum says what is what"
 )
 
 
@@ -56,9 +65,9 @@ class Format:
         Keyword arguments that ``read`` takes.
     priority : int, optional
         Among specutils' loaders: theirs have at most 20.
-    container : {"fits", "votable"}, optional
-        What the files are: a `FitsFile` or a `VotableFile` is given to ``identify``
-        and ``read``.
+    container : {"fits", "votable", "table"}, optional
+        What the files are: a `FitsFile`, a `VotableFile` or a `TableFile` is given to
+        ``identify`` and ``read``.
     """
 
     name: str
@@ -69,12 +78,12 @@ class Format:
     priority: int = 30
     container: str = "fits"
 
-    def matches(self, file: FitsFile | VotableFile) -> bool:
+    def matches(self, file: AnyFile) -> bool:
         """Tell whether a file has this format.
 
         Parameters
         ----------
-        file : FitsFile or VotableFile
+        file : FitsFile, VotableFile or TableFile
             The open file.
 
         Returns
@@ -154,8 +163,8 @@ class FormatRegistry(LazyRegistry):
 FORMATS = FormatRegistry()
 
 
-def open_file(path: str | os.PathLike) -> FitsFile | VotableFile:
-    """Open a FITS file or a VOTable, whatever it is called.
+def open_file(path: str | os.PathLike) -> AnyFile:
+    """Open a FITS file, a VOTable or a table of text, whatever it is called.
 
     Parameters
     ----------
@@ -164,30 +173,32 @@ def open_file(path: str | os.PathLike) -> FitsFile | VotableFile:
 
     Returns
     -------
-    FitsFile or VotableFile
+    FitsFile, VotableFile or TableFile
         The file with its headers read.
 
     Raises
     ------
     NotFitsError
-        If it is neither.
+        If it is none of these.
     SpectrumReadError
         If it is damaged.
     """
     try:
         return FitsFile(path)
     except NotFitsError:
-        if not looks_like_votable(path):
+        if looks_like_votable(path):
+            return VotableFile(path)
+        if not looks_like_table(path):
             raise
-    return VotableFile(path)
+    return TableFile(path)
 
 
-def identify_format(file: FitsFile | VotableFile) -> str | None:
+def identify_format(file: AnyFile) -> str | None:
     """Find out the format of a file.
 
     Parameters
     ----------
-    file : FitsFile or VotableFile
+    file : FitsFile, VotableFile or TableFile
         The open file.
 
     Returns
@@ -199,7 +210,7 @@ def identify_format(file: FitsFile | VotableFile) -> str | None:
     return None if found is None else found.name
 
 
-def _find_format(file: FitsFile | VotableFile) -> Format | None:
+def _find_format(file: AnyFile) -> Format | None:
     return next((kind for kind in FORMATS.in_order() if kind.matches(file)), None)
 
 
@@ -281,14 +292,14 @@ def check_options(format: str | None, options: dict[str, Any]) -> None:
 
 
 def read_file(
-    path: Path, format: str | None, options: dict[str, Any]
+    path: Path | TableFile, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays]:
     """Read one file, for a call that `check_options` found right.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    path : Path or TableFile
+        The file, or a table in memory.
     format : str or None
         As for `read_arrays`.
     options : dict
@@ -304,6 +315,9 @@ def read_file(
     SpectrumReadError
         If the file cannot be read as a spectrum; the message names it.
     """
+    if isinstance(path, TableFile):
+        found = _read_known(path, format, options)
+        return path.refuse(_NO_TABLE) if found is None else found
     if path.is_dir():
         msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
         raise SpectrumReadError(msg)
@@ -321,12 +335,12 @@ def read_file(
 
 
 def _read_known(
-    file: FitsFile | VotableFile, format: str | None, options: dict[str, Any]
+    file: AnyFile, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays] | None:
     """Read with one of our own formats; None if the file has none of them."""
     chosen = FORMATS[format] if format else _find_format(file)
     if chosen is None:
-        return file.refuse(_NO_SPECTRUM) if isinstance(file, VotableFile) else None
+        return _refuse_votable(file) if isinstance(file, VotableFile) else None
     name = chosen.name
     if chosen.container != file.container:
         file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
@@ -339,6 +353,13 @@ def _read_known(
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
         msg = f"{file.path}: cannot be read as {name} ({type(error).__name__}: {error})"
         raise SpectrumReadError(msg) from error
+
+
+def _refuse_votable(file: VotableFile) -> NoReturn:
+    said = file.error
+    if said is not None:
+        file.refuse(f"the service sent an error in place of a spectrum: {said}")
+    file.refuse(_NO_SPECTRUM)
 
 
 def _read_with_specutils(path: Path, format: str | None) -> list[SpectrumArrays]:

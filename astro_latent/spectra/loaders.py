@@ -19,7 +19,11 @@ from .formats import FORMATS, identify_format, open_file, read_arrays
 
 __all__ = ["register_loaders"]
 
-_EXTENSIONS = {"fits": ["fits", "fits.gz"], "votable": ["vot", "xml"]}
+_EXTENSIONS = {
+    "fits": ["fits", "fits.gz"],
+    "votable": ["vot", "xml"],
+    "table": ["csv", "ecsv"],
+}
 
 
 def _make_identifier(name: str) -> Callable[..., bool]:

@@ -7,7 +7,7 @@ Files, folders, tables and specutils objects become arrays, or specutils objects
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
@@ -19,8 +19,9 @@ from .. import _config
 from ..exceptions import SpectrumReadError
 from .checks import placeholder
 from .facts import identifier_from_path
-from .formats import check_options, read_file
+from .formats import check_options, identify_format, read_file
 from .observation import Observation, SpectrumArrays
+from .tablefile import TableFile, as_table, is_sampled, name_tables
 
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
@@ -167,7 +168,7 @@ def _read_item(
         raise SpectrumReadError(item.problem)
     if isinstance(item.value, SpectrumArrays):
         return [item.value]
-    if isinstance(item.value, Path):
+    if isinstance(item.value, Path | TableFile):
         return read_file(item.value, format, options)
     from .convert import from_spectrum
 
@@ -267,10 +268,17 @@ def _expand(source: Any) -> Iterator[_Item]:
     """Yield one item per spectrum or file; files of a folder or glob by name."""
     if isinstance(source, SpectrumArrays):
         yield _Item(source)
+    elif isinstance(source, TableFile):
+        yield _Item(source, source=str(source.path))
     elif isinstance(source, str | os.PathLike):
         yield from _expand_path(os.fspath(source))
-    elif isinstance(source, Table | Row):
+    elif isinstance(source, Row):
         yield from _expand_table(source)
+    elif (table := as_table(source)) is not None:
+        yield from _expand_table(table)
+    elif isinstance(source, Mapping) or is_sampled(source):
+        for part in name_tables(source):
+            yield from _expand(part)
     elif _is_specutils(source, "SpectrumCollection"):
         yield from (_Item(source[i]) for i in range(source.flux.shape[0]))
     elif _is_specutils(source, "Spectrum"):
@@ -332,8 +340,15 @@ def _expand_path(text: str) -> Iterator[_Item]:
 def _expand_table(table: Table | Row) -> Iterator[_Item]:
     name = find_path_column(table.colnames)
     if name is None:
-        msg = f"the table needs a column path; it has {table.colnames}"
-        raise ValueError(msg)
+        memory = TableFile("", table) if isinstance(table, Table) else None
+        if memory is None or identify_format(memory) is None:
+            msg = (
+                "the table needs a column path, or to be a spectrum of a known "
+                f"format; it has {table.colnames}"
+            )
+            raise ValueError(msg)
+        yield _Item(memory)
+        return
     for row in [table] if isinstance(table, Row) else table:
         overrides = _read_overrides(row)
         path = _to_plain(row[name])

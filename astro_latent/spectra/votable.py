@@ -20,8 +20,15 @@ import numpy as np
 from astropy import units as u
 
 from ..exceptions import SpectrumReadError
+from ..utils.service_error import service_error
 
-__all__ = ["VotableFile", "VotableTable", "looks_like_votable", "parse_unit"]
+__all__ = [
+    "VotableFile",
+    "VotableTable",
+    "looks_like_votable",
+    "parse_unit",
+    "unpack",
+]
 
 _MAX_BYTES = 512 * 1024**2
 _HEAD = 4096
@@ -63,7 +70,7 @@ class VotableFile:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
-        self._content = _unpack(self.path, _MAX_BYTES)
+        self._content = unpack(self.path, _MAX_BYTES)
         if len(self._content) >= _MAX_BYTES:
             self.refuse(f"a VOTable of more than {_MAX_BYTES} bytes is not read")
         self.tables: list[VotableTable] = []
@@ -81,6 +88,11 @@ class VotableFile:
         """
         msg = f"{self.path}: {reason}"
         raise SpectrumReadError(msg)
+
+    @property
+    def error(self) -> str | None:
+        """What the service says that sent an error in place of data, or None."""
+        return service_error(self._content)
 
     def __enter__(self) -> "VotableFile":
         return self
@@ -190,8 +202,26 @@ def _fill_nulls(column: np.ma.MaskedArray | np.ndarray) -> np.ndarray:
     return values
 
 
-def _unpack(path: Path, size: int) -> bytes:
-    """Return at most so many bytes of a file, unpacked."""
+def unpack(path: Path, size: int) -> bytes:
+    """Return the first bytes of a file, unpacked if it is packed by gzip.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    size : int
+        How many bytes at most.
+
+    Returns
+    -------
+    bytes
+        What is there.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be opened, or its gzip stream is damaged.
+    """
     try:
         with path.open("rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
@@ -218,7 +248,7 @@ def looks_like_votable(path: str | os.PathLike) -> bool:
     bool
         True if it does.
     """
-    head = _unpack(Path(path), _HEAD)
+    head = unpack(Path(path), _HEAD)
     return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head
 
 

@@ -185,7 +185,8 @@ def test_what_is_no_source():
 
 def test_folder_and_pattern(samples):
     folder = samples["apstar"].parent
-    names = [str(path) for path in sorted(samples.values())]
+    # a folder may hold catalogues as text: they are read when they are named
+    names = [str(p) for p in sorted(samples.values()) if p.suffix != ".csv"]
     assert [s.observation.source for s in iter_arrays(folder)] == names
     found = iter_arrays(str(folder / "ap*.fits"))
     assert [s.observation.obs_id for s in found] == ["apstar", "apvisit"]

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,7 @@ from ...archives.http import (
 )
 from ...archives.verify import verify_file
 from ...exceptions import ArchiveError, ArchiveFormatError
+from ...utils.service_error import service_error
 from .config import conf
 
 __all__ = ["fetch_sources"]
@@ -39,6 +41,13 @@ __all__ = ["fetch_sources"]
 _PER_REQUEST = 500  # the service takes 5000; smaller answers fail more cheaply
 _LARGEST = 1 << 28  # bytes of one unpacked spectrum: a zip bomb is no spectrum
 _IMPORT = threading.Lock()
+#: "XP_SAMPLED-Gaia DR3 5937083312263887616.xml"
+_MEMBER = re.compile(r"^(?:(?P<product>[A-Z_]+)-)?.*?(?P<source>\d{5,})\D*$")
+#: What a damaged member may raise: zlib.error is no ValueError.
+_BAD_MEMBER = (
+    ArchiveError, OSError, ValueError, EOFError, RuntimeError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def fetch_sources(
@@ -118,7 +127,7 @@ def _fetch_some(
     sources = {name.rpartition("-")[2]: name for name in names}
     try:
         _ask(list(sources), packed, session, words)
-        found = _unpack(packed, folder, scratch, sources)
+        found = _unpack(packed, folder, scratch, sources, words["retrieval_type"])
     except (ArchiveError, OSError, ValueError, zipfile.BadZipFile) as error:
         return {n: _make_failure(n, str(error)) for n in names}
     finally:
@@ -170,7 +179,8 @@ class _Carrier:
                     msg = f"the server answered {status} {response.reason}"
                     raise TransientError(msg, url=self.url, wait=wait)
                 if status != 200:
-                    text = response.text[:300].strip()
+                    said = service_error(response.content)
+                    text = response.text[:300].strip() if said is None else said
                     msg = f"the server answered {status} {response.reason}: {text}"
                     raise ArchiveError(msg, url=self.url)
                 self._save(response, deadline)
@@ -188,29 +198,64 @@ class _Carrier:
                     msg = f"no whole answer within {archive_conf.file_timeout:.0f} s"
                     raise ArchiveError(msg, url=self.url)
         if not zipfile.is_zipfile(self.packed):
-            start = self.packed.open("rb").read(80)
-            msg = f"the answer is no zip archive; it starts with {start!r}"
+            start = self.packed.read_bytes()[:4096]
+            said = service_error(start)
+            msg = f"the answer is no zip archive; it starts with {start[:80]!r}"
+            if said is not None:
+                msg = f"the service answered with an error: {said}"
             raise ArchiveFormatError(msg, url=self.url)
 
 
 def _unpack(
-    packed: Path, folder: Path, scratch: Path, sources: dict[str, str]
+    packed: Path, folder: Path, scratch: Path, sources: dict[str, str], product: str
 ) -> dict[str, FileResult]:
-    """Write each member under our own name; the server's name only says the source."""
+    """Write each member under our own name; the server's says product and source."""
     found: dict[str, FileResult] = {}
+    others: dict[str, list[str]] = {}
     with zipfile.ZipFile(packed) as archive:
         for member in archive.infolist():
-            numbers = re.findall(r"\d{5,}", Path(member.filename).stem)
-            name = sources.get(numbers[-1]) if numbers else None
-            if name is None or member.file_size > _LARGEST:
+            named = _MEMBER.search(Path(member.filename).name)
+            name = sources.get(named["source"]) if named else None
+            if named is None or name is None:
                 continue
-            part = scratch / f"{safe_name(name)}.vot"
-            part.write_bytes(archive.read(member))
-            verify_file(part)
-            path = folder / part.name
-            part.replace(path)
-            found[name] = FileResult(identifier=name, path=path, status="downloaded")
+            if named["product"] not in (None, product):
+                others.setdefault(name, []).append(named["product"])
+                continue
+            if name in found:
+                text = (
+                    f"the archive sent several files of it, such as {member.filename!r}"
+                )
+                found[name] = _make_failure(name, text)
+                continue
+            try:
+                found[name] = _keep(archive, member, folder, scratch, name)
+            except _BAD_MEMBER as error:
+                found[name] = _make_failure(name, f"{member.filename!r}: {error}")
+    for name, kinds in others.items():
+        text = f"the archive sent {', '.join(kinds)} of this source, no {product}"
+        found.setdefault(name, _make_failure(name, text))
     return found
+
+
+def _keep(
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    folder: Path,
+    scratch: Path,
+    name: str,
+) -> FileResult:
+    if member.file_size > _LARGEST:
+        msg = f"{member.file_size} bytes are no spectrum"
+        raise ArchiveFormatError(msg)
+    part = scratch / f"{safe_name(name)}.vot"
+    part.write_bytes(archive.read(member))
+    suffix = verify_file(part)
+    if suffix != ".vot":
+        msg = f"a VOTable was asked for, a {suffix} file came"
+        raise ArchiveFormatError(msg)
+    path = folder / part.name
+    part.replace(path)
+    return FileResult(identifier=name, path=path, status="downloaded")
 
 
 def _load_gaia() -> Any:

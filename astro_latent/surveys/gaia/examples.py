@@ -1,13 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Files true to what the DataLink service of Gaia sends."""
+"""Files true to what the DataLink service of Gaia sends, in three of its formats."""
 
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 
 from ...spectra.example_votables import element, params_text, votable_text
+from ...spectra.examples import HduList
 
-__all__ = ["gaia_votable"]
+__all__ = ["gaia_csv", "gaia_hdus", "gaia_votable"]
+
+_SOURCE = 6196457933368101888
 
 
 def gaia_votable(
@@ -34,7 +38,7 @@ def gaia_votable(
     unit = {"unit": header["flux_unit"]} if header.get("flux_unit") else {}
     header = {key: value for key, value in header.items() if key != "flux_unit"}
     params = {
-        "source_id": {"datatype": "long", "value": 6196457933368101888},
+        "source_id": {"datatype": "long", "value": _SOURCE},
         "ra": {"unit": "deg", "ucd": "pos.eq.ra;meta.main", "value": 150.1},
         "dec": {"unit": "deg", "ucd": "pos.eq.dec;meta.main", "value": -30.2},
     }
@@ -54,3 +58,63 @@ def gaia_votable(
     return votable_text(
         params_text(params, header), fields, [wavelength / 10, flux, sigma]
     )
+
+
+def gaia_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> HduList:
+    """Lay out what DataLink sends as FITS.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum; there is no mask in this format.
+
+    Returns
+    -------
+    list
+        An empty header and a table with one row per pixel.
+    """
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("wavelength", "D", unit="nm", array=wavelength / 10),
+            fits.Column("flux", "E", array=flux),
+            fits.Column("flux_error", "E", array=sigma),
+        ]
+    )
+    table.header["TUTYP1"] = "spec:Data.SpectralAxis.Value"
+    table.header["SOURCEID"] = str(_SOURCE)
+    table.header["POS"] = "(150.1, -30.2)"
+    return [fits.PrimaryHDU(), table]
+
+
+def gaia_csv(
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    sigma: np.ndarray,
+    bits: np.ndarray,
+    header: dict[str, Any],
+) -> str:
+    """Lay out what DataLink sends as CSV.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum; there is no mask in this format.
+    header : dict
+        Columns in place of or beside the usual ones, the same in all rows.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    facts = {"source_id": _SOURCE, "ra": 150.1, "dec": -30.2} | header
+    lines = [",".join([*facts, "wavelength", "flux", "flux_error"])]
+    lines += [
+        ",".join(map(str, (*facts.values(), *pixel)))
+        for pixel in zip(
+            (wavelength / 10).tolist(), flux.tolist(), sigma.tolist(), strict=True
+        )
+    ]
+    return "\n".join([*lines, ""])
