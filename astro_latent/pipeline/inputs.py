@@ -13,7 +13,7 @@ from ..spectra.convert import from_spectrum
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, find_path_column
 
-__all__ = ["as_spectra"]
+__all__ = ["as_spectra", "as_table"]
 
 #: Names of columns that make a table, or a mapping, a spectrum of its own.
 _WAVELENGTH = ("wavelength", "wave", "lambda", "lam", "wl", "spectral_axis")
@@ -42,7 +42,7 @@ def as_spectra(source: Any) -> SpectraLike:
         If a table says nowhere where its spectra are; the message lists its columns
         and those that are needed.
     """
-    table = _as_table(source)
+    table = as_table(source)
     if table is None:
         return source
     spectrum = _as_spectrum(table)
@@ -55,8 +55,19 @@ def as_spectra(source: Any) -> SpectraLike:
     return fetch(table)
 
 
-def _as_table(source: Any) -> Table | None:
-    """Return whatever is a table in its own package as one of Astropy's."""
+def as_table(source: Any) -> Table | None:
+    """Return whatever is a table in its own package as one of Astropy's.
+
+    Parameters
+    ----------
+    source : object
+        Anything.
+
+    Returns
+    -------
+    `~astropy.table.Table` or None
+        None if it is no table.
+    """
     if isinstance(source, Row):
         return Table(source)
     if isinstance(source, Table):

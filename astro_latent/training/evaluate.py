@@ -4,10 +4,9 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from astropy import units as u
 from astropy.table import Table
 
 from ..models import ModelLike
@@ -15,9 +14,11 @@ from ..models.error_shape import TWO_SIDED_95
 from ..pipeline import predict_parameters
 from ..spectra.reading import SpectraLike
 from ..tables.columns import LABELS
-from .gather import Omissions, gather_spectra, match_rows
+from .gather import gather_spectra
+from .omissions import Omissions
 from .report import score_bins
 from .targets import Targets, plain_numbers, read_targets
+from .velocities import VelocityLike, find_velocities
 
 __all__ = ["Evaluation", "compare_labels", "evaluate_model"]
 
@@ -62,7 +63,7 @@ def evaluate_model(
     table: Table | None = None,
     folder: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
-    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    radial_velocity: VelocityLike | None = None,
     by: Sequence[str] = (),
     device: str | None = None,
     progress: bool | None = None,
@@ -104,15 +105,20 @@ def evaluate_model(
     >>> found = evaluate_model("my_survey_v1", "test.ecsv")  # doctest: +SKIP
     >>> found.scores["label", "by", "n", "bias", "scatter"]  # doctest: +SKIP
     """
-    gathered = gather_spectra(spectra, folder=folder, facts=facts)
+    gathered = gather_spectra(spectra, table=table, folder=folder, facts=facts)
     predicted = predict_parameters(
-        gathered.source, model=model, radial_velocity=radial_velocity,
-        facts=gathered.facts, device=device, progress=progress,
+        gathered.source, model=model, facts=gathered.facts, device=device,
+        radial_velocity=find_velocities(radial_velocity, gathered), progress=progress,
     )  # fmt: skip
-    about, at = match_rows(gathered, Table(predicted, copy=False), table)
+    at = gathered.match(Table(predicted, copy=False))
+    known = np.flatnonzero(at >= 0)
+    about = cast(Table, gathered.table)[at[known]]
+    if labels is None:
+        labels = [n for n in predicted.meta["labels"] if n in about.colnames]
     return compare_labels(
-        predicted[at], about, labels, by=by, matched=True, omissions=gathered.omissions
-    )
+        predicted[known], about, labels, by=by, matched=True,
+        omissions=gathered.omissions,
+    )  # fmt: skip
 
 
 def compare_labels(

@@ -3,7 +3,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,66 +12,31 @@ import numpy as np
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
-from ..pipeline.inputs import as_spectra
+from ..pipeline.inputs import as_spectra, as_table
 from ..preparation.prepare import iter_chunks
 from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
-from ..spectra.reading import SpectraLike
-from ..tables import read_table
+from ..spectra.reading import SpectraLike, find_files
 from .arrays import SpectrumBlock, as_block
-
-__all__ = ["Gathered", "Omissions", "gather_spectra", "match_rows"]
-
-_TABLES = (".ecsv", ".csv", ".parquet", ".vot", ".xml", ".votable", ".fits", ".fit")
-_PATHS = ("path", "local_path", "file", "filename", "file_name", "spectrum", "fits")
-_IDS = (
-    "obs_id",
-    "star",
-    "source_id",
-    "gaia_source_id",
-    "obsid",
-    "apogee_id",
-    "target_name",
+from .listing import (
+    file_names,
+    find_identifier,
+    find_paths,
+    match_names,
+    read_listing,
+    row_name,
 )
-_LISTED = 20  # names that a message gives
+from .omissions import Omissions
 
+__all__ = ["Gathered", "gather_spectra"]
 
-class Omissions:
-    """What was left out of a training, and why."""
-
-    def __init__(self) -> None:
-        self.reasons: dict[str, list[str]] = {}
-
-    def add(self, reason: str, names: Iterable[str]) -> None:
-        """Take note of what was left out.
-
-        Parameters
-        ----------
-        reason : str
-            Why, such as ``"no spectrum for the label"``.
-        names : iterable of str
-            What.
-        """
-        found = [str(name) for name in names]
-        if found:
-            self.reasons.setdefault(reason, []).extend(found)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many were left out for each reason."""
-        return {reason: len(names) for reason, names in self.reasons.items()}
-
-    def table(self) -> Table:
-        """Return a table with the columns ``name`` and ``reason``."""
-        rows = [(n, reason) for reason, names in self.reasons.items() for n in names]
-        return Table(rows=rows or None, names=("name", "reason"), dtype=(str, str))
-
-    def __str__(self) -> str:
-        parts = []
-        for reason, names in self.reasons.items():
-            shown = ", ".join(names[:_LISTED])
-            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-            parts.append(f"{len(names)} left out, {reason}: {shown}{more}")
-        return "; ".join(parts)
+#: Columns of tables whose rows are spectra themselves, or their pixels.
+_PIXELS = ("flux", "wavelength", "wave", "spectral_axis")
+#: Columns that say something of a spectrum that its file says otherwise.
+_STATED = (
+    "obs_id", "target_name", "ra", "s_ra", "dec", "s_dec", "obs_publisher_did",
+    "radial_velocity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +46,17 @@ class Gathered:
     Parameters
     ----------
     source : SpectraLike
-        The spectra, which can be read again and again.
+        The spectra.
     facts : dict
         What they do not say themselves.
     key : str
         What tells them from others.
     table : `~astropy.table.Table` or None
-        One row for each spectrum; None if labels are matched by ``obs_id``.
+        What is known of them; None if nothing is.
+    rows : ndarray of int or None
+        The row of the table for each spectrum; None if only the spectra tell.
+    in_order : bool
+        Whether the caller chose the order of the spectra.
     count : int or None
         How many there are, if that is known.
     omissions : Omissions
@@ -98,6 +67,8 @@ class Gathered:
     facts: dict[str, Any]
     key: str
     table: Table | None
+    rows: np.ndarray | None = None
+    in_order: bool = True
     count: int | None = None
     omissions: Omissions = field(default_factory=Omissions)
 
@@ -113,10 +84,63 @@ class Gathered:
             raise SpectrumReadError(msg)
         return found
 
+    def match(self, spectra: Table) -> np.ndarray:
+        """Find what is known of each spectrum that was read.
+
+        Parameters
+        ----------
+        spectra : `~astropy.table.Table`
+            Of the spectra, in order, with ``obs_id`` and ``target_name``.
+
+        Returns
+        -------
+        ndarray of int, shape (n_spectra,)
+            Rows of the table; -1 where nothing is known. What has no partner is added
+            to the omissions.
+
+        Raises
+        ------
+        ValueError
+            If there is no table, or spectra and rows cannot be matched.
+        """
+        if self.table is None:
+            msg = "spectra without a table have no labels; give table="
+            raise ValueError(msg)
+        n_spectra, n_rows = len(spectra), len(self.table)
+        if self.rows is not None and len(self.rows) == n_spectra:
+            return self.rows
+        names = [n for n in ("obs_id", "target_name") if n in spectra.colnames]
+        called = [[str(row[n]).partition("#")[0] for n in names] for row in spectra]
+        found = match_names(self.table, called, self.omissions)
+        if (found < 0).all():
+            if n_spectra == n_rows and self.in_order:
+                return np.arange(n_rows)
+            raise ValueError(self._mismatch(self.table, spectra))
+        lost = np.flatnonzero(found < 0)
+        self.omissions.add("no labels for the spectrum", spectra["obs_id"][lost])
+        spare = np.setdiff1d(np.arange(n_rows), found)
+        names_of_rows = (row_name(self.table, row) for row in spare)
+        self.omissions.add("no spectrum for the label", names_of_rows)
+        return found
+
+    def _mismatch(self, table: Table, spectra: Table) -> str:
+        name = find_identifier(table)
+        if name is not None:
+            return (
+                f"no spectrum has an obs_id that is in the column {name!r} of the "
+                f"table: {spectra['obs_id'][0]!r} and {table[name][0]!r} for example"
+            )
+        why = "" if self.in_order else ", whose order is that of the names of files,"
+        return (
+            f"{len(spectra)} spectra{why} and {len(table)} rows of labels: give the "
+            "table a column obs_id, or one row for each spectrum of a list"
+        )
+
 
 def gather_spectra(
     spectra: SpectraLike | Mapping[str, Any],
     *,
+    table: Table | None = None,
     folder: str | os.PathLike[str] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Gathered:
@@ -127,6 +151,8 @@ def gather_spectra(
     spectra : object
         Arrays on one axis (see `as_block`); a table, or the path of one, with a column
         of paths or of identifiers; or all that `iter_arrays` takes.
+    table : `~astropy.table.Table`, optional
+        What is known of the spectra, if it comes apart from them.
     folder : path-like, optional
         What paths in a table begin at, and where identifiers are looked for; by
         default the folder of the table.
@@ -147,39 +173,162 @@ def gather_spectra(
     facts = dict(facts or {})
     block = as_block(spectra)
     if block is not None:
-        return _from_block(block, facts)
-    table, home = _as_table(spectra)
-    if table is None:
-        source = as_spectra(spectra)
-        if not isinstance(source, Table):
-            return _from_source(source, facts)
-        table = source
-    base = home if folder is None else Path(folder)
-    omissions = Omissions()
-    table = _with_paths(table, base, omissions)
-    key = _digest([*map(_file_key, table["path"])], facts)
-    return Gathered(
-        source=table,
-        facts=facts,
-        key=key,
-        table=table,
-        count=len(table),
-        omissions=omissions,
-    )
+        return _from_block(block, table, facts)
+    files = _list_files(spectra)
+    if files is not None and not any(path.is_file() for path in files):
+        msg = f"{spectra} leads to no file"
+        raise SpectrumReadError(msg)
+    if files is None or (table is None and len(files) == 1):
+        listed, home = _as_listing(spectra)
+        if listed is not None:
+            base = home if folder is None else Path(folder)
+            return _from_table(listed, table, base, facts, fetch=folder is None)
+    if files:
+        return _from_files(files, table, facts, in_order=not _is_path(spectra))
+    return _from_objects(spectra, table, facts)
 
 
-def _from_block(block: SpectrumBlock, facts: dict[str, Any]) -> Gathered:
+def _from_block(
+    block: SpectrumBlock, table: Table | None, facts: dict[str, Any]
+) -> Gathered:
+    rows = np.arange(len(block)) if table is None else None
     return Gathered(
         source=block,
         facts=facts,
         key=_digest([block.digest()], facts),
-        table=block.table,
+        table=block.table if table is None else table,
+        rows=rows,
         count=len(block),
     )
 
 
-def _from_source(source: SpectraLike, facts: dict[str, Any]) -> Gathered:
-    """Spectra without a table: files, specutils objects."""
+def _is_path(source: object) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _list_files(source: object) -> list[Path] | None:
+    """Return the files that are meant; None if something else is."""
+    if isinstance(source, str | os.PathLike):
+        return find_files(source)
+    if isinstance(source, Sequence) and source and all(map(_is_path, source)):
+        return [path for part in source for path in find_files(part)]
+    return None
+
+
+def _as_listing(source: Any) -> tuple[Table | None, Path]:
+    """Return a table that lists spectra, and the folder that it lies in."""
+    home = Path()
+    if _is_path(source):
+        home, table = Path(source).parent, read_listing(Path(source))
+        table.meta["path"] = str(source)
+    else:
+        table = as_table(source)
+    if table is None:
+        return None, home
+    names = {name.lower() for name in table.colnames}
+    if names & {*_PIXELS} and not find_paths(table):
+        return None, home
+    return table, home
+
+
+def _from_table(
+    listed: Table,
+    table: Table | None,
+    base: Path,
+    facts: dict[str, Any],
+    *,
+    fetch: bool,
+) -> Gathered:
+    """Spectra that a table lists: by paths, by names of files, or in archives."""
+    omissions = Omissions()
+    column, known = find_paths(listed), base != Path() and find_identifier(listed)
+    reason, of = "no file under the path of the table", np.arange(len(listed))
+    if column is not None:
+        paths = _join_paths(listed, column, base)
+    elif known and (fetch is False or _named_files(listed, base)):
+        paths, of = _match_files(listed, base, omissions)
+        reason = f"no file in {base} has the identifier in its name"
+    else:  # archives are asked; what they do not know either they say
+        listed = Table(as_spectra(listed))
+        paths = _join_paths(listed, "path", Path())
+    kept = [i for i, path in enumerate(paths) if path is not None and path.is_file()]
+    lost = np.setdiff1d(np.arange(len(listed)), of[kept])
+    omissions.add(reason, (row_name(listed, row) for row in lost))
+    if not kept:
+        msg = f"{reason}: none of {len(listed)} rows, such as {row_name(listed, 0)}"
+        raise SpectrumReadError(msg)
+    source = Table(listed[of[kept]], copy=True)
+    source["path"] = [str(paths[i]) for i in kept]
+    return Gathered(
+        source=source,
+        facts=facts,
+        key=_digest([*map(_file_key, source["path"]), *_stated(source)], facts),
+        table=listed if table is None else table,
+        rows=of[kept] if table is None else None,
+        count=len(kept),
+        omissions=omissions,
+    )
+
+
+def _join_paths(table: Table, column: str, base: Path) -> list[Path | None]:
+    named = [str(name).strip() for name in np.ma.filled(table[column], "")]
+    return [base / name if name else None for name in named]
+
+
+def _below(folder: Path, table: Table) -> list[Path]:
+    """Files of a folder and below, but for the table itself."""
+    own = str(table.meta.get("path", ""))
+    return sorted(p for p in folder.rglob("*") if p.is_file() and str(p) != own)
+
+
+def _named_files(table: Table, folder: Path) -> bool:
+    called = [file_names(path) for path in _below(folder, table)]
+    return bool((match_names(table, called, Omissions()) >= 0).any())
+
+
+def _match_files(
+    table: Table, folder: Path, omissions: Omissions
+) -> tuple[list[Path | None], np.ndarray]:
+    """Find the files of rows by their identifiers; a row may have several."""
+    files = _below(folder, table)
+    rows = match_names(table, [file_names(path) for path in files], omissions)
+    spare = [path.name for path, row in zip(files, rows, strict=True) if row < 0]
+    omissions.add("no labels for the file", spare)
+    kept = np.flatnonzero(rows >= 0)
+    kept = kept[np.argsort(rows[kept], kind="stable")]  # in the order of the table
+    return [files[i] for i in kept], rows[kept]
+
+
+def _from_files(
+    files: list[Path], table: Table | None, facts: dict[str, Any], *, in_order: bool
+) -> Gathered:
+    """Files without a table of their own: by name, or by what stands in them."""
+    omissions, rows = Omissions(), None
+    if table is not None:
+        found = match_names(table, [file_names(path) for path in files], omissions)
+        if (found >= 0).any():
+            spare = [p.name for p, row in zip(files, found, strict=True) if row < 0]
+            omissions.add("no labels for the file", spare)
+            lost = np.setdiff1d(np.arange(len(table)), found)
+            names = (row_name(table, row) for row in lost)
+            omissions.add("no spectrum for the label", names)
+            files = [p for p, row in zip(files, found, strict=True) if row >= 0]
+            rows = found[found >= 0]
+    return Gathered(
+        source=files,
+        facts=facts,
+        key=_digest([_file_key(str(path)) for path in files], facts),
+        table=table,
+        rows=rows,
+        in_order=in_order,
+        count=len(files),
+        omissions=omissions,
+    )
+
+
+def _from_objects(source: Any, table: Table | None, facts: dict[str, Any]) -> Gathered:
+    """Specutils objects, and what other packages return."""
+    source = as_spectra(source)
     if isinstance(source, Iterator):
         source = list(source)
     found = hashlib.blake2b(digest_size=16)
@@ -193,84 +342,9 @@ def _from_source(source: SpectraLike, facts: dict[str, Any]) -> Gathered:
         source=source,
         facts=facts,
         key=_digest([found.hexdigest()], facts),
-        table=None,
+        table=table,
         count=count,
     )
-
-
-def _as_table(source: object) -> tuple[Table | None, Path]:
-    """Return a table that lists spectra, and the folder that it lies in."""
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if path.suffix.lower() in _TABLES and path.is_file():
-            try:
-                table = read_table(path)
-            except Exception:  # a spectrum, then, or for the readers to complain of
-                return None, Path()
-            if _find(table, _PATHS) or _find(table, _IDS):
-                return table, path.parent
-        return None, Path()
-    if isinstance(source, Table) and (_find(source, _PATHS) or _find(source, _IDS)):
-        return source, Path()
-    return None, Path()
-
-
-def _find(table: Table, names: tuple[str, ...]) -> str | None:
-    spelled = {name.lower(): name for name in table.colnames}
-    return next((spelled[name] for name in names if name in spelled), None)
-
-
-def _with_paths(table: Table, folder: Path, omissions: Omissions) -> Table:
-    """Give each row the path of its file; rows without one are left out."""
-    column = _find(table, _PATHS)
-    if column is not None:
-        named = [str(name).strip() for name in np.ma.filled(table[column], "")]
-        paths = [folder / name if name else None for name in named]
-        there = [path is not None and path.is_file() for path in paths]
-        reason = "no file under the path of the table"
-    else:
-        paths = _match_files(table, folder, omissions)
-        there = [path is not None for path in paths]
-        reason = f"no file in {folder} has the identifier in its name"
-    kept = np.flatnonzero(there)
-    lost = [i for i in range(len(table)) if not there[i]]
-    omissions.add(reason, (_row_name(table, i) for i in lost))
-    if not len(kept):
-        msg = f"{reason}: none of {len(table)} rows, such as {_row_name(table, 0)}"
-        raise SpectrumReadError(msg)
-    found = Table(table[kept], copy=True)
-    found["path"] = [str(paths[i]) for i in kept]
-    return found
-
-
-def _row_name(table: Table, row: int) -> str:
-    name = _find(table, _IDS) or _find(table, _PATHS)
-    return f"row {row}" if name is None else str(table[name][row])
-
-
-def _match_files(table: Table, folder: Path, omissions: Omissions) -> list[Path | None]:
-    """Find the file of each row by its identifier."""
-    name = _find(table, _IDS)
-    if name is None or folder == Path():
-        msg = (
-            "the table needs a column of paths, or one of identifiers and the folder "
-            f"of the files; it has {', '.join(table.colnames)}"
-        )
-        raise ValueError(msg)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    words: dict[str, Path] = {}
-    for path in files:
-        stem = path.name
-        while "." in stem:  # a.b.fits is called a.b.fits, a.b and a
-            words.setdefault(stem, path)
-            stem = stem.rpartition(".")[0]
-        for word in (stem, *stem.replace("-", "_").split("_")):
-            words.setdefault(word, path)
-    found = [words.get(str(value).strip()) for value in table[name]]
-    listed = {*(str(table.meta.get("path", "")),), *map(str, found)}
-    spare = [path.name for path in files if str(path) not in listed]
-    omissions.add("no labels for the file", spare)
-    return found
 
 
 def _file_key(path: str) -> str:
@@ -281,72 +355,12 @@ def _file_key(path: str) -> str:
     return f"{path}:{about.st_size}:{about.st_mtime_ns}"
 
 
+def _stated(table: Table) -> list[str]:
+    return [str(table[n].tolist()) for n in _STATED if n in table.colnames]
+
+
 def _digest(parts: Iterable[str], facts: dict[str, Any]) -> str:
     found = hashlib.blake2b(digest_size=16)
     for part in (*parts, repr(sorted(facts.items()))):
         found.update(part.encode())
     return found.hexdigest()
-
-
-def match_rows(
-    gathered: Gathered, rows: Table, table: Table | None
-) -> tuple[Table, np.ndarray]:
-    """Find what is known of each prepared spectrum.
-
-    Parameters
-    ----------
-    gathered : Gathered
-        The spectra; omissions are added to it.
-    rows : `~astropy.table.Table`
-        Of the prepared spectra, with ``obs_id``.
-    table : `~astropy.table.Table`, optional
-        Labels that came apart from the spectra: one row for each, or matched by their
-        columns ``obs_id``.
-
-    Returns
-    -------
-    about : `~astropy.table.Table`
-        Rows of labels.
-    spectra : ndarray of int
-        The prepared spectrum of each.
-
-    Raises
-    ------
-    ValueError
-        If spectra and labels cannot be matched.
-    """
-    if table is None:
-        table = gathered.table
-        if table is None:
-            msg = "spectra without a table have no labels; give table="
-            raise ValueError(msg)
-    name = _find(table, _IDS)
-    if len(table) == len(rows) and (gathered.table is table or name is None):
-        return table, np.arange(len(rows))
-    if name is None:
-        msg = (
-            f"{len(rows)} spectra and {len(table)} rows of labels: give the table a "
-            "column obs_id, or one row for each spectrum"
-        )
-        raise ValueError(msg)
-    at = {str(value): i for i, value in enumerate(table[name])}
-    found = [at.get(str(value), -1) for value in rows["obs_id"]]
-    known = np.flatnonzero(np.array(found, dtype=int) >= 0)
-    if not len(known):
-        if len(table) == len(rows):
-            return table, np.arange(len(rows))
-        msg = (
-            f"no spectrum has an obs_id that is in the column {name!r} of the table: "
-            f"{rows['obs_id'][0]!r} and {table[name][0]!r} for example"
-        )
-        raise ValueError(msg)
-    gathered.omissions.add(
-        "no labels for the spectrum",
-        (rows["obs_id"][i] for i in range(len(rows)) if found[i] < 0),
-    )
-    used = {found[i] for i in known}
-    gathered.omissions.add(
-        "no spectrum for the label",
-        (str(table[name][i]) for i in range(len(table)) if i not in used),
-    )
-    return table[[found[i] for i in known]], known

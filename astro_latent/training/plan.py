@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy import log
-from astropy import units as u
-from astropy.table import Table
+from astropy.table import Table, hstack
 
 from ..exceptions import UnknownNameError
 from ..preparation import Recipe, SpectralGrid, get_grid
@@ -18,10 +17,12 @@ from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
 from ..utils.quality import FATAL_FLAGS, decode_flags
 from .defaults import find_recipe
-from .gather import Gathered, Omissions, gather_spectra, match_rows
+from .gather import Gathered, gather_spectra
+from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
 from .stars import PARTS, check_split, group_stars, split_stars
 from .targets import Targets, read_targets
+from .velocities import VelocityLike, find_velocities
 
 __all__ = ["Plan", "Preparation", "plan_training"]
 
@@ -42,8 +43,8 @@ class Preparation:
         How.
     facts : mapping or None
         What the spectra do not say themselves.
-    radial_velocity : float, array_like, Quantity or None
-        Barycentric, km/s.
+    radial_velocity : float, array_like, Quantity, str or None
+        As for `find_velocities`.
     folder : path-like or None
         What paths in a table begin at.
     like : tuple of SpectralGrid and Recipe, or None
@@ -55,7 +56,7 @@ class Preparation:
     grid: SpectralGrid | str | None = None
     recipe: Recipe | Mapping[str, Any] | str | None = None
     facts: Mapping[str, Any] | None = None
-    radial_velocity: "float | np.ndarray | u.Quantity | None" = None
+    radial_velocity: VelocityLike | None = None
     folder: str | os.PathLike[str] | None = None
     like: tuple[SpectralGrid, Recipe] | None = None
     halvings: bool = False
@@ -79,9 +80,7 @@ class Preparation:
         PreparedFile
             The spectra.
         """
-        velocity, grid = self.radial_velocity, self.grid
-        if velocity is not None:
-            velocity = np.ma.filled(u.Quantity(velocity, "km/s").value, np.nan)
+        velocity, grid = find_velocities(self.radial_velocity, gathered), self.grid
         if isinstance(grid, str):
             grid = get_grid(grid)
         known, recipe = True, self.recipe
@@ -215,34 +214,23 @@ def plan_training(
         If there is nothing to learn, or too few stars to learn it from.
     """
     gathered = gather_spectra(
-        spectra, folder=preparation.folder, facts=preparation.facts
+        spectra, table=table, folder=preparation.folder, facts=preparation.facts
     )
-    if labels and gathered.table is not None and table is None:
+    if labels and gathered.table is not None:
         read_targets(gathered.table, labels)  # complain before hours of reading
     file = preparation.apply(gathered, work, progress=progress)
-    if labels:
-        about, at = match_rows(gathered, file.rows, table)
-    else:
-        about, at = _what_is_known(gathered, file), np.arange(len(file))
-    targets = _spread(read_targets(about, labels), at, len(file))
+    known = labels or gathered.rows is not None
+    at = gathered.match(file.rows) if known else np.full(len(file), -1)
+    targets = _spread(gathered.table, labels, at)
     usable = _find_usable(file, targets, at, gathered.omissions)
     targets[np.flatnonzero(usable)].check()
-    numbers, how = group_stars(about, star)
-    stars = np.full(len(file), -1)
-    stars[at] = numbers
-    parts = np.full(len(file), "", dtype="U10")
+    stars, how = group_stars(_what_is_known(gathered, file, at), star, rows=at)
     if split is None:
-        n_stars = len(np.unique(stars[usable]))
-        if held_out is None:
-            held_out = 0.2 if n_stars < _FEW_STARS else 0.1
-        if validation is None:
-            validation = 0.0 if n_stars < _VERY_FEW_STARS else 0.1
-        parts[usable] = split_stars(
-            stars[usable], held_out=held_out, validation=validation, seed=seed
-        )
+        parts = _deal(stars, usable, (held_out, validation), seed, how)
     else:
-        parts[at] = check_split(_given_split(about, split))
+        parts = _given_split(gathered.table, split, at)
         parts[~usable] = ""
+        check_split(parts)
     if gathered.omissions.counts():
         log.warning(str(gathered.omissions))
     return Plan(
@@ -255,14 +243,37 @@ def plan_training(
     )
 
 
-def _spread(targets: Targets, at: np.ndarray, count: int) -> Targets:
+def _deal(
+    stars: np.ndarray,
+    usable: np.ndarray,
+    shares: tuple[float | None, float | None],
+    seed: int,
+    how: str,
+) -> np.ndarray:
+    """Draw the parts of stars, in shares that suit their number."""
+    held_out, validation = shares
+    n_stars = len(np.unique(stars[usable]))
+    if held_out is None:
+        held_out = 0.2 if n_stars < _FEW_STARS else 0.1
+    if validation is None:
+        validation = 0.0 if n_stars < _VERY_FEW_STARS else 0.1
+    parts = np.full(len(stars), "", dtype="U10")
+    parts[usable] = split_stars(
+        stars[usable], held_out=held_out, validation=validation, seed=seed, how=how
+    )
+    return parts
+
+
+def _spread(table: Table | None, labels: Sequence[str], at: np.ndarray) -> Targets:
     """Labels of all spectra of a file, of which some have none."""
-    if len(at) == count and (at == np.arange(count)).all():
-        return targets
-    values = np.full((count, len(targets.names)), np.nan)
+    known = at >= 0
+    if table is None or not labels:
+        return read_targets(Table({"spectrum": at}), [])
+    found = read_targets(table, labels)
+    values = np.full((len(at), len(labels)), np.nan)
     errors = np.zeros_like(values)
-    values[at], errors[at] = targets.values, targets.errors
-    return Targets(columns=targets.columns, values=values, errors=errors)
+    values[known], errors[known] = found.values[at[known]], found.errors[at[known]]
+    return Targets(columns=found.columns, values=values, errors=errors)
 
 
 def _find_usable(
@@ -270,8 +281,7 @@ def _find_usable(
 ) -> np.ndarray:
     """Which spectra can be used and have a label; why the others are left out."""
     flags, names = np.asarray(file.rows["flags"]), file.rows["obs_id"]
-    matched = np.zeros(len(file), dtype=bool)
-    matched[at] = True
+    matched = at >= 0 if targets.names else np.ones(len(file), dtype=bool)
     bad = (flags & FATAL_FLAGS) != 0
     for row in np.flatnonzero(matched & bad):
         words = decode_flags(int(flags[row]) & FATAL_FLAGS)
@@ -288,19 +298,31 @@ def _find_usable(
     return usable
 
 
-def _what_is_known(gathered: Gathered, file: PreparedFile) -> Table:
-    """Return what tells stars apart where no label has to be matched."""
-    if gathered.table is not None and len(gathered.table) == len(file):
-        return gathered.table
-    return file.rows["obs_id", "ra", "dec"]
+def _what_is_known(gathered: Gathered, file: PreparedFile, at: np.ndarray) -> Table:
+    """Return what tells stars apart: columns of the table, else positions in files."""
+    known = at >= 0
+    if gathered.table is None or not known.any():
+        return file.rows["obs_id", "ra", "dec"]
+    about = gathered.table[np.where(known, at, at[known][0])]
+    if not {"ra", "dec"} <= {*about.colnames}:
+        about = hstack([about, file.rows["ra", "dec"]], uniq_col_name="{col_name}")
+    return about
 
 
-def _given_split(about: Table, split: str | Sequence[str]) -> np.ndarray:
-    if isinstance(split, str):
-        if split not in about.colnames:
-            raise UnknownNameError("column of the table", split, about.colnames)
-        return np.ma.filled(about[split].astype("U"), "")
-    if len(split) != len(about):
-        msg = f"split names {len(split)} parts for {len(about)} spectra"
+def _given_split(
+    table: Table | None, split: str | Sequence[str], at: np.ndarray
+) -> np.ndarray:
+    """Parts that the caller names: for each spectrum, or for each row of the table."""
+    if not isinstance(split, str):
+        parts = np.asarray(split, dtype="U10")
+    elif table is None or split not in table.colnames:
+        names = [] if table is None else table.colnames
+        raise UnknownNameError("column of the table", split, names)
+    else:
+        parts = np.ma.filled(table[split].astype("U10"), "")
+    if len(parts) == len(at) and not isinstance(split, str):
+        return parts.copy()
+    if table is None or len(parts) != len(table):
+        msg = f"split names {len(parts)} parts for {len(at)} spectra"
         raise ValueError(msg)
-    return np.asarray(split, dtype="U")
+    return np.where(at >= 0, parts[at], "")

@@ -4,10 +4,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from ..exceptions import UnknownNameError
+from .targets import plain_numbers
 
 __all__ = ["PARTS", "group_stars", "split_stars"]
 
@@ -22,7 +23,9 @@ _SAME_STAR = 3.0  # arcsec
 _FEWEST = 3  # stars of a part
 
 
-def group_stars(table: Table, star: str | None = None) -> tuple[NDArray, str]:
+def group_stars(
+    table: Table, star: str | None = None, *, rows: np.ndarray | None = None
+) -> tuple[NDArray, str]:
     """Give numbers to the stars of the rows of a table.
 
     Parameters
@@ -32,7 +35,9 @@ def group_stars(table: Table, star: str | None = None) -> tuple[NDArray, str]:
     star : str, optional
         Column that tells stars apart. By default the first of the usual names of such
         columns, else the positions ``ra`` and ``dec`` (stars within 3 arcsec are one),
-        else each row is a star of its own.
+        else each row is a star of its own. So is a row that the column leaves empty.
+    rows : ndarray of int, shape (n_rows,), optional
+        What tells stars apart if nothing else does: the row of a list of stars.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def group_stars(table: Table, star: str | None = None) -> tuple[NDArray, str]:
 
     Examples
     --------
-    >>> from astropy.table import Table
+    >>> from astropy.table import Column, Table
     >>> from astro_latent.training.stars import group_stars
     >>> group_stars(Table({"source_id": [7, 9, 7]}))
     (array([0, 1, 0]), 'column source_id')
@@ -57,14 +62,27 @@ def group_stars(table: Table, star: str | None = None) -> tuple[NDArray, str]:
         raise UnknownNameError("column of the table", star, table.colnames)
     name = star or next((n for n in _IDS if n in table.colnames), None)
     if name is not None:
-        values = np.asarray(np.ma.filled(table[name], -1))
-        numbers = np.unique(values, return_inverse=True)[1].reshape(-1)
-        return numbers, f"column {name}"
+        return _group_names(table[name]), f"column {name}"
     if {"ra", "dec"} <= set(table.colnames):
-        positions = [np.ma.filled(np.asarray(table[n]), np.nan) for n in ("ra", "dec")]
-        if np.isfinite(positions).all():
-            return _group_positions(*positions), f"position, {_SAME_STAR:g} arcsec"
-    return np.arange(len(table)), "row: no column tells which spectra are of one star"
+        ra, dec = (plain_numbers(table[n]) for n in ("ra", "dec"))
+        known = np.isfinite(ra) & np.isfinite(dec)
+        if known.any():
+            numbers = len(ra) + np.arange(len(ra))  # each a star of its own
+            numbers[known] = _group_positions(ra[known], dec[known])
+            return numbers, f"position, {_SAME_STAR:g} arcsec"
+    how = "row: no column tells which spectra are of one star"
+    return np.arange(len(table)) if rows is None else rows.copy(), how
+
+
+def _group_names(column: Column) -> NDArray:
+    """Give numbers to names; each of those that are missing is one of its own."""
+    values = np.ma.asarray(column)
+    missing = np.ma.getmaskarray(values) | (
+        np.char.strip(values.data.astype(str)) == ""
+    )
+    numbers = np.unique(values.data, return_inverse=True)[1].reshape(-1)
+    numbers[missing] = len(values) + np.arange(missing.sum())
+    return numbers
 
 
 def _group_positions(ra: np.ndarray, dec: np.ndarray) -> NDArray:
@@ -83,7 +101,7 @@ def _group_positions(ra: np.ndarray, dec: np.ndarray) -> NDArray:
 
 
 def split_stars(
-    stars: np.ndarray, *, held_out: float, validation: float, seed: int
+    stars: np.ndarray, *, held_out: float, validation: float, seed: int, how: str = ""
 ) -> NDArray[np.str_]:
     """Deal stars out to the parts of a training, all spectra of a star to one part.
 
@@ -95,6 +113,8 @@ def split_stars(
         Shares of the stars.
     seed : int
         Of the draw.
+    how : str, optional
+        By what stars were told apart, for the message.
 
     Returns
     -------
@@ -117,6 +137,8 @@ def split_stars(
             f"choose the epoch and {counts[1]} to calibrate leave "
             f"{max(len(unique) - sum(counts), 0)} to learn from"
         )
+        if len(stars) > len(unique):
+            msg += f"; {len(stars)} spectra were told apart by {how}"
         raise ValueError(msg)
     order = np.random.default_rng([seed, 1]).permutation(unique)
     part = np.full(len(unique), PARTS[0], dtype="U10")

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from astropy import units as u
 from astropy.table import Table
 
 from ..models import (
@@ -30,6 +28,7 @@ from .job import Job
 from .plan import Plan, Preparation, plan_training
 from .stars import PARTS
 from .tasks import LabelTask, LatentTask, Task
+from .velocities import VelocityLike
 
 __all__ = ["train_model"]
 
@@ -52,7 +51,7 @@ def train_model(
     grid: SpectralGrid | str | None = None,
     recipe: Recipe | Mapping[str, Any] | str | None = None,
     facts: Mapping[str, Any] | None = None,
-    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    radial_velocity: VelocityLike | None = None,
     star: str | None = None,
     split: str | Sequence[str] | None = None,
     held_out: float | None = None,
@@ -113,8 +112,10 @@ def train_model(
     facts : mapping, optional
         ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
         they do not say it themselves.
-    radial_velocity : float, array_like or Quantity, optional
-        Barycentric velocities of the stars, km/s; the grid is then at rest.
+    radial_velocity : float, array_like, Quantity or str, optional
+        Velocities of the stars in the frame of the spectra, km/s: one for all, one
+        each, or the column that holds them (``z`` is a redshift). The grid is then at
+        rest.
     star : str, optional
         Column that tells stars apart; by default found by its name, or by position.
     split : str or sequence of str, optional

@@ -8,13 +8,20 @@ from collections import namedtuple
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, MaskedColumn, Table
 
 from astro_latent import evaluate_model, train_model
 from astro_latent.cli.main import main
-from astro_latent.exceptions import GridMismatchError, SpectrumReadError
+from astro_latent.exceptions import (
+    GridMismatchError,
+    SpectrumReadError,
+    UnknownNameError,
+)
 from astro_latent.spectra import write_example
 from astro_latent.training import compare_labels
+from astro_latent.training.gather import gather_spectra
+from astro_latent.training.stars import group_stars
+from astro_latent.training.velocities import find_velocities
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -34,7 +41,7 @@ def files(tmp_path_factory):
         )
         write_example(
             "lamost_lrs", folder / f"spec-55859-F{i:03d}.fits", wavelength, flux,
-            sigma=error, Z=0.0,
+            sigma=error, Z=0.0, RA=10.0 + 0.1 * i, DEC=0.0,
         )  # fmt: skip
     table = Table(
         {
@@ -72,6 +79,10 @@ def test_files_are_found_by_identifier(files, table):
     table.remove_columns(["file", "star"])
     model = train(table, folder=files)
     assert model.config.training["left out"] == {"no labels for the file": 1}  # ecsv
+    table.write(files / "ids.csv")
+    model = train(files / "ids.csv")  # not a file without labels itself
+    assert model.config.training["left out"] == {"no labels for the file": 1}
+    (files / "ids.csv").unlink()
 
 
 def test_labels_without_files_and_files_without_labels_are_counted(
@@ -190,9 +201,96 @@ def test_labels_may_come_apart_from_the_spectra(files, table):
     table["obs_id"] = [path.stem for path in paths]
     model = train(paths[5:], table=table[::-1][5:])
     left = model.config.training["left out"]
-    assert left == {"no labels for the spectrum": 5, "no spectrum for the label": 5}
+    assert left == {"no labels for the file": 5, "no spectrum for the label": 5}
     with pytest.raises(ValueError, match="57 spectra and 60 rows of labels"):
         train(paths[3:], table=table["teff", "logg"])
+
+
+@pytest.mark.parametrize(
+    ("ending", "form"),
+    [
+        ("csv", "csv"), ("txt", "ascii.commented_header"), ("tsv", "ascii.tab"),
+        ("fits", "fits"), ("vot", "votable"), ("ipac", "ascii.ipac"),
+        ("csv.gz", "csv"),
+    ],
+)  # fmt: skip
+def test_tables_of_any_format_list_spectra(ending, form, files, table):
+    path = files / f"any_table.{ending}"
+    table.write(path, format=form)
+    gathered = gather_spectra(path)
+    path.unlink()
+    assert len(gathered.source) == STARS
+    assert gathered.table["teff"].tolist() == pytest.approx(table["teff"].tolist())
+
+
+def test_a_file_that_lists_nothing_is_an_error(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("there are no columns, here\nat\nall\n")
+    with pytest.raises(ValueError, match=r"words\.txt|nothing says where"):
+        train(path)
+    with pytest.raises(SpectrumReadError, match=r"nowhere\.csv leads to no file"):
+        train(tmp_path / "nowhere.csv")
+
+
+def test_labels_of_a_folder_are_matched_by_name_never_by_order(files, table):
+    table["obs_id"] = table["star"]
+    labels = table["obs_id", "teff"][::-1]
+    gathered = gather_spectra(files, table=labels)
+    for path, row in zip(gathered.source, gathered.rows, strict=True):
+        assert labels["obs_id"][row] in path.name
+    labels["obs_id"] = [f"other {i}" for i in range(STARS)]
+    with pytest.raises(ValueError, match="no spectrum has an obs_id that is in the"):
+        train(files, table=labels)
+    with pytest.raises(ValueError, match="whose order is that of the names of files"):
+        train(files, table=labels["teff",])
+
+
+def test_several_files_of_one_row_are_one_star(files, table, tmp_path):
+    for path in files.glob("*.fits"):
+        for visit in ("a", "b"):
+            shutil.copy(path, tmp_path / f"{path.stem}_{visit}.fits")
+    table["obs_id"] = table["star"]
+    model = train(table["obs_id", "teff"], folder=tmp_path)
+    described = model.config.training
+    stars, spectra = (
+        int(word) for word in described["train"].split() if word.isdigit()
+    )
+    assert spectra == 2 * stars
+    assert described["left out"] == "nothing"
+
+
+def test_velocities_may_be_a_column(files, table):
+    table["z"] = np.linspace(-1e-3, 1e-3, STARS)
+    table["file"][3] = ""
+    gathered = gather_spectra(table, folder=files)
+    found = find_velocities("z", gathered)
+    expected = np.delete(table["z"], 3) * 299792.458
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    table["v"] = Column(np.full(STARS, 5e3), unit="m/s")
+    gathered = gather_spectra(table, folder=files)
+    np.testing.assert_allclose(find_velocities("v", gathered), np.full(59, 5.0))
+    with pytest.raises(UnknownNameError, match="rv"):
+        find_velocities("rv", gathered)
+    assert train(table, folder=files, radial_velocity="z").grid.frame == "rest"
+
+
+def test_prepared_spectra_are_not_those_of_other_velocities(files, table):
+    keys = set()
+    for velocity in (0.0, 50.0):
+        table["radial_velocity"] = velocity
+        keys.add(gather_spectra(table, folder=files).key)
+    assert len(keys) == 2
+
+
+def test_stars_without_a_name_or_a_place_are_not_one_star():
+    names = MaskedColumn(["a", "a", "", "x", "x"], mask=[0, 0, 0, 1, 1])
+    numbers, how = group_stars(Table({"star": names}))
+    assert how == "column star"
+    assert len(np.unique(numbers)) == 4
+    places = Table({"ra": [1.0, 1.0, np.nan, np.nan], "dec": [0.0] * 4})
+    numbers, how = group_stars(places)
+    assert how == "position, 3 arcsec"
+    assert (numbers[0] == numbers[1], len(np.unique(numbers))) == (True, 3)
 
 
 def test_a_collection_is_trained_on():
@@ -247,6 +345,14 @@ def test_a_model_is_compared_with_a_catalogue(files):
     assert every["scatter"] < 400
     assert 0.3 < every["coverage_68"] <= 1.0
     assert "Evaluation of 60 rows" in repr(found)
+
+
+def test_all_labels_that_model_and_table_share_are_compared():
+    stars = make_stars(STARS)
+    stars["depth"] = stars["teff"] / 1000.0  # a label that no list knows
+    model = train_model(stars, ["depth", "logg"], arguments=SMALL, **FAST)
+    found = evaluate_model(model, stars)
+    assert set(found.scores["label"]) == {"depth", "logg"}
 
 
 def test_two_catalogues_are_compared_by_position():
