@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from astropy.table import Table
@@ -185,7 +185,7 @@ def gather_spectra(
             return _from_table(listed, table, base, facts, fetch=folder is None)
     if files:
         return _from_files(files, table, facts, in_order=not _is_path(spectra))
-    return _from_objects(spectra, table, facts)
+    return _from_objects(cast(SpectraLike, spectra), table, facts)
 
 
 def _from_block(
@@ -215,10 +215,10 @@ def _list_files(source: object) -> list[Path] | None:
     return None
 
 
-def _as_listing(source: Any) -> tuple[Table | None, Path]:
+def _as_listing(source: object) -> tuple[Table | None, Path]:
     """Return a table that lists spectra, and the folder that it lies in."""
     home = Path()
-    if _is_path(source):
+    if isinstance(source, str | os.PathLike):
         home, table = Path(source).parent, read_listing(Path(source))
         table.meta["path"] = str(source)
     else:
@@ -326,7 +326,9 @@ def _from_files(
     )
 
 
-def _from_objects(source: Any, table: Table | None, facts: dict[str, Any]) -> Gathered:
+def _from_objects(
+    source: SpectraLike, table: Table | None, facts: dict[str, Any]
+) -> Gathered:
     """Specutils objects, and what other packages return."""
     source = as_spectra(source)
     if isinstance(source, Iterator):
