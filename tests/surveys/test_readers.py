@@ -1,4 +1,4 @@
-"""Readers of SDSS optical, GALAH and the tables of newer LAMOST releases."""
+"""Readers of SDSS optical and the tables of newer LAMOST releases."""
 
 import numpy as np
 import pytest
@@ -106,64 +106,6 @@ def test_sdss_truncated(example):
     path.write_bytes(path.read_bytes()[:50_000])
     with pytest.raises(SpectrumReadError, match=r"sdss_spec\.fits: truncated"):
         one(path)
-
-
-# GALAH
-
-
-def test_galah_facts(example):
-    path, wavelength, flux = example("galah")
-    found = one(path)
-    known = found.observation
-    assert (known.survey, known.frame, known.normalisation) == (
-        "galah",
-        "barycentric",
-        "none",
-    )
-    assert known.medium == "unknown"
-    assert known.resolving_power == 28_000
-    np.testing.assert_array_equal(found.flux, flux)
-    np.testing.assert_allclose(found.wavelength, wavelength, rtol=1e-12)
-
-
-def test_galah_errors_are_relative_in_the_file(example, rng):
-    flux = rng.uniform(50, 200, 6000).astype(np.float32)
-    flux[10], flux[20] = -40, 0
-    sigma = np.full(6000, 3.0, np.float32)
-    with np.errstate(divide="ignore"):
-        path, _, _ = example("galah", flux=flux, sigma=sigma)
-        edit(path, lambda hdus: hdus[1].data.__setitem__(10, 0.075))
-    found = one(path)
-    keep = np.arange(6000) != 20
-    np.testing.assert_allclose(found.sigma[keep], 3, rtol=1e-6)
-    assert np.flatnonzero(found.mask).tolist() == [20]  # no error can be told
-    signal = fits.getdata(path, 1)
-    assert np.nanmedian(signal) == pytest.approx(3 / np.median(flux), rel=0.01)
-
-
-def test_galah_normalised(example):
-    path, _, _ = example("galah")
-    plain, found = one(path), one(path, normalised=True)
-    assert np.median(found.flux) == pytest.approx(1)
-    assert found.observation.normalisation == "continuum"
-    ratio = found.flux / found.sigma
-    np.testing.assert_allclose(ratio, plain.flux / plain.sigma, rtol=1e-5)
-
-
-def test_galah_without_normalised_flux(example, tmp_path):
-    path, _, flux = example("galah")
-    with fits.open(path) as hdus:
-        hdus[:4].writeto(tmp_path / "four.fits")
-        hdus[:1].writeto(tmp_path / "one.fits")
-    np.testing.assert_array_equal(one(tmp_path / "four.fits").flux, flux)
-    with pytest.raises(SpectrumReadError, match="holds no normalised flux"):
-        one(tmp_path / "four.fits", normalised=True)
-    with pytest.raises(SpectrumReadError, match="truncated: GALAH files hold 4"):
-        one(tmp_path / "one.fits")
-
-
-def test_galah_medium_if_the_header_says_it(example):
-    assert one(example("galah", CTYPE1="AWAV")[0]).observation.medium == "air"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,12 @@ import numpy as np
 from astropy.io import fits
 
 from ...spectra.examples import HduList
+from ...utils.physics import SPEED_OF_LIGHT
 
 __all__ = ["galah_hdus"]
+
+_REST = "normalised spectra"  # which has its own axis: the star's velocity is removed
+_VELOCITY = 25.0  # km/s
 
 
 def galah_hdus(
@@ -26,16 +30,18 @@ def galah_hdus(
     """
     step = float(wavelength[-1] - wavelength[0]) / (wavelength.size - 1)
     images = [flux, sigma / flux, flux, sigma, flux / np.nanmedian(flux)]
-    names = ("", "input_sigma", "no_sky_spectrum", "no_sky_sigma", "normalised")
+    names = ("", "input_sigma", "no_sky_subspectrum", "no_sky_sigma", _REST)
     hdus: HduList = []
     for image, name in zip(images, names, strict=True):
         kind = fits.ImageHDU if hdus else fits.PrimaryHDU
         hdu = kind(image.astype(np.float32))
-        keys = {"CRPIX1": 1.0, "CRVAL1": float(wavelength[0]), "CDELT1": step}
-        hdu.header.update({**keys, "CTYPE1": "Wavelength", "CUNIT1": "Angstroms"})
+        scale = 1 / (1 + _VELOCITY / SPEED_OF_LIGHT) if name == _REST else 1.0
+        keys = {"CRVAL1": float(wavelength[0]) * scale, "CDELT1": step * scale}
+        hdu.header.update({"CRPIX1": 1.0, **keys, "CUNIT1": "Angstroms"})
+        hdu.header["CTYPE1"] = "LINEAR"
         if name:
             hdu.header["EXTNAME"] = name
         hdus.append(hdu)
-    head = {"ORIGIN": "GALAH", "RA": 150.1, "DEC": -30.2, "OBJECT": "EXAMPLE"}
+    head = {"ORIGIN": "GALAH DR3", "RA": 150.1, "DEC": -30.2, "OBJECT": "EXAMPLE"}
     hdus[0].header.update(head)
     return hdus

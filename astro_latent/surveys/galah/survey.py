@@ -17,7 +17,7 @@ class Galah(SsaSurvey):
     title = "GALAH DR3, Data Central"
     # Four windows: 4713-4903, 5648-5873, 6478-6737 and 7585-7887 Å.
     wavelength_range = (4713.0, 7887.0)
-    medium = "unknown"  # air by recollection, stated by no file or page we have read
+    medium = "air"  # by its lines: see spectrum.py
     frame = "barycentric"
     normalisation = "none"
     resolving_power = 28000.0
