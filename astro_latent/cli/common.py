@@ -21,6 +21,7 @@ __all__ = [
     "run_options",
     "table_path",
     "tell",
+    "wants_bar",
 ]
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -167,6 +168,11 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def wants_bar(options: argparse.Namespace) -> bool:
+    """Whether a progress bar is shown: on a terminal, unless told otherwise."""
+    return not (options.no_progress or options.quiet) and sys.stderr.isatty()
+
+
 def run_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the verbs of the pipeline take, from the options of the command.
 
@@ -185,12 +191,11 @@ def run_options(options: argparse.Namespace) -> dict[str, Any]:
         "frame": options.frame,
         "resolving_power": options.resolving_power,
     }
-    bar = not (options.no_progress or options.quiet) and sys.stderr.isatty()
     return {
         "model": options.model,
         "radial_velocity": options.radial_velocity,
         "facts": {name: value for name, value in stated.items() if value is not None},
         "batch_size": options.batch_size,
         "device": options.device,
-        "progress": bar,
+        "progress": wants_bar(options),
     }

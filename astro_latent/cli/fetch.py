@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, EXIT_OK, add_output, complain, tell
+from .common import EXIT_FAILED, EXIT_OK, add_output, complain, tell, wants_bar
 from .output import STDOUT, check_output, write_result
 from .show import say
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         found,
         options.directory,
         survey=options.survey,
-        progress=not (options.no_progress or options.quiet),
+        progress=wants_bar(options),
     )
     if options.output:
         write_result(fetched, options)

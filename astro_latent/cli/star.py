@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""From the name of a star to a table: find its spectra, fetch, predict, match."""
+"""From names of stars to a table: find their spectra, fetch, predict, match."""
 
 import argparse
 from pathlib import Path
 
-from .common import add_output, add_show, parse_catalogue
+from .common import EXIT_FAILED, add_output, add_show, parse_catalogue, wants_bar
 from .output import check_output, finish
 
 __all__ = ["add_arguments", "run"]
@@ -12,7 +12,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
-    parser.add_argument("name", help="name of the star, such as 'HD 128620'")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="of a star, such as 'HD 128620'"
+    )
     parser.add_argument("--survey", required=True, help="see 'astro-latent surveys'")
     parser.add_argument(
         "--match",
@@ -56,14 +58,15 @@ def run(options: argparse.Namespace) -> int:
     if options.radius is not None:
         filters["radius"] = options.radius * u.arcsec
     table = predict_object(
-        options.name,
+        options.names,
         survey=options.survey,
         match=options.match,
         match_radius=options.match_radius * u.arcsec,
         task="encode" if options.latents else "predict",
         directory=options.directory,
-        progress=not (options.no_progress or options.quiet),
+        progress=wants_bar(options),
         **({"max_size": float("inf")} if options.yes else {}),
         **{name: value for name, value in filters.items() if value is not None},
     )
-    return finish(table, options)
+    code = finish(table, options)
+    return code if len(table) else EXIT_FAILED

@@ -1,11 +1,14 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""From the name of a star to a table of its parameters, matched with a catalogue."""
+"""From names of stars to a table of their parameters, matched with a catalogue."""
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Table, vstack
+from astropy.utils.exceptions import AstropyUserWarning
 
 from ..exceptions import ArchiveError
 from ..pipeline import encode_spectra, predict_parameters
@@ -47,7 +50,7 @@ def total_size(table: Table) -> float:
 
 
 def predict_object(
-    name: str,
+    name: str | Sequence[str],
     *,
     survey: str,
     match: CatalogueLike | None = None,
@@ -58,12 +61,12 @@ def predict_object(
     progress: bool | None = None,
     **filters: Any,
 ) -> ResultTable:
-    """Find the spectra of a star, fetch them, run the models, match a catalogue.
+    """Find the spectra of stars, fetch them, run the models, match a catalogue.
 
     Parameters
     ----------
-    name : str
-        Name of the star.
+    name : str or sequence of str
+        Names of the stars.
     survey : str
         Which survey to ask.
     match : Table, str or TapTable, optional
@@ -84,12 +87,14 @@ def predict_object(
     Returns
     -------
     ResultTable
-        One row for each spectrum, with the columns of its match.
+        One row for each spectrum, with the columns of its match. A warning names the
+        stars of which there is none.
 
     Raises
     ------
     ArchiveError
-        If the archive cannot be asked, or there is more than ``max_size``.
+        If the archive cannot be asked about any of them, or there is more than
+        ``max_size``.
 
     Examples
     --------
@@ -98,13 +103,14 @@ def predict_object(
     >>> round(float(table["teff"][0].value), -1)
     4500.0
     """
-    found = query_object(name, survey=survey, **filters)
+    names = [name] if isinstance(name, str) else list(name)
+    found = _query_all(names, survey, filters)
     size = total_size(found)
     if size > max_size:
         msg = (
-            f"{len(found)} spectra of {name!r} are {size / 1e9:.1f} GB; limit them "
-            f"with row_limit or snr, or allow more than {max_size / 1e9:.1f} GB with "
-            "max_size"
+            f"{len(found)} spectra of {', '.join(names)} are {size / 1e9:.1f} GB; "
+            "limit them with row_limit or snr, or allow more than "
+            f"{max_size / 1e9:.1f} GB with max_size"
         )
         raise ArchiveError(msg)
     files = fetch(found, directory, survey=survey, progress=progress)
@@ -113,3 +119,24 @@ def predict_object(
     if match is None or not len(results):
         return results
     return crossmatch(results, match, radius=match_radius, join="left")
+
+
+def _query_all(names: list[str], survey: str, filters: dict[str, Any]) -> Table:
+    """List the spectra of all stars; one that cannot be found does not end it."""
+    tables, errors = [], []
+    for name in names:
+        try:
+            rows = query_object(name, survey=survey, **filters)
+        except ArchiveError as error:
+            if len(names) == 1:
+                raise
+            errors.append(error)
+            warnings.warn(f"{name}: {error}", AstropyUserWarning, stacklevel=3)
+            continue
+        if not len(rows):
+            text = f"{name}: {survey} has no spectrum of it"
+            warnings.warn(text, AstropyUserWarning, stacklevel=3)
+        tables.append(rows)
+    if not tables:
+        raise errors[0]
+    return vstack(tables, metadata_conflicts="silent")

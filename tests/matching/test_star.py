@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_latent import predict_object, predict_parameters, read_table
 from astro_latent.exceptions import ArchiveError
@@ -34,6 +35,29 @@ def test_rows_without_a_match_stay(catalogue):
     assert table["n_match"][0] == 0
 
 
+def test_many_names_and_one_that_is_unknown(catalogue):
+    names = ["Sample giant A", "Sample nobody", "Sample dwarf E"]
+    with pytest.warns(AstropyUserWarning) as told:
+        table = predict_object(names, survey="sample", match=catalogue)
+    assert table["target_name"].tolist() == [names[0], names[2]]
+    assert table["n_match"].tolist() == [1, 0]
+    assert "Sample nobody: sample has no spectrum of it" in str(told[-1].message)
+
+
+def test_a_name_that_an_archive_refuses_does_not_end_the_others(monkeypatch):
+    def ask(name, **options):
+        if name == "x":
+            raise ArchiveError("no such object")
+        return query_object(name, **options)
+
+    monkeypatch.setattr(star, "query_object", ask)
+    with pytest.warns(AstropyUserWarning, match="x: .*no such object"):
+        table = predict_object(["x", "Sample giant A"], survey="sample")
+    assert len(table) == 1
+    with pytest.raises(ArchiveError, match="no such object"):
+        predict_object("x", survey="sample")
+
+
 def test_latents(catalogue):
     table = predict_object("Sample star H", survey="sample", task="encode")
     assert np.isfinite(table["latent"]).all()
@@ -44,7 +68,7 @@ def test_more_than_the_limit_is_refused_before_anything_is_fetched(monkeypatch):
     found["access_estsize"] = [2e6, 1e6] * u.kbyte
     monkeypatch.setattr(star, "query_object", lambda name, **_: found)
     monkeypatch.setattr(star, "fetch", lambda *_, **__: pytest.fail("fetched"))
-    with pytest.raises(ArchiveError, match=r"2 spectra of 'x' are 3.0 GB; limit them"):
+    with pytest.raises(ArchiveError, match=r"2 spectra of x are 3.0 GB; limit them"):
         predict_object("x", survey="sample")
 
 
