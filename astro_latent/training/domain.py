@@ -10,7 +10,12 @@ from ..models import LabelNetwork, SpectralModel
 from ..models.networks import inputs_of
 from ..preparation.prepared import PreparedSpectra
 
-__all__ = ["collect_features", "describe_domain"]
+__all__ = ["collect_features", "describe_domain", "point_outside"]
+
+_REACH = 8.0  # scatters beyond which a feature is no more unusual
+_PENALTY = 0.01  # of the classifier: C of scikit-learn
+#: Shares of the training set within the distance and the direction that count alike.
+_DISTANCE, _DIRECTION = 0.995, 0.975
 
 
 def describe_domain(
@@ -51,6 +56,39 @@ def describe_domain(
     whitening = rotation / spread[:, None]
     distance = np.linalg.norm(centred @ whitening.T, axis=1)
     return mean, whitening, float(np.quantile(distance, 1.0 - false_alarms))
+
+
+def point_outside(
+    mean: np.ndarray, whitening: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> np.ndarray:
+    """Let the distance count the direction in which foreign spectra lie.
+
+    Spectra of a neighbouring kind may lie close to a training set, all on one side of
+    it. Logistic regression finds that side; it becomes one more row of the matrix.
+
+    Parameters
+    ----------
+    mean, whitening : ndarray
+        From `describe_domain`.
+    inside, outside : ndarray, shape (n_spectra, n_features)
+        Features of spectra of the training, and of others that are to be flagged.
+
+    Returns
+    -------
+    ndarray, shape (n_features + 1, n_features)
+        Matrix whose product with centred features has the distance as its norm.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    spread = inside.std(0) + 1e-6
+    both = np.clip((np.concatenate([inside, outside]) - mean) / spread, -_REACH, _REACH)
+    kinds = np.arange(len(both)) >= len(inside)
+    found = LogisticRegression(C=_PENALTY, max_iter=1000, class_weight="balanced")
+    direction = found.fit(both, kinds).coef_[0] / spread
+    along = (inside - mean) @ direction
+    distance = np.linalg.norm((inside - mean) @ whitening.T, axis=1)
+    weight = np.quantile(distance, _DISTANCE) / np.quantile(along, _DIRECTION)
+    return np.concatenate([whitening, weight * direction[None]])
 
 
 def collect_features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndarray:

@@ -8,8 +8,9 @@ import numpy as np
 from astropy.table import Table
 from torch import nn
 
-from .finish import Finished, make_model
+from .finish import Finished
 from .prepared_file import PreparedFile
+from .seen import make_model
 
 __all__ = ["judge_encoder"]
 

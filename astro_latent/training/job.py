@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from ..models import ARCHITECTURES
 from .augmentation import Augmentation, Augmenter
 from .beginning import Beginning
 from .defaults import FitOptions
-from .finish import limit_outputs
-from .outputs import label_ranges
+from .outputs import label_ranges, limit_outputs
 from .plan import Plan
 from .stars import PARTS
 from .tasks import LatentTask, Task
@@ -149,6 +148,30 @@ class Job:
                 shutil.copy(folder / "metrics.csv", finished.with_suffix(".csv"))
             networks.append(network.eval())
         return networks
+
+    def folds(self, count: int) -> list["Job"]:
+        """Return trainings that each leave out other stars, and together all.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        list of Job
+            What each left out is its held-out part.
+        """
+        plan = self.plan
+        rows = plan.rows(PARTS[0])
+        stars, numbers = np.unique(plan.stars[rows], return_inverse=True)
+        order = np.random.default_rng([self.seed, 3]).permutation(len(stars))
+        jobs = []
+        for fold in range(count):
+            parts = plan.parts.copy()
+            parts[rows[order[numbers] % count == fold]] = PARTS[2]
+            jobs.append(replace(self, plan=replace(plan, parts=parts)))
+        return jobs
 
     def logs(self) -> Table:
         """Return the losses of all epochs of all members.

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Outputs of a label network: what a folder of weights says of them, fewer of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..tables.columns import LABELS
 
-__all__ = ["describe_outputs", "keep_outputs", "label_ranges"]
+__all__ = ["describe_outputs", "keep_outputs", "label_ranges", "limit_outputs"]
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 _OUTPUT_LAYERS = ("output.", "log_variance.")
@@ -104,3 +104,30 @@ def keep_outputs(
     state = {name: part(name, tensor) for name, tensor in network.state_dict().items()}
     smaller.load_state_dict(state)
     return smaller.eval()
+
+
+def limit_outputs(
+    outputs: list[dict[str, Any]], limits: Mapping[str, Sequence[float | None]]
+) -> list[dict[str, Any]]:
+    """Narrow the ranges of labels that may be believed.
+
+    Parameters
+    ----------
+    outputs : list of dict
+        Of a configuration.
+    limits : mapping
+        Label to lowest and highest value; None leaves an end where the training set
+        ends.
+
+    Returns
+    -------
+    list of dict
+        With other ``domain``.
+    """
+    found = []
+    for output in outputs:
+        low, high = output["domain"]
+        least, most = limits.get(output["name"], (None, None))
+        domain = [low if least is None else least, high if most is None else most]
+        found.append({**output, "domain": domain})
+    return found

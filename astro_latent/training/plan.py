@@ -20,7 +20,7 @@ from .defaults import find_recipe
 from .gather import Gathered, gather_spectra
 from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
-from .stars import PARTS, check_split, group_stars, split_stars
+from .stars import OUTSIDE, PARTS, check_split, group_stars, split_stars
 from .targets import Targets, read_targets
 from .velocities import VelocityLike, find_velocities
 
@@ -169,7 +169,10 @@ class Plan:
             rows = self.rows(part)
             n_stars = len(np.unique(self.stars[rows]))
             described[part.replace("_", " ")] = f"{n_stars} stars, {len(rows)} spectra"
-        known = np.isfinite(self.targets.values[self.parts != ""]).sum(0)
+        outside = np.count_nonzero(self.parts == OUTSIDE)
+        if outside:
+            described["to be flagged"] = f"{outside} spectra"
+        known = np.isfinite(self.targets.values[np.isin(self.parts, PARTS)]).sum(0)
         described["labels known"] = dict(
             zip(self.targets.names, known.tolist(), strict=True)
         )

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from ..exceptions import UnknownNameError
 from .targets import plain_numbers
 
-__all__ = ["PARTS", "group_stars", "split_stars"]
+__all__ = ["OUTSIDE", "PARTS", "check_split", "group_stars", "split_stars"]
 
 #: What stars are for: to fit, to choose the epoch, to calibrate and judge.
 PARTS = ("train", "validation", "held_out")
+#: Or to show what the model shall flag; a part that only the caller can name.
+OUTSIDE = "outside"
 #: Columns that tell stars apart, the first that is there.
 _IDS = (
     "star", "star_id", "source_id", "gaia_source_id", "gaia_dr3_source_id",
@@ -154,7 +156,7 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
     Parameters
     ----------
     parts : sequence of str, shape (n_spectra,)
-        One of `PARTS` each, or nothing for a spectrum that is left out.
+        One of `PARTS` or `OUTSIDE` each, or nothing for a spectrum that is left out.
 
     Returns
     -------
@@ -167,9 +169,10 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
         If there are other parts, nothing to train on or nothing to calibrate with.
     """
     found = np.asarray(parts, dtype="U")
-    others = sorted({*found.tolist()} - {*PARTS, ""})
+    known = (*PARTS, OUTSIDE)
+    others = sorted({*found.tolist()} - {*known, ""})
     if others:
-        msg = f"a part is one of {', '.join(PARTS)} or empty, not {others[0]!r}"
+        msg = f"a part is one of {', '.join(known)} or empty, not {others[0]!r}"
         raise ValueError(msg)
     found = found.astype("U10")
     for part in (PARTS[0], PARTS[2]):

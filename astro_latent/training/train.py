@@ -26,7 +26,8 @@ from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
 from .plan import Plan, Preparation, plan_training
-from .stars import PARTS
+from .seen import judge_across
+from .stars import OUTSIDE, PARTS
 from .tasks import LabelTask, LatentTask, Task
 from .velocities import VelocityLike
 
@@ -56,6 +57,7 @@ def train_model(
     split: str | Sequence[str] | None = None,
     held_out: float | None = None,
     validation: float | None = None,
+    folds: int | None = None,
     augment: Augmentation | Mapping[str, Any] | None = None,
     price_per_nat: float = 0.3 / 128,
     limits: Mapping[str, Sequence[float | None]] | None = None,
@@ -120,11 +122,16 @@ def train_model(
         Column that tells stars apart; by default found by its name, or by position.
     split : str or sequence of str, optional
         ``train``, ``validation`` or ``held_out`` for each spectrum, or the column that
-        says it; by default stars are drawn by ``seed``.
+        says it; by default stars are drawn by ``seed``. ``outside`` are spectra that
+        teach no labels, but what to flag.
     held_out, validation : float, optional
         Shares of the stars that calibrate the errors, and that choose the epoch: a
         tenth each; of fewer than 1,000 stars a fifth is held out, of fewer than 100
         none chooses the epoch.
+    folds : int, optional
+        Hold no star out: so many trainings each leave out other stars, which calibrate
+        the errors, and the model learns from all. For samples too small to spare any;
+        takes ``folds + 1`` times as long.
     augment : Augmentation or mapping, optional
         What is done to training spectra: ``noise``, ``missing``, ``velocity``,
         ``continuum``, ``resolution``; see `~astro_latent.training.Augmentation`.
@@ -163,8 +170,8 @@ def train_model(
     Raises
     ------
     ValueError
-        If a label teaches nothing, if there are too few stars, or if spectra and
-        labels cannot be matched.
+        If a label teaches nothing, if there are too few stars, if spectra and labels
+        cannot be matched, or if ``folds`` are asked for beside stars to hold out.
     GridMismatchError
         If the spectra are of two kinds.
     UnknownNameError
@@ -186,6 +193,9 @@ def train_model(
     if output is not None and (output / "config.json").exists() and not overwrite:
         msg = f"{output} holds weights already; overwrite=True replaces them"
         raise FileExistsError(msg)
+    if folds:
+        _check_folds(folds, labels, split, held_out)
+        held_out, validation = 0.0, validation or 0.0
     preparation = Preparation(
         grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
         folder=folder, like=None if beginning is None else beginning.like,
@@ -210,8 +220,23 @@ def train_model(
         target = output or Path(scratch, f"own_{architecture}_v1")
         return _finish(
             job, target, dict(about or {}), limits or {}, dtype=dtype,
-            overwrite=overwrite,
+            overwrite=overwrite, folds=folds or 0,
         )  # fmt: skip
+
+
+def _check_folds(
+    folds: int,
+    labels: Sequence[str],
+    split: str | Sequence[str] | None,
+    held_out: float | None,
+) -> None:
+    """Refuse what folds cannot be combined with."""
+    if folds < 2:
+        msg = f"folds must be 2 or more, not {folds}"
+        raise ValueError(msg)
+    if not labels or split is not None or held_out is not None:
+        msg = "folds hold each star out once: give labels, and no split or held_out"
+        raise ValueError(msg)
 
 
 def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:
@@ -271,16 +296,21 @@ def _finish(
     *,
     dtype: str,
     overwrite: bool,
+    folds: int,
 ) -> SpectralModel:
     """Fit, calibrate, write the folder of weights, and load it."""
-    networks, plan = job.run(), job.plan
+    networks, plan, others = job.run(), job.plan, job.folds(folds)
     record, held_out = job.describe(output.name, about, limits), plan.rows(PARTS[2])
     if isinstance(job.task, LatentTask):
         done = judge_encoder(record, networks, plan.file, held_out=held_out)
     else:
+        if folds:
+            record["training"]["held out"] = f"each star once, by {folds} trainings"
         done = calibrate_model(
             record, networks, plan.file, plan.targets,
-            train=plan.rows(PARTS[0]), held_out=held_out, stars=plan.stars,
+            train=plan.rows(PARTS[0]), rows=held_out, stars=plan.stars,
+            outside=plan.rows(OUTSIDE),
+            others=judge_across(others, about) if folds else None,
         )  # fmt: skip
     model = done.model
     record = {
@@ -293,7 +323,8 @@ def _finish(
         domain_whitening=model.domain_whitening, overwrite=overwrite,
     )  # fmt: skip
     _write_tables(output, done, job)
-    shutil.rmtree(job.folder, ignore_errors=True)
+    for done_with in (job, *others):
+        shutil.rmtree(done_with.folder, ignore_errors=True)
     return load_model(output, device="cpu")
 
 
