@@ -137,12 +137,12 @@ def _pick(arrays: _Arrays, pixels: np.ndarray | slice) -> _Arrays:
 def _order(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observation]:
     """Make wavelengths finite and strictly increasing where only one way exists."""
     wavelength = arrays[0]
-    keep = np.isfinite(wavelength)
+    keep = np.isfinite(wavelength) & (wavelength != 0)  # zero is what pads
     if not keep.all():
         lost = int((~keep).sum())
         if lost == len(keep):
             _refuse(observation, "no wavelength is finite")
-        observation = observation.remarked(f"{lost} pixels had no finite wavelength")
+        observation = observation.remarked(f"{lost} pixels had no wavelength")
         arrays = _pick(arrays, keep)
         wavelength = arrays[0]
     if wavelength[0] > wavelength[-1]:

@@ -13,6 +13,7 @@ from ..utils.quality import QualityFlag
 from .checks import finish_arrays
 from .facts import facts_from_header, number, stated_frame, stated_medium
 from .observation import Observation, SpectrumArrays
+from .units import to_angstrom
 
 if TYPE_CHECKING:
     from specutils import Spectrum
@@ -162,11 +163,11 @@ def _read_wavelength(spectrum: "Spectrum") -> np.ndarray:
             "convert it with spectrum.spectral_axis.to('Angstrom', doppler_rest=...)"
         )
         raise SpectrumReadError(msg)
-    try:
-        return u.Quantity(axis.value, axis.unit).to_value(u.AA, u.spectral())
-    except u.UnitConversionError as error:
+    wavelength = to_angstrom(axis.value, axis.unit)
+    if wavelength is None:
         msg = f"the spectral axis has the unit {axis.unit}, which is no wavelength"
-        raise SpectrumReadError(msg) from error
+        raise SpectrumReadError(msg)
+    return wavelength
 
 
 def _read_mask(mask: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:

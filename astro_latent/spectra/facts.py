@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What a header says about a spectrum: who, where, when, at which wavelengths."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import numpy as np
 from astropy import units as u
 
 from .fits import FitsFile
+from .position import number, read_position
+from .units import FLAM, parse_unit
 
 __all__ = [
     "FLAM",
@@ -37,35 +38,8 @@ _SUFFIXES = (
     ".gz", ".fz", ".bz2", ".fits", ".fit", ".fts", ".vot", ".xml", ".ecsv", ".csv",
 )  # fmt: skip
 _SECONDS = 86400.0
-_LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "CRPIX1")
-_SCALE = re.compile(r"10\^?(-?\d+)\s*erg")
-FLAM = u.erg / u.s / u.cm**2 / u.AA
-
+_LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "PC1_1", "CRPIX1")
 _cached_axes: dict[tuple[Any, ...], np.ndarray] = {}  # files of one survey share one
-
-
-def number(header: Mapping[str, Any], *keys: str) -> float:
-    """Return the first of these keywords that holds a finite number, or NaN.
-
-    Parameters
-    ----------
-    header : mapping
-        The header.
-    *keys : str
-        Keywords in order of preference.
-
-    Returns
-    -------
-    float
-        The value; NaN if none has one.
-    """
-    for key in keys:
-        value = header.get(key)
-        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-            value = float(value)
-            if np.isfinite(value) and value > -9990.0:  # SDSS writes -9999 for unknown
-                return value
-    return np.nan
 
 
 def identifier_from_path(path: Path | str) -> str:
@@ -89,49 +63,6 @@ def identifier_from_path(path: Path | str) -> str:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
                 name, stripped = name[: -len(suffix)], True
     return name
-
-
-def _parse_sexagesimal(text: object) -> float:
-    parts = str(text).strip().split(":")
-    if len(parts) != 3:
-        return np.nan
-    try:
-        whole, minutes, seconds = (float(part) for part in parts)
-    except ValueError:
-        return np.nan
-    sign = -1.0 if parts[0].strip().startswith("-") else 1.0
-    return sign * (abs(whole) + minutes / 60 + seconds / 3600)
-
-
-def _read_position(header: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the ICRS position; (NaN, NaN) if none is stated.
-
-    FK5 at J2000 is taken as ICRS: they differ by less than 0.03 arcsec.
-    """
-    ra, dec = number(header, "RA", "RA_TARG"), number(header, "DEC", "DEC_TARG")
-    if np.isnan(ra) and np.isnan(dec):
-        ra = _parse_sexagesimal(header.get("RA")) * 15
-        dec = _parse_sexagesimal(header.get("DEC"))
-    if not (0 <= ra <= 360 and -90 <= dec <= 90):
-        return np.nan, np.nan
-    equinox = number(header, "EQUINOX")
-    frame = str(header.get("RADECSYS") or header.get("RADESYS") or "").upper()
-    if frame.startswith("FK4") or (np.isfinite(equinox) and equinox != 2000.0):
-        return _to_icrs(ra, dec, equinox, old=frame.startswith("FK4") or equinox < 1984)
-    return ra, dec
-
-
-def _to_icrs(
-    ra: float, dec: float, equinox: float, *, old: bool
-) -> tuple[float, float]:
-    from astropy.coordinates import FK4, FK5, SkyCoord
-    from astropy.time import Time
-
-    year = equinox if np.isfinite(equinox) else 1950.0
-    scale = "byear" if old else "jyear"
-    frame = (FK4 if old else FK5)(equinox=Time(year, format=scale))
-    position = SkyCoord(ra, dec, unit="deg", frame=frame).icrs
-    return float(position.ra.deg), float(position.dec.deg)
 
 
 def mjd_from_text(text: object) -> float:
@@ -183,7 +114,7 @@ def facts_from_header(header: Mapping[str, Any], path: Path | str) -> dict[str, 
     dict
         obs_id, source, target_name, ra, dec, exposure_time, time.
     """
-    ra, dec = _read_position(header)
+    ra, dec = read_position(header)
     exposure = number(header, "EXPTIME", "TEXPTIME")
     names = (header.get(key) for key in ("OBJECT", "OBJID", "OBJNAME", "OBJ"))
     target = next((str(name).strip() for name in names if name), "")
@@ -212,6 +143,9 @@ def stated_frame(header: Mapping[str, Any]) -> str:
         One of `~astro_latent.spectra.FRAMES`.
     """
     word = str(header.get("SPECSYS") or "").strip().upper()[:8]
+    categories = [str(header.get(f"{site} PRO CATG") or "") for site in ("ESO", "TNG")]
+    if not word and any(kind.startswith("S1D_") for kind in categories):
+        return "barycentric"  # of the pipeline of ESPRESSO, HARPS and HARPS-N
     return _FRAME_OF_SPECSYS.get(word, "unknown")
 
 
@@ -240,12 +174,12 @@ def stated_medium(header: Mapping[str, Any]) -> str:
 
 
 def linear_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.ndarray:
-    """Return ``CRVAL1 + (pixel - CRPIX1) * CDELT1`` in the header's unit.
+    """Return ``CRVAL1 + (pixel - CRPIX1) * step`` in the header's unit.
 
     Parameters
     ----------
     header : mapping
-        With CRVAL1, CDELT1 or CD1_1, and CRPIX1 (1 if missing).
+        With CRVAL1, CRPIX1 (1 if missing), and CD1_1 or else CDELT1 times PC1_1.
     size : int
         Number of pixels.
     file : FitsFile
@@ -261,14 +195,18 @@ def linear_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.n
     SpectrumReadError
         If a keyword is missing or the step is zero.
     """
-    start = header.get("CRVAL1")
-    step = header.get("CDELT1") or header.get("CD1_1")
-    pixel = header.get("CRPIX1")
+    start, step, pixel = header.get("CRVAL1"), header.get("CD1_1"), header.get("CRPIX1")
     pixel = 1.0 if pixel is None else pixel
+    if step is None:  # FITS paper I: CDELT1 means nothing where there is CD1_1
+        step, scale = header.get("CDELT1"), header.get("PC1_1")
+        if isinstance(step, int | float) and isinstance(scale, int | float):
+            step = step * scale
     for name, value in (("CRVAL1", start), ("CDELT1", step), ("CRPIX1", pixel)):
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        good = isinstance(value, int | float) and np.isfinite(value)
+        if not good or (name == "CDELT1" and value == 0):
             file.refuse(f"{name}={value!r} gives no wavelengths")
-    return start + step * (np.arange(size, dtype=np.float64) + 1 - pixel)
+    pixels = np.arange(size, dtype=np.float64) + 1 - pixel
+    return np.asarray(start) + np.asarray(step) * pixels
 
 
 def log_axis(header: Mapping[str, Any], size: int, *, file: FitsFile) -> np.ndarray:
@@ -314,13 +252,6 @@ def flux_unit(header: Mapping[str, Any]) -> u.UnitBase:
     `~astropy.units.Unit`
         The unit.
     """
-    text = str(header.get("BUNIT") or "").strip()
-    scale = _SCALE.search(text)
-    if scale and "Ang" in text:
-        return u.Unit(10.0 ** int(scale[1]) * FLAM)
-    if not text or "relative" in text.lower() or "arbitrary" in text.lower():
-        return u.dimensionless_unscaled
-    try:
-        return u.Unit(text.lower() if text.lower() in ("adu", "counts") else text)
-    except (ValueError, TypeError):
-        return u.dimensionless_unscaled
+    text = str(header.get("BUNIT") or "")
+    unit = parse_unit(text)
+    return unit if isinstance(unit, u.UnitBase) else u.dimensionless_unscaled

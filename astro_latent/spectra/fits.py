@@ -6,19 +6,24 @@ tenth of its time; whatever is unusual (scaled, compressed, variable-length) is 
 to Astropy. A file that is shorter than its headers say is refused.
 """
 
+import bz2
 import gzip
+import io
 import math
 import mmap
 import os
 import re
 import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ..exceptions import SpectrumReadError
 from .header import Header
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 __all__ = ["FitsFile", "Hdu", "NotFitsError"]
 
@@ -83,8 +88,18 @@ class Hdu:
         self._columns: dict[str, tuple[int, int, str]] | None = None
         self.bitpix, lengths, heap, groups = self._structure()
         self.shape = tuple(reversed(lengths))
+        #: Whether this is an image that was compressed into a table (fpack).
+        self.is_packed = self._find_packed()
         pixels = math.prod(lengths) if lengths else 0
         self.size = abs(self.bitpix) // 8 * groups * (heap + pixels) if lengths else 0
+        if self.is_packed:
+            axes = range(int(self.header.get("ZNAXIS") or 0), 0, -1)
+            self.shape = tuple(int(self.header[f"ZNAXIS{axis}"]) for axis in axes)
+
+    def _find_packed(self) -> bool:
+        buffer, (start, stop) = self.file.buffer, (self._cards.start, self._cards.stop)
+        table = buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
+        return table and buffer.find(b"ZIMAGE  =", start, stop) >= 0
 
     def _structure(self) -> tuple[int, list[int], int, int]:
         """Return BITPIX, NAXISn, PCOUNT and GCOUNT, mostly without a full parse."""
@@ -111,9 +126,18 @@ class Hdu:
     @property
     def is_table(self) -> bool:
         """Whether this is a plain binary table, not an image compressed into one."""
-        buffer, start, stop = self.file.buffer, self._cards.start, self._cards.stop
-        table = buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
-        return table and buffer.find(b"ZIMAGE  =", start, stop) < 0
+        start = self._cards.start
+        table = self.file.buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
+        return table and not self.is_packed
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this holds an image with at least one pixel."""
+        if self.is_packed or not self.index:
+            return bool(self.shape) and 0 not in self.shape
+        start = self._cards.start
+        image = self.file.buffer[start : start + 20] == b"XTENSION= 'IMAGE   '"
+        return image and bool(self.shape) and 0 not in self.shape
 
     @property
     def name(self) -> str:
@@ -141,6 +165,7 @@ class Hdu:
         head = self.header
         unusual = self.index and head.get("XTENSION") != "IMAGE"
         scaled = head.get("BSCALE", 1) != 1 or head.get("BZERO", 0) != 0
+        scaled = scaled or (self.bitpix > 0 and "BLANK" in head)
         if unusual or scaled or self.bitpix not in _IMAGE:
             data = self._astropy()
             return data if row is None or data.ndim < 2 else data[row]
@@ -200,6 +225,8 @@ class Hdu:
         repeat, kind = _parse_form(form)
         scaled = self.header.get(f"TSCAL{number}", 1) != 1
         scaled = scaled or self.header.get(f"TZERO{number}", 0) != 0
+        if kind in "BIJK" and f"TNULL{number}" in self.header:
+            return self._without_nulls(number)
         shaped = kind == "A" and f"TDIM{number}" in self.header
         if scaled or shaped or kind in "PQXL":
             return np.asarray(self._astropy().field(number - 1))
@@ -215,11 +242,17 @@ class Hdu:
         )
         return _copy_native(table[:, 0] if count == 1 else table)
 
-    def _astropy(self) -> Any:
-        from astropy.io import fits
+    def _without_nulls(self, number: int) -> np.ndarray:
+        """Read a column of integers some of which mean that there is no value."""
+        from astropy.table import Table
 
+        with self.file.open_astropy() as hdus:
+            column = Table.read(hdus, hdu=self.index).columns[number - 1]
+            return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+
+    def _astropy(self) -> Any:
         try:
-            with fits.open(self.file.path, memmap=False) as hdus:
+            with self.file.open_astropy() as hdus:
                 return hdus[self.index].data
         except (OSError, ValueError, TypeError) as error:
             self.file.refuse(f"HDU {self.index} cannot be read ({error})")
@@ -239,7 +272,9 @@ class FitsFile:
     Parameters
     ----------
     path : str or path-like
-        The file; ``.gz`` is unpacked in memory.
+        The file; ``.gz`` and ``.bz2`` are unpacked in memory.
+    content : bytes, optional
+        What is in it, if that is in memory already; then ``path`` is but a name.
 
     Raises
     ------
@@ -249,9 +284,9 @@ class FitsFile:
 
     container = "fits"
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, content: bytes | None = None) -> None:
         self.path = Path(path)
-        self.buffer = self._map()
+        self.buffer = self._map() if content is None else content
         self.hdus: list[Hdu] = []
         if self.buffer[:6] != b"SIMPLE":
             msg = f"{self.path}: not a FITS file (it begins with {self.buffer[:12]!r})"
@@ -283,16 +318,30 @@ class FitsFile:
             with self.path.open("rb") as stream:
                 if not os.fstat(stream.fileno()).st_size:
                     self.refuse("the file is empty (0 bytes)")
-                if stream.read(2) != b"\x1f\x8b":
+                begin = stream.read(3)
+                if not begin.startswith((b"\x1f\x8b", b"BZh")):
                     return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-            with gzip.open(self.path) as unpacked:
+            opener = bz2.open if begin == b"BZh" else gzip.open
+            with opener(self.path) as unpacked:
                 content = unpacked.read(_MAX_UNCOMPRESSED)
                 return content or self.refuse("the file is empty once unpacked")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self.refuse(f"the gzip stream is damaged or truncated ({error})")
-        except OSError as error:
+        except OSError as error:  # also what bz2 raises where it is damaged
             self.refuse(f"cannot be opened ({error.strerror or error})")
         return b""
+
+    def open_astropy(self) -> "fits.HDUList":
+        """Return the file as Astropy sees it, for what is not done here.
+
+        Returns
+        -------
+        `~astropy.io.fits.HDUList`
+            To be closed by the caller.
+        """
+        from astropy.io import fits
+
+        return fits.open(io.BytesIO(self.buffer), memmap=False)
 
     def _walk(self) -> None:
         start, found = 0, len(self.buffer)

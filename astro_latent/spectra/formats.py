@@ -7,15 +7,15 @@ the entry-point group ``astro_latent.formats``, each pointing to a `Format`.
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from ..exceptions import SpectrumReadError, UnknownNameError
 from ..utils.registry import LazyRegistry
-from .facts import identifier_from_path
 from .fits import FitsFile, NotFitsError
+from .foreign import list_formats, read_foreign
 from .observation import SpectrumArrays
 from .tablefile import TableFile, looks_like_table
 from .votable import VotableFile, looks_like_votable
@@ -37,7 +37,7 @@ AnyFile: TypeAlias = FitsFile | VotableFile | TableFile
 
 _NO_SPECTRUM = (
     "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
-    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux)"
+    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux), nor such names"
 )
 _NO_TABLE = (
     "no spectrum found: the columns of this table are none that a format knows; a "
@@ -283,10 +283,7 @@ def check_options(format: str | None, options: dict[str, Any]) -> None:
             raise TypeError(msg)
     if format is None or format in FORMATS:
         return
-    from astropy.io import registry
-    from specutils import Spectrum
-
-    others = registry.get_formats(Spectrum, readwrite="Read")["Format"].tolist()
+    others = list_formats()
     if format not in others:
         raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
 
@@ -322,16 +319,16 @@ def read_file(
         msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
         raise SpectrumReadError(msg)
     if format is not None and format not in FORMATS:
-        return _read_with_specutils(path, format)
+        return read_foreign(path, format)
     try:
         file = open_file(path)
     except NotFitsError:
         if format is not None:
             raise
-        return _read_with_specutils(path, None)
+        return read_foreign(path, None)
     with file:
         found = _read_known(file, format, options)
-    return _read_with_specutils(path, None) if found is None else found
+    return read_foreign(path, None) if found is None else found
 
 
 def _read_known(
@@ -360,32 +357,3 @@ def _refuse_votable(file: VotableFile) -> NoReturn:
     if said is not None:
         file.refuse(f"the service sent an error in place of a spectrum: {said}")
     file.refuse(_NO_SPECTRUM)
-
-
-def _read_with_specutils(path: Path, format: str | None) -> list[SpectrumArrays]:
-    """Let specutils try; its loaders may raise anything."""
-    from specutils import Spectrum
-
-    from .convert import from_spectrum, split_spectrum
-
-    try:
-        spectrum = Spectrum.read(str(path), format=format)
-        arrays = [from_spectrum(part) for part in split_spectrum(spectrum)]
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        msg = (
-            f"{path}: no spectrum found; formats tried: {', '.join(FORMATS)} and those "
-            f"of specutils ({reason})"
-        )
-        raise SpectrumReadError(msg) from error
-    return [_name_spectrum(array, path) for array in arrays]
-
-
-def _name_spectrum(arrays: SpectrumArrays, path: Path) -> SpectrumArrays:
-    observation = arrays.observation
-    observation = replace(
-        observation,
-        source=observation.source or str(path),
-        obs_id=observation.obs_id or identifier_from_path(path),
-    )
-    return replace(arrays, observation=observation)

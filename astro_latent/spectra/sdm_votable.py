@@ -7,20 +7,20 @@ medium stays unknown. The frame is what SpectralFrame.RefPos says.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 from astropy import units as u
 
-from .checks import finish_arrays
+from .assemble import Context, assemble_spectra
+from .columns import Column, find_roles, has_spectrum
 from .facts import identifier_from_path
 from .formats import Format
 from .observation import Observation, SpectrumArrays
-from .votable import VotableFile, VotableTable, parse_unit
+from .votable import VotableFile, VotableTable
 
 __all__ = [
     "SDM_VOTABLE",
-    "find_roles",
-    "first_table",
     "identify_sdm",
     "make_spectrum",
     "read_sdm",
@@ -41,56 +41,6 @@ _NORMALISED = {
 _NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 
 
-def find_roles(fields: list[dict[str, str]]) -> dict[str, int]:
-    """Find the columns of a spectrum.
-
-    Parameters
-    ----------
-    fields : list of dict
-        XML attributes of the columns.
-
-    Returns
-    -------
-    dict
-        Role (wavelength, flux, sigma, quality) to number of the column; the first
-        column of a role counts, utypes before UCDs.
-    """
-    by_utype: dict[str, int] = {}
-    by_ucd: dict[str, int] = {}
-    for index, attributes in enumerate(fields):
-        if attributes.get("datatype") in ("char", "unicodeChar", "boolean"):
-            continue
-        ucd = attributes.get("ucd", "").lower().replace(" ", "")
-        role = _role_of_utype(attributes.get("utype", "").lower())
-        if role and not (role == "flux" and ucd.startswith("phys.transmission")):
-            by_utype.setdefault(role, index)
-        role = _role_of_ucd(ucd.split(";"))
-        if role:
-            by_ucd.setdefault(role, index)
-    return {**by_ucd, **by_utype}
-
-
-def _role_of_utype(utype: str) -> str:
-    ends = {
-        "data.spectralaxis.value": "wavelength",
-        "data.fluxaxis.value": "flux",
-        "data.fluxaxis.accuracy.staterror": "sigma",
-        "data.fluxaxis.accuracy.qualitystatus": "quality",
-    }
-    return next((role for end, role in ends.items() if utype.endswith(end)), "")
-
-
-def _role_of_ucd(words: list[str]) -> str:
-    if words[0] == "em.wl":
-        return "wavelength"
-    fluxes = [word for word in words if word.startswith("phot.flux")]
-    if words[0] == "stat.error":
-        return "sigma" if fluxes else ""
-    return (
-        "flux" if fluxes and words[0].startswith(("phot.flux", "arith.ratio")) else ""
-    )
-
-
 def spectral_tables(file: VotableFile) -> list[VotableTable]:
     """List the tables that have a wavelength and a flux.
 
@@ -104,17 +54,7 @@ def spectral_tables(file: VotableFile) -> list[VotableTable]:
     list of VotableTable
         In the order of the document.
     """
-    needed = {"wavelength", "flux"}
-    return [table for table in file.tables if needed <= set(find_roles(table.fields))]
-
-
-def first_table(file: VotableFile) -> tuple[VotableTable, str]:
-    """Return the first table with a spectrum, and a remark if there are more."""
-    tables = spectral_tables(file)
-    if not tables:
-        file.refuse("none of its tables has a wavelength and a flux")
-    more = f"the first of {len(tables)} spectra of this VOTable"
-    return tables[0], more if len(tables) > 1 else ""
+    return [table for table in file.tables if has_spectrum(find_roles(table.fields))]
 
 
 def identify_sdm(file: VotableFile) -> bool:
@@ -181,7 +121,11 @@ def _read_observation(file: VotableFile, table: VotableTable) -> Observation:
 
 
 def make_spectrum(
-    file: VotableFile, table: VotableTable, observation: Observation
+    file: VotableFile,
+    table: VotableTable,
+    observation: Observation,
+    *,
+    wavelength_unit: str | u.UnitBase | None = None,
 ) -> SpectrumArrays:
     """Read the columns of one table as a spectrum.
 
@@ -193,6 +137,8 @@ def make_spectrum(
         One of its `spectral_tables`.
     observation : Observation
         What is known.
+    wavelength_unit : str or `~astropy.units.Unit`, optional
+        Unit of the wavelengths, in place of what the file says.
 
     Returns
     -------
@@ -204,54 +150,65 @@ def make_spectrum(
     SpectrumReadError
         If the axis is no wavelength, or the data cannot be read.
     """
-    roles = find_roles(table.fields)
-    units = {role: table.fields[n].get("unit", "") for role, n in roles.items()}
-    unit = parse_unit(units["wavelength"])
-    if unit is None or not unit.is_equivalent(u.AA):
-        file.refuse(f"the spectral axis is in {units['wavelength']!r}, not a length")
-    flux_unit = parse_unit(units["flux"])
-    if flux_unit is None:
-        flux_unit = u.dimensionless_unscaled
-        remark = f"the unit of the flux is unknown: {units['flux']!r}"
-        observation = observation.remarked(remark)
-    columns = file.columns(table)
-    data = {role: np.ravel(columns[number]) for role, number in roles.items()}
-    sigma = data.get("sigma")
-    if sigma is not None and units["sigma"].strip():
-        sigma = _convert_unit(file, sigma, units["sigma"], flux_unit)
-    return finish_arrays(
-        data["wavelength"].astype(np.float64) * unit.to(u.AA),
-        data["flux"],
-        sigma=sigma,
-        mask=data["quality"] != 0 if "quality" in data else None,
-        flux_unit=flux_unit,
+    values = file.columns(table)
+    columns = {}
+    for role, n in find_roles(table.fields).items():
+        about = {key: table.fields[n].get(key, "") for key in ("unit", "name", "ucd")}
+        columns[role] = Column(values=_one_row(values[n]), **about)
+    context = Context(
         observation=observation,
+        wavelength_unit=wavelength_unit,
         meta={"header": {p["name"]: p.get("value", "") for p in _list_named(table)}},
     )
+    found = assemble_spectra(columns, context)
+    if len(found) > 1:
+        file.refuse(f"{len(found)} rows of arrays in one table; one is expected")
+    return found[0]
+
+
+def _one_row(values: np.ndarray) -> np.ndarray:
+    """Return arrays of pixels that stand in one row as they are in many rows."""
+    if values.dtype == object and len(values) == 1:
+        return np.ma.filled(np.ma.asarray(values[0], float), np.nan)
+    return values
 
 
 def _list_named(table: VotableTable) -> list[dict[str, str]]:
     return [param for param in table.params if param.get("name")]
 
 
-def _convert_unit(
-    file: VotableFile, sigma: np.ndarray, text: str, flux_unit: u.UnitBase
-) -> np.ndarray:
-    unit = parse_unit(text)
-    if unit is None or unit == flux_unit:
-        return sigma
-    if not unit.is_equivalent(flux_unit):
-        file.refuse(f"the flux is in {flux_unit}, its error in {text!r}")
-    return sigma * unit.to(flux_unit)
+def read_sdm(
+    file: VotableFile, *, wavelength_unit: str | u.UnitBase | None = None
+) -> list[SpectrumArrays]:
+    """Read the spectra of a VOTable, one for each table that has one.
 
+    Parameters
+    ----------
+    file : VotableFile
+        The open file.
+    wavelength_unit : str or `~astropy.units.Unit`, optional
+        Unit of the wavelengths, in place of what the file says.
 
-def read_sdm(file: VotableFile) -> list[SpectrumArrays]:
-    """Read a VOTable's spectrum; of several the first, and the message says so."""
-    table, remark = first_table(file)
-    observation = _read_observation(file, table)
-    if remark:
-        observation = observation.remarked(remark)
-    return [make_spectrum(file, table, observation)]
+    Returns
+    -------
+    list of SpectrumArrays
+        Of several, the ``obs_id`` end in ``#1``, ``#2``...
+
+    Raises
+    ------
+    SpectrumReadError
+        If there is no spectrum, or its axis makes no sense.
+    """
+    tables = spectral_tables(file)
+    if not tables:
+        file.refuse("none of its tables has a wavelength and a flux")
+    found = []
+    for number, table in enumerate(tables, 1):
+        seen = _read_observation(file, table)
+        if len(tables) > 1:
+            seen = replace(seen, obs_id=f"{seen.obs_id}#{number}")
+        found.append(make_spectrum(file, table, seen, wavelength_unit=wavelength_unit))
+    return found
 
 
 SDM_VOTABLE = Format(
@@ -259,6 +216,7 @@ SDM_VOTABLE = Format(
     title="VOTable with a spectrum (SSA, DataLink)",
     identify=identify_sdm,
     read=read_sdm,
+    options=("wavelength_unit",),
     priority=4,
     container="votable",
 )

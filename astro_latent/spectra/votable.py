@@ -17,22 +17,14 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 import numpy as np
-from astropy import units as u
 
 from ..exceptions import SpectrumReadError
 from ..utils.service_error import service_error
 
-__all__ = [
-    "VotableFile",
-    "VotableTable",
-    "looks_like_votable",
-    "parse_unit",
-    "unpack",
-]
+__all__ = ["VotableFile", "VotableTable", "looks_like_votable", "unpack"]
 
 _MAX_BYTES = 512 * 1024**2
 _HEAD = 4096
-_UNIT_FORMATS = ("vounit", None, "cds")
 
 
 @dataclass
@@ -250,29 +242,3 @@ def looks_like_votable(path: str | os.PathLike) -> bool:
     """
     head = unpack(Path(path), _HEAD)
     return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head
-
-
-def parse_unit(text: str) -> u.UnitBase | None:
-    """Understand a unit of a VOTable.
-
-    Parameters
-    ----------
-    text : str
-        Such as ``"W.m**-2.nm**-1"``; none counts as dimensionless.
-
-    Returns
-    -------
-    `~astropy.units.Unit` or None
-        None if nobody knows this unit.
-    """
-    text = text.strip()
-    if not text:
-        return u.dimensionless_unscaled
-    for name in _UNIT_FORMATS:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return u.Unit(text, format=name)
-        except (ValueError, TypeError):
-            continue
-    return None

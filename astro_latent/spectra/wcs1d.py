@@ -1,93 +1,71 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""One-dimensional images with a linear or log-linear wavelength axis.
+"""Spectra as images: one row or many, with wavelengths in the header or beside them.
 
-What IRAF, iSpec and many others write: the flux in the primary array, the wavelengths
-in CRVAL1 and CDELT1. Medium and frame only where the header states them.
+What IRAF, iSpec, pipelines and many others write. Wavelengths are those of an
+extension, else those that the header describes; a file without either is refused.
+Medium and frame only where they are stated.
 """
 
-import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 
-from .checks import finish_arrays, zero_runs
-from .facts import (
-    facts_from_header,
-    flux_unit,
-    linear_axis,
-    log_axis,
-    number,
-    stated_frame,
-    stated_medium,
-)
-from .fits import FitsFile
+from ..exceptions import SpectrumReadError
+from .assemble import Context, assemble_spectra
+from .axis import hint_unit, read_axis
+from .checks import placeholder
+from .columns import Column
+from .facts import facts_from_header, number, stated_frame, stated_medium
+from .fibermap import add_fibres
+from .fits import FitsFile, Hdu
 from .formats import Format
+from .header import Header, chain_headers
+from .images import ImageSet, find_sets
+from .multispec import is_multispec, multispec_wavelengths
 from .observation import Observation, SpectrumArrays
 
 __all__ = ["WCS1D", "identify_wcs1d", "read_wcs1d"]
 
-_WAT_UNITS = re.compile(r"units=(\w+)", re.IGNORECASE)
-_NAMES = {"angstrom": u.AA, "angstroms": u.AA, "nm": u.nm, "nanometers": u.nm}
-_ERRORS = ("SIGMA", "ERR", "ERROR", "ERRORS", "STDDEV")
 _AIR_LIMIT = 25_000.0  # Å; nobody quotes air wavelengths redwards of K
 
 
 def identify_wcs1d(file: FitsFile) -> bool:
-    """Tell whether a file holds a bare one-dimensional spectrum."""
-    head = file.primary
-    one = len(file[0].shape) == 1 and file[0].shape[0] > 1
-    kind = str(head.get("CTYPE1") or "").upper()
-    stepped = bool(head.get("CDELT1") or head.get("CD1_1")) and "CRVAL1" in head
-    return one and stepped and not kind.startswith(("MULTISPE", "FREQ", "ENER", "VELO"))
+    """Tell whether a file has images that may be spectra."""
+    return any(_may_be_spectrum(found) for found in find_sets(file))
 
 
-def _find_axis_unit(file: FitsFile) -> tuple[u.UnitBase, str]:
-    """Return the unit of the axis, and a remark if the header has none."""
-    head = file.primary
-    stated = _WAT_UNITS.search(str(head.get("WAT1_001") or ""))
-    candidates = [head.get("CUNIT1"), head.get("CTYPE1"), stated and stated[1]]
-    for text in candidates:
-        known = _NAMES.get(str(text or "").strip().lower())
-        if known is not None:
-            return known, ""
-    text = str(head.get("CUNIT1") or "").strip()
-    if not text:
-        return u.AA, "no unit of wavelength in the header, taken as Angstrom (IRAF)"
-    try:
-        unit = u.Unit(text)
-    except ValueError:
-        file.refuse(f"CUNIT1={text!r} is no known unit; give wavelength_unit=")
-    if not unit.is_equivalent(u.AA):
-        file.refuse(f"the spectral axis is in {unit}; only wavelengths are supported")
-    return unit, ""
+def _may_be_spectrum(found: ImageSet) -> bool:
+    """Tell whether each row is a spectrum; surveys stack fluxes, errors, masks."""
+    shape = found.flux.shape
+    if is_multispec(found.flux.header):
+        return shape[-1] > 1
+    alone = len(found.images) == 1 and not found.prefix
+    rows = int(np.prod(shape[:-1]))
+    return shape[-1] > 1 and len(shape) <= 3 and (rows == 1 or not alone)
 
 
-def _read_sigma(file: FitsFile, shape: tuple[int, ...]) -> np.ndarray | None:
-    for hdu in file.hdus[1:]:
-        if hdu.name in _ERRORS and hdu.shape == shape:
-            return hdu.array()
-    return None
+def _headers(file: FitsFile, hdu: Hdu) -> Mapping[str, Any]:
+    """Return the header of an image, with the primary one behind it."""
+    primary = file.primary
+    return chain_headers(hdu.header, primary) if hdu.index else primary
 
 
-def _read_observation(
-    file: FitsFile, wavelength: np.ndarray, remark: str
-) -> Observation:
-    head = file.primary
-    medium = stated_medium(head)
-    observation = Observation(
-        **facts_from_header(head, file.path),
+def _read_observation(file: FitsFile, found: ImageSet) -> Observation:
+    head = _headers(file, found.flux)
+    facts = facts_from_header(head, file.path)
+    if found.prefix:
+        facts["obs_id"] = f"{facts['obs_id']}#{found.prefix}"
+    return Observation(
+        **facts,
         survey=str(head.get("INSTRUME") or "").strip().lower(),
-        medium=medium,
+        medium=stated_medium(head),
         frame=stated_frame(head),
         resolving_power=number(head, "SPEC_RES"),
         snr=number(head, "SNR"),
     )
-    if medium == "air" and wavelength.min() > _AIR_LIMIT:
-        remark = (
-            f"air wavelengths of {wavelength.min():.0f} to {wavelength.max():.0f} "
-            f"Angstrom are unlikely: check CUNIT1={head.get('CUNIT1')!r}"
-        )
-    return observation.remarked(remark)
 
 
 def read_wcs1d(
@@ -96,12 +74,12 @@ def read_wcs1d(
     wavelength_unit: str | u.UnitBase | None = None,
     estimate: bool = False,
 ) -> list[SpectrumArrays]:
-    """Read a bare one-dimensional spectrum.
+    """Read spectra that are images.
 
     Parameters
     ----------
     file : FitsFile
-        The file. An image extension named SIGMA or ERR has the uncertainties.
+        The file. Image extensions have wavelengths, errors and masks by their names.
     wavelength_unit : str or `~astropy.units.Unit`, optional
         Unit of the axis, in place of what the header says.
     estimate : bool, optional
@@ -110,38 +88,117 @@ def read_wcs1d(
     Returns
     -------
     list of SpectrumArrays
-        One spectrum; runs of three or more exact zeros are masked.
+        One for each row; runs of three or more exact zeros are masked.
 
     Raises
     ------
     SpectrumReadError
         If the axis cannot be understood as wavelengths.
     """
-    head = file.primary
-    flux = file[0].array()
-    logarithmic = head.get("DC-FLAG") == 1 or head.get("CTYPE1") == "LOG-LINEAR"
-    axis = (log_axis if logarithmic else linear_axis)(head, flux.size, file=file)
-    unit, remark = (
-        _find_axis_unit(file) if wavelength_unit is None else (wavelength_unit, "")
-    )
-    wavelength = axis * u.Unit(unit).to(u.AA)
-    return [
-        finish_arrays(
-            wavelength,
-            flux,
-            sigma=_read_sigma(file, flux.shape),
-            mask=zero_runs(flux),
-            flux_unit=flux_unit(head),
-            observation=_read_observation(file, wavelength, remark),
+    sets = [found for found in find_sets(file) if _may_be_spectrum(found)]
+    if not sets:
+        file.refuse("no image of one or two dimensions that could be a spectrum")
+    spectra = []
+    for found in sets:
+        context = Context(
+            observation=_read_observation(file, found),
+            wavelength_unit=wavelength_unit,
+            unit_hint=hint_unit(_headers(file, found.flux)),
             estimate=estimate,
-            meta={"header": head},
+            padded=True,
+            meta={"header": file.primary},
         )
-    ]
+        spectra += _read_set(file, found, context)
+    spectra = add_fibres(file, spectra)
+    return [_check_air(arrays, file.primary) for arrays in spectra]
+
+
+def _read_set(
+    file: FitsFile, found: ImageSet, context: Context
+) -> list[SpectrumArrays]:
+    columns = found.columns()
+    if lost := sorted(found.images.keys() - columns.keys()):
+        names = ", ".join(
+            f"{found.images[r].name} {found.images[r].shape}" for r in lost
+        )
+        reason = f"{names} does not fit the flux {found.flux.shape}"
+        if "wavelength" in lost:
+            file.refuse(reason)
+        context = replace(context, observation=context.observation.remarked(reason))
+    head = _headers(file, found.flux)
+    if is_multispec(head):
+        return _read_orders(columns, head, context)
+    columns["flux"] = replace(columns["flux"], values=_as_rows(file, columns["flux"]))
+    if "wavelength" not in columns:
+        if len(found.flux.shape) > 1 and head.get("CD1_2", 0) != 0:
+            file.refuse(f"CD1_2={head['CD1_2']!r}: the rows are slanted; rectify them")
+        size = found.flux.shape[-1]
+        columns["wavelength"] = read_axis(found.flux, head, size)
+    return assemble_spectra(columns, context)
+
+
+def _as_rows(file: FitsFile, flux: Column) -> np.ndarray:
+    """Return pixels, or rows of pixels; a cube of more than one plane is refused."""
+    values = flux.values
+    while values.ndim > 1 and len(values) == 1:
+        values = values[0]
+    if values.ndim > 2:
+        file.refuse(
+            f"an image of {values.ndim} dimensions {values.shape} is no spectrum; "
+            "extract one first"
+        )
+    return values
+
+
+def _read_orders(
+    columns: dict[str, Column], head: Mapping[str, Any], context: Context
+) -> list[SpectrumArrays]:
+    """Read an image whose rows have each their own wavelengths (IRAF)."""
+    flux = columns["flux"].values
+    rows, sigma = flux.reshape(-1, flux.shape[-1]), None
+    if flux.ndim == 3:  # bands of apall: the spectrum, others, and sigma if it says so
+        bands = [str(head.get(f"BANDID{n + 1}") or "") for n in range(len(flux))]
+        at = next((n for n, word in enumerate(bands) if "sigma" in word.lower()), -1)
+        rows, sigma = flux[0], flux[at] if at > 0 else None
+    waves = multispec_wavelengths(head, rows.shape[-1])
+    if len(waves) != len(rows):
+        context.refuse(f"{len(rows)} rows, but WAT2 describes {len(waves)} (multispec)")
+    found = []
+    for n, wave in enumerate(waves):
+        seen = context.observation
+        if len(rows) > 1:
+            seen = replace(seen, obs_id=f"{seen.obs_id}#{n + 1}")
+        if not np.isfinite(wave).any():
+            reason = f"{seen.source}: order {n + 1} has no wavelengths (multispec)"
+            found.append(placeholder(reason, obs_id=seen.obs_id, source=seen.source))
+            continue
+        one = {"flux": replace(columns["flux"], values=rows[n])}
+        one["wavelength"] = Column(values=wave, unit=context.unit_hint)
+        if sigma is not None:
+            one["sigma"] = Column(values=sigma[n])
+        try:
+            found += assemble_spectra(one, replace(context, observation=seen))
+        except SpectrumReadError as error:  # the other orders may be right
+            facts = {"obs_id": seen.obs_id, "source": seen.source}
+            found.append(placeholder(str(error), **facts))
+    return found
+
+
+def _check_air(arrays: SpectrumArrays, head: Header) -> SpectrumArrays:
+    """Remark where wavelengths in air are unlikely: their unit may be wrong."""
+    wavelength, seen = arrays.wavelength, arrays.observation
+    if seen.medium != "air" or not wavelength.size or wavelength[0] <= _AIR_LIMIT:
+        return arrays
+    remark = (
+        f"air wavelengths of {wavelength[0]:.0f} to {wavelength[-1]:.0f} Angstrom are "
+        f"unlikely: check CUNIT1={head.get('CUNIT1')!r}"
+    )
+    return replace(arrays, observation=seen.remarked(remark))
 
 
 WCS1D = Format(
     name="wcs1d",
-    title="one-dimensional image with a linear or log-linear wavelength axis",
+    title="image of one spectrum or several, wavelengths in the header or an extension",
     identify=identify_wcs1d,
     read=read_wcs1d,
     options=("wavelength_unit", "estimate"),

@@ -11,7 +11,7 @@ from astropy.table import Table
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, iter_arrays, read_arrays
 from astro_latent.spectra.sdm_votable import find_roles
-from astro_latent.spectra.votable import parse_unit
+from astro_latent.spectra.units import parse_unit
 from astro_latent.surveys import get_survey
 
 XP_UNIT = "W.m**-2.nm**-1"
@@ -159,7 +159,9 @@ def test_sdm_roles_by_ucd_alone(example):
         ([("em.wl", ""), ("phot.flux", ""), ("stat.error;phot.flux", "")], "wfs"),
         ([("em.wl;obs.atmos", ""), ("arith.ratio;phot.flux.density", "")], "wf"),
         ([("em.wl", ""), ("phys.transmission", "spec:Data.FluxAxis.Value")], "w"),
-        ([("em.freq", ""), ("phot.flux.density;em.freq", "")], "f"),
+        ([("em.freq", ""), ("phot.flux.density;em.freq", "")], "wf"),
+        ([("em.wl", ""), ("spect", ""), ("stat.error;spect", "")], "wfs"),
+        ([("em.wl", ""), ("phot.fluDens;em.wl", "")], "wf"),
         ([("", "Spectrum.Data.SpectralAxis.Value"), ("phot.mag", "")], "w"),
         ([("stat.error", ""), ("pos.eq.ra", "")], ""),
         ([("em.wl.central", ""), ("phot.flux", "")], "f"),
@@ -191,8 +193,8 @@ def test_sdm_units_are_converted(example):
 
 
 def test_sdm_axis_that_is_no_length(example):
-    path = rewrite(example("sdm_votable")[0], ('unit="Angstrom"', 'unit="Hz"'))
-    with pytest.raises(SpectrumReadError, match="axis is in 'Hz', not a length"):
+    path = rewrite(example("sdm_votable")[0], ('unit="Angstrom"', 'unit="km/s"'))
+    with pytest.raises(SpectrumReadError, match="axis is in 'km/s'; only wavelengths"):
         one(path)
 
 
@@ -233,9 +235,10 @@ def test_several_spectra_in_one_file_are_said(example):
     text = path.read_text()
     start, end = text.index("<TABLE "), text.index("</RESOURCE>")
     path.write_text(text[:end] + text[start:end].replace("100", "1") + text[end:])
-    found = one(path)
-    np.testing.assert_array_equal(found.flux, flux)
-    assert "the first of 2 spectra" in found.observation.message
+    first, second = read_arrays(path)
+    np.testing.assert_array_equal(first.flux, flux)
+    assert first.observation.obs_id == "sdm_votable#1"
+    assert not np.array_equal(first.flux, second.flux)
 
 
 def test_second_table_may_be_the_spectrum(example):

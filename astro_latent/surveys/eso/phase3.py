@@ -8,11 +8,8 @@ name; air or vacuum by the UCD of the wavelength; the frame by SPECSYS.
 import re
 from typing import Any
 
-import numpy as np
-from astropy import units as u
-
-from ...exceptions import SpectrumReadError
-from ...spectra.checks import finish_arrays
+from ...spectra.assemble import Context, assemble_spectra
+from ...spectra.columns import Column
 from ...spectra.facts import facts_from_header, number, stated_frame
 from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
@@ -25,6 +22,12 @@ _WAVELENGTH = "spectralaxis.value"
 _FLUX = "fluxaxis.value"
 _ERROR = "fluxaxis.accuracy.staterror"
 _QUALITY = "fluxaxis.accuracy.qualitystatus"
+_ROLES = {
+    _WAVELENGTH: "wavelength",
+    _FLUX: "flux",
+    _ERROR: "sigma",
+    _QUALITY: "mask",
+}
 _NORMALISATION: dict[Any, str] = {True: "continuum", False: "none"}  # CONTNORM
 
 
@@ -51,24 +54,6 @@ def _find_roles(table: Hdu) -> dict[str, tuple[int, str]]:
         if role:
             roles.setdefault(role, (column, name))
     return roles
-
-
-def _read_unit(text: object, file: FitsFile, column: str) -> u.UnitBase:
-    """Parse a TUNIT; ESO writes both Angstrom and angstrom, adu and ADU."""
-    text = str(text or "").strip()
-    if text.lower() in ("angstrom", "angstroms"):
-        return u.AA
-    try:
-        return u.Unit(text, format=None)
-    except ValueError:
-        pass
-    try:
-        return u.Unit(
-            re.sub(r"angstroms?", "Angstrom", text.replace("**", "^"), flags=re.I)
-        )
-    except ValueError as error:
-        msg = f"{file.path}: column {column} has the unknown unit {text!r}"
-        raise SpectrumReadError(msg) from error
 
 
 def _read_medium(ucd: str) -> str:
@@ -121,35 +106,29 @@ def read_phase3(file: FitsFile, *, estimate: bool = False) -> list[SpectrumArray
     for role in (_WAVELENGTH, _FLUX):
         if role not in roles:
             file.refuse(f"no column has the utype {role}; utypes: {sorted(roles)}")
-    number_w, name_w = roles[_WAVELENGTH]
-    number_f, name_f = roles[_FLUX]
-    unit = _read_unit(table.header.get(f"TUNIT{number_w}"), file, name_w)
-    if not unit.is_equivalent(u.AA):
-        file.refuse(f"the spectral axis is in {unit}; only wavelengths are supported")
-    wavelength = table.column(name_w).ravel().astype(np.float64, copy=False)
-    factor = unit.to(u.AA)
-    flux = table.column(name_f).ravel()
-    sigma = table.column(roles[_ERROR][1]).ravel() if _ERROR in roles else None
-    mask = table.column(roles[_QUALITY][1]).ravel() != 0 if _QUALITY in roles else None
     if _QUALITY not in roles and "QUAL" in table.columns:
-        mask = table.column("QUAL").ravel() != 0
-    observation = _read_observation(
-        file, str(table.header.get(f"TUCD{number_w}") or "")
-    )
-    if sigma is not None and not np.isfinite(sigma).any():
-        sigma = None
-    return [
-        finish_arrays(
-            wavelength if factor == 1 else wavelength * factor,
-            flux,
-            sigma=sigma,
-            mask=mask,
-            flux_unit=_read_unit(table.header.get(f"TUNIT{number_f}"), file, name_f),
-            observation=observation,
+        roles[_QUALITY] = table.columns["QUAL"][0], "QUAL"
+    columns = {
+        name: _read_column(table, *roles[role])
+        for role, name in _ROLES.items()
+        if role in roles
+    }
+    return assemble_spectra(
+        columns,
+        Context(
+            observation=_read_observation(file, columns["wavelength"].ucd),
             estimate=estimate,
             meta={"header": file.primary, "table_header": table.header},
-        )
-    ]
+        ),
+    )
+
+
+def _read_column(table: Hdu, number: int, name: str) -> Column:
+    about = {
+        key: str(table.header.get(f"{keyword}{number}") or "")
+        for key, keyword in (("unit", "TUNIT"), ("ucd", "TUCD"))
+    }
+    return Column(values=table.column(name).ravel(), name=name, **about)
 
 
 PHASE3 = Format(

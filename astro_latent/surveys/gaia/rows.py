@@ -21,7 +21,7 @@ from ...exceptions import SpectrumReadError
 from ...spectra.checks import finish_arrays, placeholder
 from ...spectra.facts import identifier_from_path
 from ...spectra.observation import Observation, SpectrumArrays
-from ...spectra.votable import parse_unit
+from ...spectra.units import parse_unit
 
 __all__ = ["GaiaColumns", "holds_spectra", "read_columns"]
 

@@ -1,0 +1,136 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Files that only specutils knows: one spectrum, a list of them, or a collection.
+
+Its loaders for no survey in particular are left out: they take numbers of pixels for
+wavelengths where a file has none, and what they do right is done here as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import SpectrumReadError
+from .facts import identifier_from_path
+from .observation import SpectrumArrays
+
+if TYPE_CHECKING:
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
+
+__all__ = ["list_formats", "read_foreign"]
+
+#: Loaders of specutils that any image or table satisfies.
+_UNSPECIFIC = ("wcs1d-fits", "iraf", "tabular-fits", "generic cube", "ASCII", "ECSV")
+
+#: What the documents of these surveys say and their files do not: medium and frame.
+_FACTS = {
+    "JWST": {"medium": "vacuum"},
+    "HST": {"medium": "vacuum"},
+    "MaNGA": {"medium": "vacuum", "frame": "barycentric"},
+    "DESI": {"medium": "vacuum", "frame": "barycentric"},
+    "SDSS": {"medium": "vacuum"},
+    "APOGEE": {"medium": "vacuum"},
+    "Subaru-pfs": {"medium": "vacuum", "frame": "barycentric"},
+}
+
+
+def list_formats() -> list[str]:
+    """Return the names of all formats that specutils can read.
+
+    Returns
+    -------
+    list of str
+        For ``format=``.
+    """
+    from astropy.io import registry
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
+
+    names: dict[str, None] = {}
+    for kind in (Spectrum, SpectrumList, SpectrumCollection):
+        found = registry.get_formats(kind, readwrite="Read")["Format"].tolist()
+        names |= dict.fromkeys(found)
+    return list(names)
+
+
+def _identify(path: Path, kind: type) -> str | None:
+    """Return the one format of specutils that a file has, if it is of some survey."""
+    from astropy.io import registry
+
+    found = registry.identify_format("read", kind, str(path), None, [], {})
+    return next((name for name in found if name not in _UNSPECIFIC), None)
+
+
+def read_foreign(path: Path, format: str | None) -> list[SpectrumArrays]:
+    """Let specutils read a file; its loaders may raise anything.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    format : str or None
+        One of specutils' formats; found out if not given.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        All spectra that it finds.
+
+    Raises
+    ------
+    SpectrumReadError
+        If it finds none, or they are no spectra; the message says why.
+    """
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
+
+    reasons = []
+    for kind in (Spectrum, SpectrumList, SpectrumCollection):
+        try:
+            name = format or _identify(path, kind)
+            if name is None:
+                continue
+            found = list(_take_apart(kind.read(str(path), format=name)))
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            reasons.append(f"{type(error).__name__}: {reason}")
+            continue
+        return [_describe(s, path, name, n, len(found)) for n, s in enumerate(found)]
+    why = reasons[0] if reasons else "none of those that it has for surveys fits"
+    msg = f"{path}: no spectrum found, by specutils neither ({why})"
+    raise SpectrumReadError(msg)
+
+
+def _take_apart(
+    found: "Spectrum | SpectrumList | SpectrumCollection",
+) -> "Iterator[Spectrum]":
+    """Yield spectra of one dimension of whatever a loader has returned."""
+    from specutils import Spectrum, SpectrumCollection
+
+    from .convert import split_spectrum
+
+    if isinstance(found, Spectrum):
+        yield from split_spectrum(found)
+        return
+    several = isinstance(found, SpectrumCollection)
+    for number in range(found.flux.shape[0] if several else len(found)):
+        yield from split_spectrum(found[number])
+
+
+def _describe(
+    spectrum: "Spectrum", path: Path, name: str, number: int, count: int
+) -> SpectrumArrays:
+    """Turn a spectrum into arrays, named, with what its survey is known for."""
+    from .convert import from_spectrum
+
+    if str(spectrum.spectral_axis.unit) in ("pix", "pixel", ""):
+        msg = f"{path}: specutils ({name}) finds pixels, not wavelengths"
+        raise SpectrumReadError(msg)
+    arrays = from_spectrum(spectrum)
+    seen = arrays.observation
+    known = next((_FACTS[word] for word in _FACTS if name.startswith(word)), {})
+    facts: dict[str, Any] = {
+        key: value for key, value in known.items() if getattr(seen, key) == "unknown"
+    }
+    suffix = f"#{number + 1}" if count > 1 else ""
+    obs_id = (seen.obs_id or identifier_from_path(path)) + suffix
+    seen = replace(seen, source=seen.source or str(path), obs_id=obs_id, **facts)
+    return replace(arrays, observation=seen)
