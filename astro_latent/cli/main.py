@@ -22,7 +22,9 @@ VERBS = (
 )  # fmt: skip
 
 #: Errors that are the user's or an archive's, and need no traceback.
-_EXPECTED = (AstroLatentError, OSError, ValueError, TypeError, NotImplementedError)
+_EXPECTED = (
+    AstroLatentError, OSError, ValueError, TypeError, NotImplementedError, ImportError,
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

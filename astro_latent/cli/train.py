@@ -3,6 +3,9 @@
 
 import argparse
 import json
+import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +44,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     facts.add_argument("--frame", choices=("observed", "barycentric", "rest"))
     facts.add_argument("--resolving-power", type=float, metavar="R")
     facts.add_argument("--survey")
+    facts.add_argument(
+        "--radial-velocity", type=_velocity, metavar="COLUMN",
+        help="velocities in km/s (a column z is a redshift), or one number for all; "
+        "the grid is then at rest",
+    )  # fmt: skip
 
 
 def source_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -56,16 +64,25 @@ def source_options(options: argparse.Namespace) -> dict[str, Any]:
     dict
         Keyword arguments.
     """
-    from ..tables import read_table
+    from ..training.listing import read_listing
 
     names = ("medium", "frame", "resolving_power", "survey")
     facts = {n: getattr(options, n) for n in names if getattr(options, n) is not None}
     return {
         "spectra": options.spectra,
-        "table": None if options.table is None else read_table(options.table),
+        "table": None if options.table is None else read_listing(options.table),
         "folder": options.folder,
         "facts": facts,
+        "radial_velocity": options.radial_velocity,
     }
+
+
+def _velocity(text: str) -> float | str:
+    """Understand a number, or the name of a column."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -86,11 +103,30 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         ("augment", "noise, noise_length, missing, velocity, continuum, resolution"),
         ("fit", "epochs, batch_size, learning_rate, weight_decay, dof, devices, ..."),
         ("arguments", "of the architecture, such as n_hidden=128"),
+        ("about", "for the card: title, licence, citation, version, intended_use, ..."),
     ):
         parser.add_argument(
             f"--{name}", nargs="+", type=_setting, metavar="NAME=VALUE", default=[],
             help=text,
         )  # fmt: skip
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which stars teach."""
+    parser.add_argument("--star", metavar="COLUMN", help="tells stars apart")
+    parser.add_argument(
+        "--split", metavar="COLUMN", help="says train, validation or held_out"
+    )
+    parser.add_argument(
+        "--held-out", type=float, metavar="SHARE", help="of stars that never teach"
+    )
+    parser.add_argument(
+        "--validation", type=float, metavar="SHARE", help="that choose the epoch"
+    )
+    parser.add_argument(
+        "--folds", type=positive, metavar="N",
+        help="spare no star of a small sample: train N times more, for the errors",
+    )  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,11 +147,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--grid", help="name of a grid; by default that of the spectra")
     parser.add_argument("--recipe", help="name of a recipe")
-    parser.add_argument("--star", metavar="COLUMN", help="tells stars apart")
-    parser.add_argument(
-        "--split", metavar="COLUMN", help="says train, validation or held_out"
-    )
-    parser.add_argument("--held-out", type=float, metavar="SHARE")
+    _add_split(parser)
     _add_settings(parser)
     parser.add_argument(
         "--price-per-nat", type=float, metavar="PRICE", default=0.3 / 128,
@@ -139,17 +171,19 @@ def run(options: argparse.Namespace) -> int:
 
     from ..training import train_model
 
+    about = {"survey": options.survey} if options.survey else {}
     model = train_model(
         labels=options.labels, output=options.output,
         architecture=options.architecture, arguments=dict(options.arguments),
         members=options.members, from_weights=options.from_weights, grid=options.grid,
         recipe=options.recipe, star=options.star,
-        split=options.split, held_out=options.held_out,
-        price_per_nat=options.price_per_nat,
+        split=options.split, held_out=options.held_out, validation=options.validation,
+        folds=options.folds, price_per_nat=options.price_per_nat,
         augment=dict(options.augment) or None, seed=options.seed,
         work=options.work, device=options.device, overwrite=options.overwrite,
-        about={"survey": options.survey} if options.survey else None,
-        progress=not options.quiet, **source_options(options), **dict(options.fit),
+        about={**about, **dict(options.about)},
+        progress=not options.quiet and sys.stderr.isatty(),
+        **source_options(options), **dict(options.fit),
     )  # fmt: skip
     rows = Table.read(options.output / "held_out.ecsv")
     scores = Table.read(options.output / "held_out_scores.ecsv")
@@ -196,14 +230,17 @@ def draw_comparisons(rows: "Table", labels: list[str], folder: Path) -> list[Pat
 
     from ..plotting import plot_comparison
 
-    written = []
+    if find_spec("matplotlib") is None:
+        complain("no pictures: they need matplotlib, pip install 'astro_latent[plot]'")
+        return []
+    written: list[Path] = []
     for name in labels:
         given, found = (np.asarray(rows[f"{name}{end}"]) for end in ("_given", ""))
         if not np.isfinite(given - found).any():
             continue
         error = np.asarray(rows[f"{name}_error"])
         figure = plot_comparison(given, found, name=name, error=error)
-        path = folder / f"{name}.png"
+        path = folder / (re.sub(r"[^\w.+-]+", "_", name) + ".png")
         figure.savefig(path, dpi=120)  # type: ignore[union-attr]
         written.append(path)
     return written

@@ -143,9 +143,14 @@ def describe_score(score: dict[str, Any]) -> str:
         Such as ``"46.6 +- 0.7 (bias 1.2, n 5037)"``.
     """
     return (
-        f"{score['scatter']:.3g} +- {score['scatter_error']:.1g} "
+        f"{score['scatter']:.3g} +- {_two_digits(score['scatter_error'])} "
         f"(bias {score['bias']:.2g}, n {score['n']})"
     )
+
+
+def _two_digits(value: float) -> str:
+    """Spell a number with two digits, without a power of ten."""
+    return f"{float(f'{value:.2g}'):.6g}"
 
 
 def _details(config: ModelConfig) -> list[str]:

@@ -197,7 +197,7 @@ class SpectralGrid:
         name : str, optional
             Of the grid.
         medium, frame : str, optional
-            By default what most spectra say: ``"vacuum"`` and ``"rest"`` if none does.
+            By default what most spectra say: ``"unknown"`` if none does.
         resolving_power : float, optional
             By default the median of what the spectra say, else that of a line as wide
             as two pixels.
@@ -224,7 +224,7 @@ class SpectralGrid:
         ... )
         >>> grid = SpectralGrid.from_spectra([spectrum], medium="vacuum")
         >>> grid.spacing, grid.n_pixels, grid.frame
-        ('linear', 343, 'rest')
+        ('linear', 343, 'unknown')
         """
         seen = [arrays for arrays in spectra if len(arrays.wavelength) > 1]
         axis = common_axis([arrays.wavelength for arrays in seen])
@@ -232,8 +232,8 @@ class SpectralGrid:
         sharpness = [o.resolving_power for o in about if o.resolving_power > 0]
         grid = cls(
             name=name,
-            medium=medium or _most([o.medium for o in about], "vacuum"),
-            frame=frame or _most([o.frame for o in about], "rest"),
+            medium=medium or _most([o.medium for o in about]),
+            frame=frame or _most([o.frame for o in about]),
             resolving_power=1.0,
             **axis,
         )
@@ -243,10 +243,10 @@ class SpectralGrid:
         return replace(grid, resolving_power=resolving_power)
 
 
-def _most(words: list[str], otherwise: str) -> str:
-    """Return the commonest word that is not "unknown"."""
+def _most(words: list[str]) -> str:
+    """Return the commonest word that is not "unknown", if there is one."""
     known = Counter(word for word in words if word != "unknown")
-    return known.most_common(1)[0][0] if known else otherwise
+    return known.most_common(1)[0][0] if known else "unknown"
 
 
 def _apogee_listed(name: str, chips: tuple[tuple[int, int], ...]) -> SpectralGrid:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy import log
 from astropy import units as u
 from astropy.table import Table
 
@@ -23,6 +24,7 @@ __all__ = ["SpectrumBlock", "as_block"]
 _UNITS = {"nm": u.nm, "um": u.um, "micron": u.um, "aa": u.AA, "angstrom": u.AA}
 _MEDIA = ("air", "vacuum")
 _ERRORS = ("error", "err", "flux_error", "sigma")
+_INVERSE = ("ivar", "inverse_variance")
 _MASKS = ("mask", "bad")
 _IDS = ("obs_id", "source_id", "gaia_source_id", "id")
 
@@ -116,9 +118,10 @@ def as_block(source: object) -> SpectrumBlock | None:
     source : mapping, path of an ``.npz`` file, SpectrumCollection, or object
         A mapping holds ``wavelength`` (a quantity, or Ångström; ``wavelength_nm``,
         ``wavelength_um``, ``wavelength_air`` and ``wavelength_vacuum`` say more),
-        ``flux`` of shape (n_spectra, n_pixels), and optionally ``error``, ``mask`` or
-        ``bad`` (True = do not use). Its other arrays with one value for each spectrum
-        become columns.
+        ``flux`` of shape (n_spectra, n_pixels), and optionally ``error`` (or ``ivar``,
+        one over its square, 0 where a pixel must not be used), ``mask`` or ``bad``
+        (True = do not use). Its other arrays with one value for each spectrum become
+        columns.
 
     Returns
     -------
@@ -150,23 +153,57 @@ def _from_mapping(arrays: dict[str, Any]) -> SpectrumBlock:
     unit = next((_UNITS[word] for word in words if word in _UNITS), u.AA)
     medium = next((word for word in words if word in _MEDIA), "unknown")
     flux = _plain(arrays["flux"])
-    sigma, mask = (
-        next((_plain(arrays[key]) for key in keys if key in arrays), None)
-        for keys in (_ERRORS, _MASKS)
-    )
+    sigma, mask = _find_errors(arrays), _find(arrays, _MASKS)
     columns = {
         key: value
         for key, value in arrays.items()
         if key != name and np.shape(value) == (len(flux),)
     }
+    axis = u.Quantity(arrays[name], getattr(arrays[name], "unit", unit))
+    if axis.ndim != 1:
+        msg = f"{name} has the shape {axis.shape}; one axis for all spectra is needed"
+        raise SpectrumReadError(msg)
+    _complain_of_others(arrays, flux.shape)
     return _checked(
-        u.Quantity(arrays[name], getattr(arrays[name], "unit", unit)).to_value(u.AA),
+        axis.to_value(u.AA),
         flux,
         sigma,
-        None if mask is None else mask.astype(bool),
+        None if mask is None else _plain(mask).astype(bool),
         Table(columns) if columns else Table({"row": np.arange(len(flux))}),
         Observation(medium=medium),
     )
+
+
+def _find(arrays: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((arrays[name] for name in names if name in arrays), None)
+
+
+def _find_errors(arrays: dict[str, Any]) -> np.ndarray | None:
+    """Return errors in the unit of the flux."""
+    unit = getattr(arrays["flux"], "unit", None)
+    error, inverse = _find(arrays, _ERRORS), _find(arrays, _INVERSE)
+    if error is not None:
+        if unit is not None and getattr(error, "unit", None) is not None:
+            error = u.Quantity(error).to(unit)
+        return _plain(error)
+    if inverse is None:
+        return None
+    if unit is not None and getattr(inverse, "unit", None) is not None:
+        inverse = u.Quantity(inverse).to(u.Unit(unit) ** -2)
+    inverse = _plain(inverse)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(inverse > 0, inverse**-0.5, 0.0)  # no error: not used
+
+
+def _complain_of_others(arrays: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Warn of arrays that may have been meant as errors or masks."""
+    known = ("flux", *_ERRORS, *_INVERSE, *_MASKS)
+    others = [k for k, v in arrays.items() if np.shape(v) == shape and k not in known]
+    if others and shape[0] != 1:
+        log.warning(
+            f"the arrays {', '.join(others)} have the shape of the flux and are not "
+            f"used; {', '.join(known[1:])} would be"
+        )
 
 
 def _from_collection(source: "SpectrumCollection") -> SpectrumBlock | None:

@@ -27,6 +27,11 @@ from .tasks import LatentTask, Task
 
 __all__ = ["Job"]
 
+_CARD = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
+#: What a user may say of weights.
+ABOUT = [
+    "title", "description", "survey", "version", "licence", "citation", *_CARD,
+]  # fmt: skip
 _ADAPT_ROWS = 8000  # spectra that components and means are found from
 _ADAPT_PIXELS = 30_000_000  # and pixels in all, which bounds the memory
 
@@ -241,7 +246,6 @@ class Job:
         """
         targets, file = self.plan.targets, self.plan.file
         rows = self.plan.rows(PARTS[0])
-        words = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
         names = ", ".join(targets.names) or "latents"
         described = (
             f"{names} from {len(rows)} spectra by {self.members} x "
@@ -260,7 +264,7 @@ class Job:
             "recipe": file.recipe.to_dict(),
             "outputs": self._describe_outputs(limits),
             "training": self._describe_training(),
-            "card": {word: about[word] for word in words if word in about},
+            "card": {word: about[word] for word in _CARD if word in about},
             "licence": about.get("licence", "not stated"),
             "citation": about.get("citation", "not stated"),
         }

@@ -92,6 +92,7 @@ class Preparation:
             known = any(s.observation.resolving_power > 0 for s in some)
             frame = "rest" if velocity is not None else None
             grid = SpectralGrid.from_spectra(some, frame=frame)
+            _say_what_is_unknown(grid)
         if self.halvings:
             grid = grid.padded(2 ** max(1, int(np.log2(grid.n_pixels / 20))))
         return prepare_file(
@@ -102,6 +103,16 @@ class Preparation:
             radial_velocity=velocity,
             progress=progress,
         )
+
+
+def _say_what_is_unknown(grid: SpectralGrid) -> None:
+    """Warn of what no spectrum says: such a model takes spectra as they come."""
+    for name in ("medium", "frame"):
+        if getattr(grid, name) == "unknown":
+            log.warning(
+                f"no spectrum says its {name}: this model will take spectra as they "
+                f"come; if you know it, give facts={{'{name}': ...}} or --{name}"
+            )
 
 
 def _covers(spectra: Sequence[SpectrumArrays], grid: SpectralGrid) -> bool:
@@ -227,6 +238,8 @@ def plan_training(
     targets = _spread(gathered.table, labels, at)
     usable = _find_usable(file, targets, at, gathered.omissions)
     targets[np.flatnonzero(usable)].check()
+    for remark in targets.remarks():
+        log.warning(remark)
     stars, how = group_stars(_what_is_known(gathered, file, at), star, rows=at)
     if split is None:
         parts = _deal(stars, usable, (held_out, validation), seed, how)

@@ -187,7 +187,7 @@ def describe_failures(table: Table) -> str:
                 found.append(f"{where}: scatter {row['scatter']:.3g}")
             elif abs(row["bias"]) - noise > _BAD_BIAS * row["scatter"]:
                 found.append(f"{where}: bias {row['bias']:.3g}")
-            elif abs(row["coverage_68"] - 0.6827) > _BAD_COVERAGE + share_noise:
+            elif abs(row["coverage_68"] - 0.6827) > max(_BAD_COVERAGE, share_noise):
                 found.append(f"{where}: {row['coverage_68']:.0%} within the error")
     if not found:
         return "No bin of the held-out stars does clearly worse than the others."

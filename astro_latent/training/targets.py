@@ -15,6 +15,7 @@ __all__ = ["Targets", "find_error_column", "plain_numbers", "read_targets"]
 
 #: Numbers that catalogues write where they have none.
 _MISSING = (-9999.0, -999.0)
+_FAR = 50.0  # half-widths from the median beyond which a label is odd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,20 @@ class Targets:
                     "that have it: there is nothing to learn, leave it out"
                 )
                 raise ValueError(msg)
+
+    def remarks(self) -> list[str]:
+        """Return what is odd about the labels, and may be meant."""
+        found = []
+        for name, column in zip(self.names, self.values.T, strict=True):
+            low, middle, high = np.nanpercentile(column, (16, 50, 84))
+            far = np.unique(column[np.abs(column - middle) > _FAR * (high - low) / 2])
+            if len(far) and high > low:
+                shown = ", ".join(f"{value:g}" for value in far[:5])
+                found.append(
+                    f"labels {name!r} far from all others: {shown}; make them NaN if "
+                    "they stand for what is not known"
+                )
+        return found
 
 
 def find_error_column(table: Table, label: str) -> str | None:

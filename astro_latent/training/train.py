@@ -5,11 +5,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from astropy.table import Table
 
+from ..exceptions import UnknownNameError
 from ..models import (
     ARCHITECTURES,
     ModelLike,
@@ -24,7 +26,7 @@ from .beginning import Beginning, begin_with
 from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
-from .job import Job
+from .job import ABOUT, Job
 from .plan import Plan, Preparation, plan_training
 from .seen import judge_across
 from .stars import OUTSIDE, PARTS
@@ -175,7 +177,9 @@ def train_model(
     GridMismatchError
         If the spectra are of two kinds.
     UnknownNameError
-        If a column, architecture, recipe or option does not exist.
+        If a column, architecture, recipe, option or text about it does not exist.
+    ImportError
+        If what the extra ``train`` installs is not there.
     FileExistsError
         If there are weights in ``output``.
 
@@ -186,13 +190,11 @@ def train_model(
     ...     "stars.ecsv", ["teff", "logg"], output="my_survey_v1"
     ... )  # doctest: +SKIP
     """
-    beginning = None if from_weights is None else begin_with(from_weights)
-    labels = list(labels or ())
-    architecture = _find_architecture(architecture, beginning, encode=not labels)
     output = None if output is None else Path(output)
-    if output is not None and (output / "config.json").exists() and not overwrite:
-        msg = f"{output} holds weights already; overwrite=True replaces them"
-        raise FileExistsError(msg)
+    _check_beforehand(about or {}, output, overwrite=overwrite)
+    beginning = None if from_weights is None else begin_with(from_weights)
+    labels = [labels] if isinstance(labels, str) else list(labels or ())
+    architecture = _find_architecture(architecture, beginning, encode=not labels)
     if folds:
         _check_folds(folds, labels, split, held_out)
         held_out, validation = 0.0, validation or 0.0
@@ -237,6 +239,21 @@ def _check_folds(
     if not labels or split is not None or held_out is not None:
         msg = "folds hold each star out once: give labels, and no split or held_out"
         raise ValueError(msg)
+
+
+def _check_beforehand(
+    about: Mapping[str, Any], output: Path | None, *, overwrite: bool
+) -> None:
+    """Raise before any work for what would fail after it."""
+    if find_spec("lightning") is None:
+        msg = "training needs Lightning: python -m pip install 'astro_latent[train]'"
+        raise ImportError(msg)
+    for name in about:
+        if name not in ABOUT:
+            raise UnknownNameError("text about weights", name, ABOUT)
+    if output is not None and (output / "config.json").exists() and not overwrite:
+        msg = f"{output} holds weights already; overwrite=True replaces them"
+        raise FileExistsError(msg)
 
 
 def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:

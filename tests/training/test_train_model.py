@@ -10,6 +10,7 @@ from astro_latent import load_model, predict_parameters, train_model
 from astro_latent.exceptions import UnknownNameError
 from astro_latent.models.check import check_folder
 from astro_latent.preparation import prepare_spectra
+from astro_latent.training import train as train_module
 from astro_latent.training.arrays import as_block
 
 from .conftest import FAST, SMALL, make_stars
@@ -183,9 +184,17 @@ def test_wrong_names_are_refused_before_any_work(stars, tmp_path):
         train_model(stars, ["teff"], architecture="starnett")
     with pytest.raises(UnknownNameError, match="option of a training"):
         train(stars, epoch=3)
+    with pytest.raises(UnknownNameError, match="text about weights"):
+        train(stars, about={"licence_": "CC0"})
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(FileExistsError, match="holds weights already"):
         train(stars, output=tmp_path)
+
+
+def test_what_the_extra_installs_is_asked_for_before_any_work(stars, monkeypatch):
+    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"astro_latent\[train\]"):
+        train(stars)
 
 
 def test_what_all_members_share_is_stored_once(folder):
