@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ..utils.writing import replacing
 from .common import EXIT_OK, complain
 from .show import say, show_table
 
@@ -132,4 +133,5 @@ def _pictures(
 
 def _save(figure: "Figure | SubFigure", path: Path) -> None:
     """Write a whole figure; the annotations of Matplotlib also allow a part of one."""
-    cast("Figure", figure).savefig(path, dpi=120, bbox_inches="tight")
+    with replacing(path) as part:
+        cast("Figure", figure).savefig(part, dpi=120, bbox_inches="tight")

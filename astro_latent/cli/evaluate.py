@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print the scores, write tables and pictures."""
+    from ..tables import write_table
     from ..training import compare_labels, evaluate_model
     from ..training.listing import read_listing
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         options.output.mkdir(parents=True, exist_ok=True)
         for name in ("scores", "rows"):
             path = options.output / f"{name}.ecsv"
-            getattr(found, name).write(path, format="ascii.ecsv", overwrite=True)
+            write_table(getattr(found, name), path, overwrite=True)
         labels = list(dict.fromkeys(found.scores["label"].tolist()))
         draw_comparisons(found.rows, labels, options.output)
     return EXIT_OK

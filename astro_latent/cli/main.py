@@ -2,11 +2,12 @@
 """Entry point of ``astro-latent``: find the verb, report errors, set the exit code."""
 
 import argparse
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from .. import __version__
@@ -72,6 +73,16 @@ def _log_level(*, verbose: bool) -> Iterator[None]:
         log.setLevel(before)
 
 
+def _leave_tidily() -> None:
+    """Let a request to end remove what is half written, as an interrupt does."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, leave)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
@@ -90,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..exceptions import UnknownNameError
 
     options = build_parser().parse_args(arguments)
+    _leave_tidily()
     with warnings.catch_warnings(), _log_level(verbose=options.verbose):
         warnings.showwarning = _show_warning
         warnings.simplefilter("default", AstropyUserWarning)

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..utils.writing import replacing
 from .common import EXIT_OK, add_inputs, tell
 from .inputs import expand_inputs
 from .output import check_output
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
         config.recipe_record,
         radial_velocity=options.radial_velocity,
     )
-    _hdus(prepared, config).writeto(options.output, overwrite=options.overwrite)
+    with replacing(options.output, overwrite=options.overwrite) as part:
+        _hdus(prepared, config).writeto(part)
     tell(options, f"{len(prepared)} spectra -> {options.output}")
     return EXIT_OK
 

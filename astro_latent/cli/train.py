@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..utils.writing import replacing
 from .common import EXIT_OK, complain, positive, tell
 from .show import say, show_table
 
@@ -241,6 +242,7 @@ def draw_comparisons(rows: "Table", labels: list[str], folder: Path) -> list[Pat
         error = np.asarray(rows[f"{name}_error"])
         figure = plot_comparison(given, found, name=name, error=error)
         path = folder / (re.sub(r"[^\w.+-]+", "_", name) + ".png")
-        figure.savefig(path, dpi=120)  # type: ignore[union-attr]
+        with replacing(path) as part:
+            figure.savefig(part, dpi=120)  # type: ignore[union-attr]
         written.append(path)
     return written

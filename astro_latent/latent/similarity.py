@@ -9,6 +9,7 @@ from astropy.table import Table
 from sklearn.neighbors import NearestNeighbors
 
 from ..exceptions import UnknownNameError
+from ..utils.writing import replacing
 from .samples import as_latents, as_nodes
 
 __all__ = ["LatentIndex"]
@@ -181,9 +182,12 @@ class LatentIndex:
         path : str or path-like
             Ends in ``.npz``.
         """
-        np.savez_compressed(
-            path, latents=self.latents, obs_id=self.obs_id, nodes=self.nodes
-        )
+        if not str(path).endswith(".npz"):  # as NumPy does
+            path = f"{path}.npz"
+        with replacing(path) as part:
+            np.savez_compressed(
+                part, latents=self.latents, obs_id=self.obs_id, nodes=self.nodes
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> "LatentIndex":

@@ -14,13 +14,14 @@ from astropy import units as u
 from astropy.table import Table
 
 from ..tables import to_wide
-from ..tables.fields import flatten, free_path
+from ..tables.fields import flatten
 from ..tables.votable import (
     build_document,
     describe_document,
     document_text,
     parse_document,
 )
+from ..utils.writing import free_path, replacing_folder
 from .pairs import find_pairs
 from .positions import Positions, position_columns
 
@@ -88,9 +89,10 @@ def write_hats(
         catalog_name=name,
         margin_threshold=None,
     )
-    catalogue.write_catalog(path)
     text = document_text(build_document(fields, dict(wide.meta)))
-    (path / SIDECAR).write_text(text, encoding="utf-8")
+    with replacing_folder(path) as part:
+        catalogue.write_catalog(part)
+        (part / SIDECAR).write_text(text, encoding="utf-8")
     return path
 
 

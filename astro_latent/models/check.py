@@ -16,6 +16,7 @@ from astropy.table import Table
 from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
 from ..preparation.prepared import PreparedSpectra
 from ..spectra.observation import Observation
+from ..utils.writing import replacing
 from .base import SpectralModel
 from .card import CARD_FILE, SECTIONS
 from .pretrained import load_model
@@ -98,7 +99,8 @@ def write_reference(
         table[name] = values
     table.meta = {"tolerance": tolerance, "torch": str(torch.__version__)}
     path = Path(folder, REFERENCE_FILE)
-    table.write(path, format="ascii.ecsv", overwrite=True)
+    with replacing(path) as part:
+        table.write(part, format="ascii.ecsv")
     return path
 
 

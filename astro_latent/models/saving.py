@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ..utils.writing import replacing_folder
 from .card import CARD_FILE, ModelCard
 from .check import write_reference
 from .config import CONFIG_FILE, SCHEMA_VERSION, ModelConfig
@@ -104,12 +105,13 @@ def save_weights(
     }
     checked = ModelConfig.from_dict(record, source=folder / CONFIG_FILE)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / TENSOR_FILE).write_bytes(content)
     text = json.dumps(checked.to_dict(), indent=1, ensure_ascii=False)
-    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    (folder / CARD_FILE).write_text(ModelCard(checked).text, encoding="utf-8")
-    write_reference(load_model(folder, device="cpu"), folder, tolerance=tolerance)
+    with replacing_folder(folder, overwrite=True) as part:
+        part.mkdir(exist_ok=True)
+        (part / TENSOR_FILE).write_bytes(content)
+        (part / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        (part / CARD_FILE).write_text(ModelCard(checked).text, encoding="utf-8")
+        write_reference(load_model(part, device="cpu"), part, tolerance=tolerance)
     return folder
 
 

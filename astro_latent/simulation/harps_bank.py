@@ -18,6 +18,7 @@ from ..preparation.grid import get_grid
 from ..preparation.prepared import PreparedSpectra
 from ..preparation.recipe import HARPS_RECIPE
 from ..spectra.observation import Observation
+from ..utils.writing import replacing
 from .harps import HarpsConditions, HarpsSimulator
 from .harps_library import draw_harps_labels
 
@@ -203,11 +204,13 @@ def make_harps_bank(
             rows = slice(first, first + _AT_ONCE)
             some = HarpsConditions(*conditions.as_array()[rows].T)
             clean[rows] = simulator.clean(labels[rows], some, rng=rng).cpu().numpy()
-        np.save(folder / f"truth_{part:04d}.npy", np.c_[labels, conditions.as_array()])
-        unfinished = folder / "unfinished"
-        with unfinished.open("wb") as file:
-            np.save(file, clean)
-        unfinished.replace(path)  # only whole parts carry the name
+        truth = folder / f"truth_{part:04d}.npy"
+        for target, values in (
+            (truth, np.c_[labels, conditions.as_array()]),
+            (path, clean),
+        ):  # only whole parts carry the name
+            with replacing(target) as unfinished:
+                np.save(unfinished, values)
     return HarpsBank(folder, simulator, n_spectra)
 
 

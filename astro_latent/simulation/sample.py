@@ -16,6 +16,7 @@ from astropy.table import Table
 
 from ..preparation.grid import APOGEE_CHIPS, get_grid
 from ..spectra.examples import write_example
+from ..utils.writing import replacing
 from .apogee import ApogeeConditions, observe_apogee
 from .emulators import SigmoidEmulator
 from .harps import HarpsConditions, HarpsSimulator
@@ -108,7 +109,11 @@ def _harps_file(
         step = float(np.ptp(hdus[0].data)) / 64_000
         hdus[0].scale("int16", bscale=step, bzero=32_000 * step)  # 0 stays exactly 0
         packed = path.with_suffix(".fits.gz")
-        with gzip.GzipFile(packed, "wb", mtime=0) as file:
+        with (
+            replacing(packed) as part,
+            part.open("wb") as raw,
+            gzip.GzipFile(packed.name, "wb", fileobj=raw, mtime=0) as file,
+        ):
             hdus.writeto(file)
     path.unlink()
     return packed
@@ -183,7 +188,8 @@ def make_sample(
         "Simulated spectra of invented stars, for first steps and tests.",
         "Positions are invented. licenses/WEIGHTS.rst names the sources.",
     ]
-    index.write(folder / "index.ecsv", overwrite=True)
+    with replacing(folder / "index.ecsv") as part:
+        index.write(part)
     return index
 
 

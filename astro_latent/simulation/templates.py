@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from ..utils.writing import replacing
 from .emulators import SigmoidEmulator
 
 __all__ = ["LABELS", "make_templates"]
@@ -63,7 +64,8 @@ def make_templates(emulator: Path, output: Path) -> None:
         ],
         name="LABELS",
     )
-    fits.HDUList([image, table]).writeto(output, overwrite=True)
+    with replacing(output) as part:
+        fits.HDUList([image, table]).writeto(part)
 
 
 def main(arguments: list[str] | None = None) -> None:

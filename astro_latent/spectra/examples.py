@@ -15,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..utils.registry import LazyRegistry
+from ..utils.writing import replacing
 from .formats import FORMATS, gather_surveys
 
 __all__ = ["EXAMPLE_FORMATS", "HduList", "even_steps", "star_header", "write_example"]
@@ -109,7 +110,8 @@ def write_example(
     if FORMATS[format].container != "fits":
         text = lay_out(wavelength, flux, sigma, pixmask, header).encode()
         packed = str(path).endswith(".gz")
-        Path(path).write_bytes(gzip.compress(text) if packed else text)
+        with replacing(path, overwrite=overwrite) as part:
+            part.write_bytes(gzip.compress(text) if packed else text)
         return Path(path)
     hdus = lay_out(wavelength, flux, sigma, pixmask)
     for key, value in header.items():
@@ -118,7 +120,8 @@ def write_example(
             hdus[0].header.remove(key, ignore_missing=True)
         else:
             hdus[0].header[key] = value
-    fits.HDUList(hdus).writeto(path, overwrite=overwrite)
+    with replacing(path, overwrite=overwrite) as part:
+        fits.HDUList(hdus).writeto(part)
     return Path(path)
 
 

@@ -4,7 +4,6 @@
 import warnings
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -22,7 +21,6 @@ __all__ = [
     "assemble",
     "coosys_of",
     "flatten",
-    "free_path",
     "ucd_of",
     "unit_from_text",
     "unit_to_text",
@@ -80,33 +78,6 @@ def ucd_of(column: ColumnLike) -> str:
 def coosys_of(column: ColumnLike) -> dict[str, Any]:
     """Return the coordinate system that a column says it is in, {} if none."""
     return (column.info.meta or {}).get("coosys") or {}
-
-
-def free_path(path: str | PathLike[str], *, overwrite: bool) -> Path:
-    """Return the path if it may be written.
-
-    Parameters
-    ----------
-    path : path-like
-        File to write.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Returns
-    -------
-    `~pathlib.Path`
-        The path.
-
-    Raises
-    ------
-    OSError
-        If the file exists and must not be replaced.
-    """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        msg = f"{path} exists; pass overwrite=True to replace it"
-        raise OSError(msg)
-    return path
 
 
 def unit_to_text(unit: u.UnitBase | None) -> str:

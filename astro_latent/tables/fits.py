@@ -17,12 +17,12 @@ from astropy.io import fits
 from astropy.table import Column, QTable, Table
 from astropy.table.meta import get_yaml_from_table
 
+from ..utils.writing import replacing
 from .fields import (
     Field,
     Readable,
     assemble,
     flatten,
-    free_path,
     unit_from_text,
     unit_to_text,
 )
@@ -81,7 +81,13 @@ def write_fits(
     table: Table, path: str | PathLike[str], *, overwrite: bool = False
 ) -> None:
     """Write a table as FITS; see `~astro_latent.tables.write_table`."""
-    path = free_path(path, overwrite=overwrite)
+    with replacing(path, overwrite=overwrite) as part:
+        _lay_out(table).writeto(part)
+        _put_votmeta_first(part)
+
+
+def _lay_out(table: Table) -> fits.HDUList:
+    """Describe a table in the primary HDU and hold its rows in the next."""
     fields, arrays = flatten(table)
     text = document_text(build_document(fields, dict(table.meta))).encode()
     primary = fits.PrimaryHDU(np.frombuffer(text, dtype=np.uint8))
@@ -100,8 +106,7 @@ def write_fits(
                 hdu.header[f"{key}{i}"] = value
     for line in _column_notes(fields):
         hdu.header["COMMENT"] = line
-    fits.HDUList([primary, hdu]).writeto(path, overwrite=overwrite)
-    _put_votmeta_first(path)
+    return fits.HDUList([primary, hdu])
 
 
 def _put_votmeta_first(path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy.table import QTable, Table
 
-from .fields import Field, Readable, assemble, flatten, free_path
+from ..utils.writing import replacing
+from .fields import Field, Readable, assemble, flatten
 from .votable import (
     build_document,
     describe_document,
@@ -110,11 +111,13 @@ def write_parquet(
     table: Table, path: str | PathLike[str], *, overwrite: bool = False
 ) -> None:
     """Write a table as Parquet; see `~astro_latent.tables.write_table`."""
-    path = free_path(path, overwrite=overwrite)
-    fields, arrays = flatten(table)
-    writer = ParquetWriter(path, fields, dict(table.meta))
-    writer.write(arrays)
-    writer.close()
+    with replacing(path, overwrite=overwrite) as part:
+        fields, arrays = flatten(table)
+        writer = ParquetWriter(part, fields, dict(table.meta))
+        try:
+            writer.write(arrays)
+        finally:
+            writer.close()
 
 
 def _values(column: "ChunkedArray", spec: Field) -> np.ndarray:

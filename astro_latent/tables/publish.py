@@ -11,7 +11,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from astropy.table import Table
 
-from .fields import Field, coosys_of, flatten, free_path, ucd_of, unit_to_text
+from ..utils.writing import free_path, write_bytes
+from .fields import Field, coosys_of, flatten, ucd_of, unit_to_text
 from .validate import check_table
 from .votable import write_votable
 
@@ -98,7 +99,8 @@ def write_resource(
     _add_import(root, name)
     _add_cone(root, table, name, title)
     ET.indent(root)
-    path.write_text(ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
+    text = ET.tostring(root, encoding="unicode") + "\n"
+    write_bytes(path, text.encode())
     return path
 
 

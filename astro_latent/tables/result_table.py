@@ -7,6 +7,7 @@ Astropy's, and ``table.write("x.vot")`` works as people expect.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from astropy.io import registry
 from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.table.connect import TableRead, TableWrite
 
-from .fields import Field, Readable, assemble, flatten, free_path, ucd_of, unit_to_text
+from ..utils.writing import replacing
+from .fields import Field, Readable, assemble, flatten, ucd_of, unit_to_text
 from .fits import read_fits, write_fits
 from .parquet import read_parquet, write_parquet
 from .votable import read_votable, write_votable
@@ -31,6 +33,10 @@ SUFFIXES = {
     ".vot": "votable", ".votable": "votable", ".xml": "votable", ".fits": "fits",
     ".fit": "fits", ".fits.gz": "fits", ".parquet": "parquet", ".parq": "parquet",
     ".ecsv": "ascii.ecsv",
+}  # fmt: skip
+#: Formats that this package writes itself, in one step from the old file to the new.
+WRITERS: dict[str, Callable[..., None]] = {
+    "votable": write_votable, "fits": write_fits, "parquet": write_parquet,
 }  # fmt: skip
 
 
@@ -67,7 +73,26 @@ class _Read(TableRead):
 class _Write(TableWrite):
     def __call__(self, *args: Any, format: str | None = None, **options: Any) -> None:
         form = format or guess_format(args[0] if args else None)
-        super().__call__(*args, format=form, **options)
+        write = partial(super().__call__, format=form)
+        if form in WRITERS or not args or not isinstance(args[0], str | PathLike):
+            write(*args, **options)
+        else:
+            _write_whole(write, *args, **options)
+
+
+def _write_whole(
+    write: Callable[..., None],
+    path: str | PathLike[str],
+    *args: Any,
+    overwrite: bool = False,
+    **options: Any,
+) -> None:
+    """Let a writer of Astropy's write to a temporary name, but for what it adds to."""
+    if options.get("append"):
+        write(path, *args, overwrite=overwrite, **options)
+        return
+    with replacing(path, overwrite=overwrite) as part:
+        write(part, *args, **options)
 
 
 class Measured(u.Quantity):
@@ -147,13 +172,13 @@ def _reader(function: Callable[..., QTable]) -> Callable[..., QTable]:
     return read
 
 
-for _name, _read, _write in (
-    ("votable", read_votable, write_votable),
-    ("fits", read_fits, write_fits),
-    ("parquet", read_parquet, write_parquet),
+for _name, _read in (
+    ("votable", read_votable),
+    ("fits", read_fits),
+    ("parquet", read_parquet),
 ):
     registry.register_reader(_name, ResultTable, _reader(_read))
-    registry.register_writer(_name, ResultTable, _write)
+    registry.register_writer(_name, ResultTable, WRITERS[_name])
 
 
 def write_table(
@@ -198,11 +223,13 @@ def write_table(
     [5772.0]
     """
     form = format or guess_format(path)
-    writers = {"votable": write_votable, "fits": write_fits, "parquet": write_parquet}
-    if form in writers:
-        writers[form](table, path, overwrite=overwrite, **options)
-    else:
+    if form in WRITERS:
+        WRITERS[form](table, path, overwrite=overwrite, **options)
+    elif isinstance(table, ResultTable):
         table.write(path, format=form, overwrite=overwrite, **options)
+    else:
+        write = partial(table.write, format=form)
+        _write_whole(write, path, overwrite=overwrite, **options)
 
 
 def read_table(
@@ -331,7 +358,6 @@ def write_parquet_votable(
     """
     from astropy.io.misc.parquet import write_parquet_votable as write
 
-    path = free_path(path, overwrite=overwrite)
     wide = to_wide(table)
     metadata = {}
     plain = Table()
@@ -343,7 +369,8 @@ def write_parquet_votable(
             "ucd": ucd_of(column),
             "description": column.info.description or "",
         }
-    write(plain, path, metadata=metadata, overwrite=overwrite)
+    with replacing(path, overwrite=overwrite) as part:
+        write(plain, part, metadata=metadata)
 
 
 registry.register_writer("parquet.votable", ResultTable, write_parquet_votable)

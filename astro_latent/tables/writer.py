@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from .fields import Field, flatten, free_path
+from ..utils.writing import commit, free_path
+from .fields import Field, flatten
 from .parquet import ParquetWriter
 from .result_table import guess_format
 from .votable import VOTableWriter
@@ -150,7 +151,7 @@ class TableWriter:
         writer, self._writer = self._writer, None
         writer.close()
         if complete:
-            self._part.replace(self._path)
+            commit(self._part, self._path)
 
 
 def _convert(values: np.ndarray, other: Field, mine: Field) -> np.ndarray:

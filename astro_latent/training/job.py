@@ -4,7 +4,6 @@
 import csv
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from astropy.table import Table
 from torch import nn
 
 from ..models import ARCHITECTURES
+from ..utils.writing import write_bytes
 from .augmentation import Augmentation, Augmenter
 from .beginning import Beginning
 from .defaults import FitOptions
@@ -149,8 +149,9 @@ class Job:
                     progress=self.progress,
                 )  # fmt: skip
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
-                safetensors.torch.save_file(state, finished)
-                shutil.copy(folder / "metrics.csv", finished.with_suffix(".csv"))
+                log = (folder / "metrics.csv").read_bytes()
+                write_bytes(finished.with_suffix(".csv"), log)
+                write_bytes(finished, safetensors.torch.save(state))
             networks.append(network.eval())
         return networks
 

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..utils.writing import replacing
+
 __all__ = ["fit", "group_parameters", "one_cycle", "write_checkpoint"]
 
 Batch = Any
@@ -105,9 +107,8 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     state : dict
         Tensors, numbers and dictionaries of these.
     """
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    with replacing(path) as part:
+        torch.save(state, part)
 
 
 def _resume(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:

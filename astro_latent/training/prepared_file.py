@@ -19,6 +19,7 @@ from ..preparation.prepare import iter_chunks, prepare_chunk
 from ..preparation.prepared import PreparedSpectra
 from ..preparation.resample import Resampler
 from ..spectra.observation import Observation, SpectrumArrays
+from ..utils.writing import commit, replacing
 from .gather import Gathered
 
 __all__ = ["PreparedFile", "Records", "prepare_file"]
@@ -221,8 +222,9 @@ def _write(
                 columns.append(_describe(prepared))
         names = columns[0] if columns else {}
         joined = {n: np.concatenate([found[n] for found in columns]) for n in names}
-        np.savez(about, allow_pickle=False, **joined)
-        part.replace(path)
+        with replacing(about) as unfinished:
+            np.savez(unfinished, allow_pickle=False, **joined)
+        commit(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:

@@ -21,6 +21,7 @@ from ..models import (
 )
 from ..preparation import Recipe, SpectralGrid
 from ..spectra.reading import SpectraLike
+from ..tables import write_table
 from .augmentation import Augmentation
 from .beginning import Beginning, begin_with
 from .defaults import FitOptions, default_arguments, default_fit
@@ -353,4 +354,4 @@ def _write_tables(output: Path, done: Finished, job: Job) -> None:
         (OMISSIONS_FILE, job.plan.omissions.table()),
         (LOG_FILE, job.logs()),
     ):
-        table.write(output / name, format="ascii.ecsv", overwrite=True)
+        write_table(table, output / name, overwrite=True)

@@ -87,6 +87,28 @@ def test_published_weights_are_never_edited(label_folder, label_config):
         save_weights(label_folder, StarNet(n_pixels=320, n_labels=2), label_config)
 
 
+def test_what_goes_wrong_leaves_the_old_weights_whole(
+    label_folder, label_config, monkeypatch
+):
+    (label_folder / "notes.txt").write_text("my own")
+    before = {p.name: p.read_bytes() for p in label_folder.iterdir()}
+    new = StarNet(**label_config["arguments"])
+
+    def fail(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("astro_latent.models.saving.write_reference", fail)
+        with pytest.raises(OSError, match=r"cannot be written: No space left"):
+            save_weights(label_folder, new, label_config, overwrite=True)
+    assert {p.name: p.read_bytes() for p in label_folder.iterdir()} == before
+    assert [p.name for p in label_folder.parent.iterdir()] == [label_folder.name]
+    save_weights(label_folder, new, label_config, overwrite=True)
+    after = {p.name: p.read_bytes() for p in label_folder.iterdir()}
+    assert after["model.safetensors"] != before["model.safetensors"]
+    assert after["notes.txt"] == b"my own"
+
+
 def test_loading_leaves_the_callers_random_numbers_alone(label_folder):
     torch.manual_seed(9)
     expected = torch.rand(3)

@@ -17,7 +17,8 @@ import numpy as np
 from astropy.io.votable import tree
 from astropy.table import QTable, Table
 
-from ..fields import Field, Readable, assemble, flatten, free_path
+from ...utils.writing import replacing
+from ..fields import Field, Readable, assemble, flatten
 from .binary2 import Base64Writer, pack_rows, unpack_rows
 from .document import build_document, describe_document, document_text, parse_document
 from .mivot import annotate_position
@@ -105,9 +106,9 @@ class VOTableWriter:
 
     def close(self) -> None:
         """Finish the document."""
-        self._rows.close()
-        self._stream.write(self._tail.encode())
-        self._stream.close()
+        with self._stream:
+            self._rows.close()
+            self._stream.write(self._tail.encode())
 
 
 def _write_tree(
@@ -172,33 +173,35 @@ def write_votable(
     OSError
         If the file exists.
     """
-    path = free_path(path, overwrite=overwrite)
     if serialization not in ("binary2", "tabledata", "binary"):
         msg = f"serialization must be binary2, tabledata or binary: {serialization!r}"
         raise ValueError(msg)
-    fields, arrays = flatten(table)
-    if serialization != "binary2":
-        _write_tree(
-            path,
+    with replacing(path, overwrite=overwrite) as part:
+        fields, arrays = flatten(table)
+        if serialization != "binary2":
+            _write_tree(
+                part,
+                fields,
+                arrays,
+                table.meta,
+                version=version,
+                form=serialization,
+                mivot=mivot,
+            )
+            return
+        writer = VOTableWriter(
+            part,
             fields,
-            arrays,
             table.meta,
             version=version,
-            form=serialization,
+            ascii_columns=_ascii_columns(fields, arrays),
             mivot=mivot,
         )
-        return
-    writer = VOTableWriter(
-        path,
-        fields,
-        table.meta,
-        version=version,
-        ascii_columns=_ascii_columns(fields, arrays),
-        mivot=mivot,
-    )
-    if arrays:
-        writer.write(arrays)
-    writer.close()
+        try:
+            if arrays:
+                writer.write(arrays)
+        finally:
+            writer.close()
 
 
 def _to_native(values: np.ndarray, spec: Field) -> np.ndarray:
