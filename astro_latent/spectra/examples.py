@@ -28,6 +28,7 @@ HduList: TypeAlias = list[fits.PrimaryHDU | fits.ImageHDU | fits.BinTableHDU]
 
 def _all_examples() -> dict[str, str]:
     general = {
+        "columns": f"{_HERE}.examples:columns_text",
         "sdm_fits": f"{_HERE}.examples:sdm_hdus",
         "wcs1d": f"{_HERE}.examples:wcs1d_hdus",
         "sdm_votable": f"{_HERE}.example_votables:sdm_votable",
@@ -222,3 +223,32 @@ def wcs1d_hdus(
     keys = {"CTYPE1": "AWAV", "CUNIT1": "Angstrom", "CRPIX1": 1.0}
     star_header(primary).update({**keys, "CRVAL1": start, "CDELT1": step})
     return [primary, fits.ImageHDU(sigma.astype(np.float32), name="SIGMA")]
+
+
+def columns_text(
+    wavelength: np.ndarray,
+    flux: np.ndarray,
+    sigma: np.ndarray,
+    bits: np.ndarray,
+    header: dict[str, Any],
+) -> str:
+    """Lay out a spectrum as CSV.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum; there is no mask.
+    header : dict
+        Lines of comment in place of or beside the usual ones.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    facts = {"OBJECT": "EXAMPLE", "RA": 150.1, "DEC": -30.2} | header
+    lines = [f"# {key} = {value}" for key, value in facts.items() if value is not None]
+    lines.append("wavelength_air [Angstrom],flux,flux_error")
+    pixels = zip(wavelength.tolist(), flux.tolist(), sigma.tolist(), strict=True)
+    lines += [",".join(map(repr, pixel)) for pixel in pixels]
+    return "\n".join([*lines, ""])

@@ -5,7 +5,7 @@ Its loaders for no survey in particular are left out: they take numbers of pixel
 wavelengths where a file has none, and what they do right is done here as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,15 +52,18 @@ def list_formats() -> list[str]:
     return list(names)
 
 
-def _identify(path: Path, kind: type) -> str | None:
+def _identify(path: Path, kind: type, own: Container[str]) -> str | None:
     """Return the one format of specutils that a file has, if it is of some survey."""
     from astropy.io import registry
 
     found = registry.identify_format("read", kind, str(path), None, [], {})
-    return next((name for name in found if name not in _UNSPECIFIC), None)
+    others = (name for name in found if name not in _UNSPECIFIC and name not in own)
+    return next(others, None)
 
 
-def read_foreign(path: Path, format: str | None) -> list[SpectrumArrays]:
+def read_foreign(
+    path: Path, format: str | None, *, own: Container[str] = ()
+) -> list[SpectrumArrays]:
     """Let specutils read a file; its loaders may raise anything.
 
     Parameters
@@ -69,6 +72,8 @@ def read_foreign(path: Path, format: str | None) -> list[SpectrumArrays]:
         The file.
     format : str or None
         One of specutils' formats; found out if not given.
+    own : container of str, optional
+        Formats of this package, which specutils knows as well.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def read_foreign(path: Path, format: str | None) -> list[SpectrumArrays]:
     reasons = []
     for kind in (Spectrum, SpectrumList, SpectrumCollection):
         try:
-            name = format or _identify(path, kind)
+            name = format or _identify(path, kind, own)
             if name is None:
                 continue
             found = list(_take_apart(kind.read(str(path), format=name)))

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from ..exceptions import SpectrumReadError, UnknownNameError
 from ..utils.registry import LazyRegistry
-from .fits import FitsFile, NotFitsError
+from .fits import NotFitsError
 from .foreign import list_formats, read_foreign
 from .observation import SpectrumArrays
-from .tablefile import TableFile, looks_like_table
-from .votable import VotableFile, looks_like_votable
+from .opening import AnyFile, open_file
+from .votable import VotableFile
 
 __all__ = [
     "FORMATS",
@@ -32,16 +32,13 @@ __all__ = [
     "read_file",
 ]
 
-#: What formats are given.
-AnyFile: TypeAlias = FitsFile | VotableFile | TableFile
-
 _NO_SPECTRUM = (
     "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
     "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux), nor such names"
 )
 _NO_TABLE = (
-    "no spectrum found: the columns of this table are none that a format knows; a "
-    "specutils Spectrum says what is what"
+    "no spectrum found: which columns are wavelength and flux? Say "
+    'column_mapping=("...", "...") and wavelength_unit="nm", or give a SpectrumArrays'
 )
 
 
@@ -94,8 +91,11 @@ class Format:
         return file.container == self.container and self.identify(file)
 
 
+#: Container -> the format that takes columns as the caller names them.
+_BY_COLUMNS = {"fits": "sdm_fits", "table": "columns"}
 #: Formats of no survey in particular; they are tried last.
 GENERAL = {
+    "columns": "astro_latent.spectra.table_columns:COLUMNS",
     "sdm_fits": "astro_latent.spectra.sdm_fits:SDM_FITS",
     "sdm_votable": "astro_latent.spectra.sdm_votable:SDM_VOTABLE",
     "wcs1d": "astro_latent.spectra.wcs1d:WCS1D",
@@ -163,36 +163,6 @@ class FormatRegistry(LazyRegistry):
 FORMATS = FormatRegistry()
 
 
-def open_file(path: str | os.PathLike) -> AnyFile:
-    """Open a FITS file, a VOTable or a table of text, whatever it is called.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    FitsFile, VotableFile or TableFile
-        The file with its headers read.
-
-    Raises
-    ------
-    NotFitsError
-        If it is none of these.
-    SpectrumReadError
-        If it is damaged.
-    """
-    try:
-        return FitsFile(path)
-    except NotFitsError:
-        if looks_like_votable(path):
-            return VotableFile(path)
-        if not looks_like_table(path):
-            raise
-    return TableFile(path)
-
-
 def identify_format(file: AnyFile) -> str | None:
     """Find out the format of a file.
 
@@ -256,7 +226,7 @@ def read_arrays(
     ('air', 'barycentric')
     """
     check_options(format, options)
-    return read_file(Path(path), format, options)
+    return read_file(Path(path).expanduser(), format, options)
 
 
 def check_options(format: str | None, options: dict[str, Any]) -> None:
@@ -289,14 +259,14 @@ def check_options(format: str | None, options: dict[str, Any]) -> None:
 
 
 def read_file(
-    path: Path | TableFile, format: str | None, options: dict[str, Any]
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays]:
     """Read one file, for a call that `check_options` found right.
 
     Parameters
     ----------
-    path : Path or TableFile
-        The file, or a table in memory.
+    path : Path or an open file
+        The file, or what is in memory.
     format : str or None
         As for `read_arrays`.
     options : dict
@@ -312,7 +282,7 @@ def read_file(
     SpectrumReadError
         If the file cannot be read as a spectrum; the message names it.
     """
-    if isinstance(path, TableFile):
+    if not isinstance(path, Path):
         found = _read_known(path, format, options)
         return path.refuse(_NO_TABLE) if found is None else found
     if path.is_dir():
@@ -325,16 +295,18 @@ def read_file(
     except NotFitsError:
         if format is not None:
             raise
-        return read_foreign(path, None)
+        return read_foreign(path, None, own=FORMATS)
     with file:
         found = _read_known(file, format, options)
-    return read_foreign(path, None) if found is None else found
+    return read_foreign(path, None, own=FORMATS) if found is None else found
 
 
 def _read_known(
     file: AnyFile, format: str | None, options: dict[str, Any]
 ) -> list[SpectrumArrays] | None:
     """Read with one of our own formats; None if the file has none of them."""
+    if format is None and options.get("column_mapping") is not None:
+        format = _BY_COLUMNS.get(file.container)
     chosen = FORMATS[format] if format else _find_format(file)
     if chosen is None:
         return _refuse_votable(file) if isinstance(file, VotableFile) else None

@@ -9,13 +9,14 @@ specutils is imported within functions only, since this module is itself importe
 specutils is (see ``utils/on_import.py``).
 """
 
-import os
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 from ..exceptions import SpectrumReadError
 from .convert import to_spectrum
-from .formats import FORMATS, identify_format, open_file, read_arrays
+from .formats import FORMATS, identify_format, open_file
+from .observation import SpectrumArrays
+from .reading import SpectraLike, iter_arrays
 
 __all__ = ["register_loaders"]
 
@@ -42,8 +43,9 @@ def _make_identifier(name: str) -> Callable[..., bool]:
     return identify
 
 
-def _find_path(source: str | os.PathLike[str] | IO) -> str | os.PathLike[str]:
-    return source if isinstance(source, str | os.PathLike) else source.name
+def _read(source: SpectraLike, **options: Any) -> list[SpectrumArrays]:
+    """Read a path, an open file or an HDUList."""
+    return list(iter_arrays([source], on_error="raise", **options))
 
 
 def _register(name: str) -> None:
@@ -51,10 +53,10 @@ def _register(name: str) -> None:
     from specutils.io.registers import data_loader
 
     def load_one(source: Any, **options: Any) -> Spectrum:
-        return to_spectrum(read_arrays(_find_path(source), format=name, **options)[0])
+        return to_spectrum(_read(source, format=name, **options)[0])
 
     def load_list(source: Any, **options: Any) -> SpectrumList:
-        found = read_arrays(_find_path(source), format=name, **options)
+        found = _read(source, format=name, **options)
         return SpectrumList([to_spectrum(arrays) for arrays in found])
 
     common = {

@@ -6,6 +6,7 @@ entities, promise a billion rows) is refused in that first pass; what columns th
 is known after it.
 """
 
+import bz2
 import gzip
 import io
 import os
@@ -51,6 +52,8 @@ class VotableFile:
     ----------
     path : str or path-like
         The file; ``.gz`` is unpacked in memory.
+    content : bytes, optional
+        What is in it, if that is in memory already; then ``path`` is but a name.
 
     Raises
     ------
@@ -60,9 +63,9 @@ class VotableFile:
 
     container = "votable"
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, content: bytes | None = None) -> None:
         self.path = Path(path)
-        self._content = unpack(self.path, _MAX_BYTES)
+        self._content = unpack(self.path, _MAX_BYTES) if content is None else content
         if len(self._content) >= _MAX_BYTES:
             self.refuse(f"a VOTable of more than {_MAX_BYTES} bytes is not read")
         self.tables: list[VotableTable] = []
@@ -195,7 +198,7 @@ def _fill_nulls(column: np.ma.MaskedArray | np.ndarray) -> np.ndarray:
 
 
 def unpack(path: Path, size: int) -> bytes:
-    """Return the first bytes of a file, unpacked if it is packed by gzip.
+    """Return the first bytes of a file, unpacked if it is packed by gzip or bzip2.
 
     Parameters
     ----------
@@ -216,7 +219,10 @@ def unpack(path: Path, size: int) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
+            begin = stream.read(3)
+        if begin == b"BZh":
+            return bz2.open(path).read(size)
+        packed = begin.startswith(b"\x1f\x8b")
         with gzip.open(path) if packed else path.open("rb") as stream:
             return stream.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -77,7 +77,7 @@ def test_arrays_in_a_mapping_are_a_spectrum():
 
 
 def test_wavelengths_without_a_unit_are_not_guessed():
-    with pytest.raises(ValueError, match="'wave' of wavelengths needs a unit"):
+    with pytest.raises(ValueError, match="wavelengths from 1 to 8 without a unit"):
         as_spectra({"wave": np.arange(9.0), "flux": np.ones(9)})
 
 

@@ -1,0 +1,290 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a user points to, as one item for each thing to read, in order."""
+
+import glob
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, Union
+
+import numpy as np
+from astropy.table import Row, Table
+
+from ..exceptions import SpectrumReadError
+from .formats import identify_format
+from .observation import SpectrumArrays
+from .opening import open_content
+from .tablefile import TableFile, as_table, is_sampled, name_tables
+
+if TYPE_CHECKING:
+    from astropy.io.fits import HDUList
+    from specutils import Spectrum, SpectrumCollection, SpectrumList
+
+__all__ = [
+    "Item",
+    "SpectraLike",
+    "expand",
+    "find_files",
+    "find_path_column",
+    "is_table_like",
+]
+
+#: Whatever spectra can be read from: paths, folders and globs, tables with a column of
+#: paths, specutils objects, arrays, and iterables of those.
+SpectraLike: TypeAlias = Union[
+    str, os.PathLike[str], Table, Row, SpectrumArrays, "Spectrum", "SpectrumList",
+    "SpectrumCollection", Iterable[Any],
+]  # fmt: skip
+
+_ENDINGS = tuple(
+    f"{ending}{packed}"
+    for ending in (".fits", ".fit", ".fts")
+    for packed in ("", ".gz", ".bz2", ".fz")
+)
+_VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
+_PATHS = ("path", "local_path")  # the second in tables of earlier versions
+# column of a table -> field of Observation; the first that has a value wins
+_OVERRIDES = {
+    "obs_id": "obs_id",
+    "target_name": "target_name",
+    "ra": "ra",
+    "s_ra": "ra",
+    "dec": "dec",
+    "s_dec": "dec",
+    "obs_publisher_did": "obs_publisher_did",
+    "radial_velocity": "radial_velocity",
+}
+_UNITS = {"ra": "deg", "dec": "deg", "radial_velocity": "km/s"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to read: a path, a spectrum, arrays, or the reason there is none.
+
+    Parameters
+    ----------
+    value : Path, Spectrum, SpectrumArrays or None
+        The thing.
+    problem : str, optional
+        Why there is nothing.
+    source : str, optional
+        What the user had named.
+    overrides : dict, optional
+        Fields of `Observation` that the user knows better.
+    """
+
+    value: Any
+    problem: str = ""
+    source: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+def find_path_column(names: Sequence[str]) -> str | None:
+    """Return the column that names files on this machine.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of a table.
+
+    Returns
+    -------
+    str or None
+        None if there is none.
+    """
+    return next((name for name in _PATHS if name in names), None)
+
+
+def _is_specutils(value: object, name: str) -> bool:
+    """Tell whether this is a specutils object, without importing specutils."""
+    module = sys.modules.get("specutils")
+    return module is not None and isinstance(value, getattr(module, name))
+
+
+def expand(source: Any) -> Iterator[Item]:
+    """Yield one item per spectrum or file; files of a folder or glob by name."""
+    if isinstance(source, SpectrumArrays):
+        yield Item(source)
+    elif isinstance(source, TableFile):
+        yield Item(source, source=str(source.path))
+    elif isinstance(source, str | os.PathLike):
+        yield from _expand_path(os.fspath(source))
+    elif _is_content(source):
+        yield _open_content(source)
+    elif isinstance(source, Row):
+        yield from _expand_table(source)
+    elif (table := as_table(source)) is not None:
+        yield from _expand_table(table)
+    elif isinstance(source, Mapping) and is_table_like(source):
+        yield from _expand_table(Table(dict(source)))
+    elif isinstance(source, Mapping) or is_sampled(source):
+        for part in name_tables(source):
+            yield from expand(part)
+    elif _is_specutils(source, "SpectrumCollection"):
+        yield from (Item(source[i]) for i in range(source.flux.shape[0]))
+    elif _is_specutils(source, "Spectrum"):
+        from .convert import split_spectrum
+
+        yield from (Item(part) for part in split_spectrum(source))
+    elif isinstance(source, Iterable):
+        for part in source:
+            yield from expand(part)
+    else:
+        msg = (
+            f"cannot read spectra from {type(source).__name__} {source!r}; give paths, "
+            "a folder, a table with a path column, or specutils objects"
+        )
+        raise TypeError(msg)
+
+
+def is_table_like(source: Mapping[Any, Any]) -> bool:
+    """Tell whether a mapping is one of columns, not of files and their tables.
+
+    Parameters
+    ----------
+    source : mapping
+        Arrays by the names of columns, or what astroquery returns: tables by files.
+
+    Returns
+    -------
+    bool
+        True for columns.
+    """
+    return not any(
+        isinstance(value, Table) or (isinstance(value, list) and _is_table(value[:1]))
+        for value in source.values()
+    )
+
+
+def _is_table(values: list[Any]) -> bool:
+    return bool(values) and as_table(values[0]) is not None
+
+
+def _is_content(source: object) -> bool:
+    """Tell whether this is the content of a file: open, or in memory."""
+    fits = sys.modules.get("astropy.io.fits")
+    opened = isinstance(source, bytes | bytearray) or hasattr(source, "readable")
+    return opened or (fits is not None and isinstance(source, fits.HDUList))
+
+
+def _open_content(source: "IO[Any] | bytes | bytearray | HDUList") -> Item:
+    """Open what is open already or in memory, or say why it cannot be opened."""
+    name = getattr(source, "name", "")
+    if isinstance(name, str) and Path(name).is_file():
+        return Item(Path(name), source=name)
+    name = f"({type(source).__name__})"
+    try:
+        if isinstance(source, bytes | bytearray):
+            content = bytes(source)
+        elif hasattr(source, "writeto") and hasattr(source, "filename"):
+            buffer = io.BytesIO()
+            source.writeto(buffer, output_verify="ignore")
+            content, name = buffer.getvalue(), source.filename() or name
+        else:
+            if source.seekable():
+                source.seek(0)
+            content = source.read()
+        return Item(open_content(content, name), source=name)
+    except (SpectrumReadError, OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error) if name in str(error) else f"{name}: {error}"
+        return Item(None, problem=reason, source=name)
+
+
+def find_files(source: str | os.PathLike[str]) -> list[Path]:
+    """List the files that a path, a folder or a pattern stands for.
+
+    Parameters
+    ----------
+    source : path-like
+        Of a folder the FITS files and VOTables count, not those of folders in it.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+        By name; a path that is neither folder nor pattern as it is.
+
+    Examples
+    --------
+    >>> from astro_latent.spectra.reading import find_files
+    >>> find_files("nowhere/*.fits")
+    []
+    """
+    path = Path(source).expanduser()
+    text = str(path)
+    if path.is_dir():
+        endings = (*_ENDINGS, *_VOTABLES)
+        return sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
+    if glob.has_magic(text) and not path.exists():
+        names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
+        return [p for p in names if p.is_file()]
+    return [path]
+
+
+def _expand_path(text: str) -> Iterator[Item]:
+    names, reason = find_files(text), "no file matches this pattern"
+    if not names:
+        if Path(text).expanduser().is_dir():
+            shown = (*_ENDINGS[::4], *_VOTABLES[:2])
+            reason = f"the folder holds no file ending in {', '.join(shown)}"
+        yield Item(None, problem=f"{text}: {reason}", source=text)
+    for name in names:
+        yield Item(name, source=str(name))
+
+
+def _expand_table(table: Table | Row) -> Iterator[Item]:
+    name = find_path_column(table.colnames)
+    if name is None:
+        memory = TableFile("", table) if isinstance(table, Table) else None
+        if memory is None or identify_format(memory) is None:
+            msg = (
+                "the table needs a column path, or to be a spectrum of a known "
+                f"format; it has {table.colnames}"
+            )
+            raise ValueError(msg)
+        yield Item(memory)
+        return
+    for row in [table] if isinstance(table, Row) else table:
+        overrides = _read_overrides(row)
+        path = _to_plain(row[name])
+        if not path:
+            yield Item(
+                None, problem="the table names no file here", overrides=overrides
+            )
+        else:
+            found = Path(str(path)).expanduser()
+            yield Item(found, source=str(path), overrides=overrides)
+
+
+def _to_plain(value: Any) -> Any:
+    """Return a table cell as a plain value; None for masked, NaN and empty ones."""
+    if value is np.ma.masked or getattr(value, "mask", False) is True:
+        return None
+    if isinstance(value, bytes):
+        value = value.decode()
+    if isinstance(value, str):
+        return value.strip() or None
+    return value
+
+
+def _read_overrides(row: Row) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for column, name in _OVERRIDES.items():
+        if column not in row.colnames or name in facts:
+            continue
+        value = _to_plain(row[column])
+        if value is None:
+            continue
+        if name in _UNITS:
+            unit = getattr(value, "unit", None) or row.table[column].unit
+            value = float(getattr(value, "value", value))
+            if unit is not None:
+                value = float(unit.to(_UNITS[name], value))
+            if not np.isfinite(value):
+                continue
+        else:
+            value = str(value)
+        facts[name] = value
+    return facts
