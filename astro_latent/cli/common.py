@@ -10,6 +10,7 @@ __all__ = [
     "EXIT_FAILED",
     "EXIT_OK",
     "EXIT_USAGE",
+    "add_columns",
     "add_inputs",
     "add_output",
     "add_result_options",
@@ -21,6 +22,7 @@ __all__ = [
     "run_options",
     "table_path",
     "tell",
+    "told_to_readers",
     "wants_bar",
 ]
 
@@ -106,6 +108,31 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_columns(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the options that say what the columns of files are."""
+    parser.add_argument(
+        "--wavelength-unit",
+        metavar="UNIT",
+        help="unit of the wavelengths, in place of what files say: nm, um, Angstrom, "
+        "'log10(Angstrom)', Hz, eV",
+    )
+    parser.add_argument(
+        "--spectrum-columns",
+        type=_names,
+        metavar="WAVE,FLUX[,ERROR]",
+        help="names of the columns of text or tables that are the spectrum",
+    )
+
+
+def told_to_readers(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_columns` makes known, as options of readers."""
+    told = {
+        "wavelength_unit": options.wavelength_unit,
+        "column_mapping": options.spectrum_columns,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def add_show(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how results are printed."""
     show = parser.add_mutually_exclusive_group()
@@ -147,6 +174,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     facts.add_argument("--medium", choices=("air", "vacuum"))
     facts.add_argument("--frame", choices=("observed", "barycentric", "rest"))
     facts.add_argument("--resolving-power", type=float, metavar="R")
+    add_columns(facts)
     facts.add_argument(
         "--radial-velocity",
         type=float,
@@ -194,7 +222,8 @@ def run_options(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": options.model,
         "radial_velocity": options.radial_velocity,
-        "facts": {name: value for name, value in stated.items() if value is not None},
+        "facts": told_to_readers(options)
+        | {name: value for name, value in stated.items() if value is not None},
         "batch_size": options.batch_size,
         "device": options.device,
         "progress": wants_bar(options),

@@ -5,7 +5,14 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, EXIT_OK, add_inputs, complain
+from .common import (
+    EXIT_FAILED,
+    EXIT_OK,
+    add_columns,
+    add_inputs,
+    complain,
+    told_to_readers,
+)
 from .inputs import expand_inputs, find_missing
 from .show import show_table
 
@@ -18,6 +25,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
     add_inputs(parser)
+    add_columns(parser)
     parser.add_argument("--visits", action="store_true", help="one row for each visit")
 
 
@@ -27,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     from ..spectra import iter_arrays
 
-    kinds = {"visits": True} if options.visits else {}
+    kinds = told_to_readers(options) | ({"visits": True} if options.visits else {})
     rows, unread = [], []
     inputs = expand_inputs(options.inputs)
     for arrays in iter_arrays(inputs, **kinds):

@@ -51,8 +51,9 @@ def fetch_spectra(
     Returns
     -------
     `~specutils.SpectrumList`
-        One spectrum per row, in the same order and with the same ``obs_id``; a file
-        that could not be had or read is an empty spectrum whose observation is flagged.
+        One spectrum per row (more where a file holds several), in the same order and
+        with the same ``obs_id``; a file that could not be had or read is an empty
+        spectrum whose observation is flagged.
 
     Examples
     --------
@@ -63,13 +64,16 @@ def fetch_spectra(
     ['apogee', 'apogee']
     """
     from ..spectra.reading import read_spectra
+    from ..spectra.sources import NO_FILE
     from ..surveys import fetch
 
     fetched = fetch(table, directory, survey=survey, progress=progress)
     spectra = read_spectra(fetched, progress=progress, **options)
-    for spectrum, row in zip(spectra, fetched, strict=True):
-        if row["path"] == "":
-            observation = spectrum.meta["observation"]
+    lost = iter([row for row in fetched if row["path"] == ""])
+    for spectrum in spectra:  # of which a file may hold several
+        observation = spectrum.meta["observation"]
+        if observation.message == NO_FILE:
+            row = next(lost)
             spectrum.meta["observation"] = observation.flagged(
                 int(row["flags"]), str(row["message"])
             )
@@ -102,7 +106,8 @@ def encode_spectra(
         that expect rest wavelengths. It wins over what the files say.
     facts : mapping, optional
         ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
-        they do not say it themselves.
+        they do not say it themselves; ``wavelength_unit`` and ``column_mapping`` for
+        readers.
     batch_size : int, optional
         Spectra in memory at a time; by default about 100 MB of flux.
     device : str, optional

@@ -30,6 +30,8 @@ _BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
 _ROWS_IN_FLIGHT, _PIXELS_IN_FLIGHT = 1024, 2**23
 #: What the caller may say of spectra that do not say it themselves.
 _FACTS = ("medium", "frame", "resolving_power", "survey")
+#: What readers have to be told where files do not say it.
+_TOLD = ("wavelength_unit", "column_mapping")
 
 
 def prepare_spectra(
@@ -175,14 +177,17 @@ def iter_chunks(
     list of SpectrumArrays, ndarray of shape (n_spectra,)
         Spectra, and velocities in km/s, NaN where none is given.
     """
-    unknown = set(facts or ()) - set(_FACTS)
+    stated = dict(facts or {})
+    unknown = stated.keys() - {*_FACTS, *_TOLD}
     if unknown:
-        msg = f"facts {sorted(unknown)} cannot be stated; {', '.join(_FACTS)} can"
+        can = ", ".join(_FACTS + _TOLD)
+        msg = f"facts {sorted(unknown)} cannot be stated; {can} can"
         raise ValueError(msg)
+    told = {name: stated.pop(name) for name in _TOLD if name in stated}
     given, count = _velocity_values(radial_velocity), 0
-    for chunk in _chunks(source, size, on_error, progress):
-        if facts:
-            chunk = [_state(arrays, facts) for arrays in chunk]
+    for chunk in _chunks(source, size, on_error, progress, told):
+        if stated:
+            chunk = [_state(arrays, stated) for arrays in chunk]
         first, count = count, count + len(chunk)
         if given.ndim and count > len(given):
             msg = f"{len(given)} radial velocities for more spectra than that"
@@ -206,10 +211,14 @@ def _velocity_values(given: float | np.ndarray | u.Quantity | None) -> np.ndarra
 
 
 def _chunks(
-    source: SpectraLike, size: int | None, on_error: str, progress: bool | None
+    source: SpectraLike,
+    size: int | None,
+    on_error: str,
+    progress: bool | None,
+    told: Mapping[str, Any],
 ) -> Iterator[list[SpectrumArrays]]:
     """Read spectra until they are so many or so long."""
-    stream: Iterable[SpectrumArrays] = iter_arrays(source, on_error=on_error)
+    stream: Iterable[SpectrumArrays] = iter_arrays(source, on_error=on_error, **told)
     if conf.show_progress if progress is None else progress:
         from tqdm import tqdm
 

@@ -36,7 +36,7 @@ _FRAME_OF_SPECSYS = {
 _MJD_EPOCH = np.datetime64("1858-11-17T00:00:00", "us")
 _SUFFIXES = (
     ".gz", ".fz", ".bz2", ".fits", ".fit", ".fts", ".vot", ".xml", ".ecsv", ".csv",
-    ".txt", ".dat", ".npz",
+    ".txt", ".npz",
 )  # fmt: skip
 _SECONDS = 86400.0
 _LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "PC1_1", "CRPIX1")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
 __all__ = [
+    "NO_FILE",
     "Item",
     "SpectraLike",
     "expand",
@@ -57,6 +58,8 @@ _OVERRIDES = {
     "obs_publisher_did": "obs_publisher_did",
     "radial_velocity": "radial_velocity",
 }
+#: Message of rows of tables without a path.
+NO_FILE = "the table names no file here"
 _UNITS = {"ra": "deg", "dec": "deg", "radial_velocity": "km/s"}
 
 
@@ -250,9 +253,7 @@ def _expand_table(table: Table | Row) -> Iterator[Item]:
         overrides = _read_overrides(row)
         path = _to_plain(row[name])
         if not path:
-            yield Item(
-                None, problem="the table names no file here", overrides=overrides
-            )
+            yield Item(None, problem=NO_FILE, overrides=overrides)
         else:
             found = Path(str(path)).expanduser()
             yield Item(found, source=str(path), overrides=overrides)

@@ -192,3 +192,17 @@ def test_demo_leaves_tables_and_pictures(run, tmp_path):
     assert all(str(folder / name) in out for name in written)
     pytest.importorskip("matplotlib")
     assert written[1::2] == ["parameters.png", "reconstruction.png"]
+
+
+def test_info_of_columns_without_names(run, tmp_path):
+    rows = [f"{500 + 0.1 * n:.1f} {1 + n}" for n in range(20)]
+    (tmp_path / "a.dat").write_text("\n".join(rows))
+    name = str(tmp_path / "a.dat")
+    code, out, err = run("info", name)
+    assert "Say column_mapping=" in err
+    code, out, err = run("info", name, "--wavelength-unit", "nm")
+    assert (code, err) == (0, "")
+    assert "5000.0" in out
+    columns = ("--spectrum-columns", "col1,col2", "--wavelength-unit", "um")
+    code, out, err = run("info", name, *columns)
+    assert "5000000.0" in out
