@@ -18,7 +18,11 @@ from astro_latent.spectra import (
 )
 from astro_latent.spectra.formats import open_file
 
-IDENTIFIERS = {"sdss_spec": "spec-4055-55359-0596"}  # from the header, not the name
+# from the header, not the name; and with the arm
+IDENTIFIERS = {
+    "sdss_spec": "spec-4055-55359-0596",
+    "lamost_mrs": "lamost_mrs#COADD_B",
+}
 
 
 def test_every_format_has_an_example():

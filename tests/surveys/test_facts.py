@@ -29,6 +29,7 @@ ADDRESSES = {
     "gaia_xp": ("gaia", "server_url"),
     "galah": ("galah", "ssa_url"),
     "lamost": ("lamost", "ssa_url"),
+    "lamost_mrs": ("lamost", "mrs_ssa_url"),
 }
 GENERIC = ("local", "sample", "obscore", "ssa")
 

@@ -23,6 +23,14 @@ class Conf(_config.ConfigNamespace):
         "https://www.lamost.org/openapi/dr11/v2.0/lrs/spectrum/fits?obsid={obsid}",
         "Address of one LAMOST file; empty: the access_url of the SSA service.",
     )
+    mrs_ssa_url = _item(
+        "https://www.lamost.org/openapi/dr11/v2.0/mrs/voservice/ssap",
+        "SSA service with LAMOST spectra of medium resolution.",
+    )
+    mrs_file_url = _item(
+        "https://www.lamost.org/openapi/dr11/v2.0/mrs/spectrum/fits?obsid={obsid}",
+        "Address of one LAMOST file of medium resolution; empty: as for file_url.",
+    )
 
 
 conf = Conf()

@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from ...spectra.examples import HduList, even_steps, star_header
 
-__all__ = ["lamost_hdus"]
+__all__ = ["lamost_hdus", "lamost_mrs_hdus"]
 
 
 def lamost_hdus(
@@ -50,3 +50,42 @@ def lamost_hdus(
         }
     )
     return [primary]
+
+
+def lamost_mrs_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> HduList:
+    """Lay out a LAMOST medium-resolution file of one arm, as DR9 and later have it.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, and its bit mask.
+
+    Returns
+    -------
+    list
+        The HDUs.
+    """
+    primary = fits.PrimaryHDU()
+    star_header(primary).update(
+        {
+            "TELESCOP": "LAMOST",
+            "ORIGIN": "NAOC-LAMOST",
+            "DESIG": "LAMOST J100024.00-301200.0",
+            "DATE-OBS": "2018-10-24T20:02:34.0",
+            "DATA_V": "LAMOST DR11",
+            "VACUUM": True,
+            "HELIO": True,
+        }
+    )
+    with np.errstate(divide="ignore"):
+        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
+    layout = [("FLUX", flux), ("IVAR", ivar), ("WAVELENGTH", wavelength)]
+    layout += [("ANDMASK", bits), ("ORMASK", bits)]
+    columns = [
+        fits.Column(name, f"{flux.size}{'D' if name == 'WAVELENGTH' else 'E'}",
+                    array=values[None])
+        for name, values in layout
+    ]  # fmt: skip
+    return [primary, fits.BinTableHDU.from_columns(columns, name="COADD_B")]

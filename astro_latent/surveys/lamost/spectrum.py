@@ -5,16 +5,17 @@ Log-linear vacuum wavelengths, heliocentric where the header says HELIO = T; inv
 variance 0 means no data.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from astropy import units as u
 
 from ...spectra.checks import finish_arrays, sigma_from_ivar
-from ...spectra.facts import facts_from_header, log_axis, mjd_from_text, number
+from ...spectra.facts import log_axis
 from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
-from ...spectra.header import chain_headers
-from ...spectra.observation import Observation, SpectrumArrays
-from ...utils.physics import SPEED_OF_LIGHT
+from ...spectra.observation import SpectrumArrays
+from .facts import is_lamost, read_observation
 
 __all__ = ["LAMOST_LRS", "identify_lamost", "read_lamost"]
 
@@ -24,15 +25,15 @@ _RESOLVING_POWER = 1800.0  # of the low-resolution survey, at 5500 Å
 
 def identify_lamost(file: FitsFile) -> bool:
     """Tell whether a file is a LAMOST low-resolution spectrum."""
-    head = file.primary
-    if "LAMOST" not in f"{head.get('TELESCOP')} {head.get('ORIGIN')}":
+    if not is_lamost(file):
         return False
     if len(file[0].shape) == 2:
-        return file[0].shape[0] == 5 and "COEFF0" in head
+        return file[0].shape[0] == 5 and "COEFF0" in file.primary
     table = file[1] if len(file) > 1 else None
     return (
         table is not None
         and table.is_table
+        and table.name not in ("COADD_B", "COADD_R")  # arms of medium resolution
         and table.header.get("NAXIS2") == 1
         and set(table.columns) >= _COLUMNS
     )
@@ -56,38 +57,11 @@ def _read_pixels(
     return columns[0].astype(np.float64), columns[1], columns[2], mask
 
 
-def _read_flag(value: object, *, true: str) -> str:
-    return true if value in (True, "T") else "unknown"
-
-
-def _read_snr(file: FitsFile) -> float:
-    """Return the mean of the header's g, r, i values, or NaN."""
-    head = chain_headers(file.primary, *(hdu.header for hdu in file.hdus[1:2]))
-    bands = [number(head, f"SN_{b}", f"SNR{b}") for b in "GRI"]
-    return float(np.mean(bands))
-
-
 def read_lamost(file: FitsFile) -> list[SpectrumArrays]:
     """Read a LAMOST low-resolution spectrum."""
-    head = file.primary
     wavelength, flux, ivar, mask = _read_pixels(file)
     sigma, no_data = sigma_from_ivar(ivar)
-    facts = facts_from_header(head, file.path)
-    # DATE-OBS is the middle of the exposure here, in UTC
-    facts["time"] = mjd_from_text(head.get("DATE-OBS"))
-    facts["target_name"] = str(head.get("DESIG") or facts["target_name"]).strip()
-    observation = Observation(
-        **facts,
-        survey="lamost",
-        medium=_read_flag(head.get("VACUUM"), true="vacuum"),
-        frame=_read_flag(head.get("HELIO"), true="barycentric"),
-        normalisation="none",
-        resolving_power=_RESOLVING_POWER,
-        snr=_read_snr(file),
-        # what was subtracted, by its sign (checked against astropy)
-        barycentric_correction=-number(head, "HELIO_RV"),
-        radial_velocity=number(head, "Z") * SPEED_OF_LIGHT,
-    )
+    observation = replace(read_observation(file), resolving_power=_RESOLVING_POWER)
     return [
         finish_arrays(
             wavelength,
@@ -96,7 +70,7 @@ def read_lamost(file: FitsFile) -> list[SpectrumArrays]:
             mask=mask | no_data,
             flux_unit=u.dimensionless_unscaled,
             observation=observation,
-            meta={"header": head},
+            meta={"header": file.primary},
         )
     ]
 

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""LAMOST: low-resolution spectra, listed by SSA and fetched by ``obsid``."""
+"""LAMOST: spectra listed by SSA and fetched by ``obsid``."""
 
 from astropy.table import Table
 
@@ -7,7 +7,7 @@ from ...archives.files import FileRequest
 from ...archives.ssa import SsaSurvey
 from .config import conf
 
-__all__ = ["Lamost"]
+__all__ = ["Lamost", "LamostMrs"]
 
 
 class Lamost(SsaSurvey):
@@ -32,6 +32,11 @@ class Lamost(SsaSurvey):
         """Address of the service: ``conf.ssa_url``."""
         return conf.ssa_url
 
+    @property
+    def file_url(self) -> str:
+        """Address of one file, with a place for its ``obsid``."""
+        return conf.file_url
+
     def _make_identifiers(self, table: Table) -> list[str]:
         obsid = _find_obsid(table)
         if obsid is None:
@@ -41,15 +46,35 @@ class Lamost(SsaSurvey):
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for each ``obsid``, or for the ``access_url`` if that is unknown."""
         obsid = _find_obsid(table)
-        if obsid is None or not conf.file_url:
+        if obsid is None or not self.file_url:
             return super().file_requests(table)
         return [
             FileRequest(
                 identifier=str(row["obs_id"]),
-                url=conf.file_url.format(obsid=_check_digits(row[obsid])),
+                url=self.file_url.format(obsid=_check_digits(row[obsid])),
             )
             for row in table
         ]
+
+
+class LamostMrs(Lamost):
+    """LAMOST medium-resolution spectra: a blue and a red arm in each file."""
+
+    name = "lamost_mrs"
+    title = "LAMOST medium resolution"
+    wavelength_range = (4950.0, 6800.0)  # 4950-5350 and 6300-6800 Å
+    resolving_power = 7500.0
+    citation = "2020arXiv200507210L"
+
+    @property
+    def url(self) -> str:
+        """Address of the service: ``conf.mrs_ssa_url``."""
+        return conf.mrs_ssa_url
+
+    @property
+    def file_url(self) -> str:
+        """Address of one file: ``conf.mrs_file_url``."""
+        return conf.mrs_file_url
 
 
 def _find_obsid(table: Table) -> str | None:
