@@ -180,7 +180,8 @@ def _fill(values: np.ndarray) -> np.ndarray:
 
 
 def _to_text(name: str, values: np.ndarray) -> np.ndarray:
-    filled = np.where(np.ma.getmaskarray(values), "", np.ma.getdata(values))
+    missing = np.ma.getmaskarray(values) | (np.ma.getdata(values) == None)  # noqa: E711
+    filled = np.where(missing, "", np.ma.getdata(values))
     if not all(isinstance(value, str | bytes) for value in filled.ravel()):
         msg = f"column {name!r} holds Python objects; make its cells numbers or strings"
         raise TypeError(msg)

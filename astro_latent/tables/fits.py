@@ -7,6 +7,7 @@ that look at the binary table alone.
 """
 
 import io
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def write_fits(
     with replacing(path, overwrite=overwrite) as part:
         _lay_out(table).writeto(part)
         _put_votmeta_first(part)
+        _mark_unknown(part, table)
 
 
 def _lay_out(table: Table) -> fits.HDUList:
@@ -107,6 +109,24 @@ def _lay_out(table: Table) -> fits.HDUList:
     for line in _column_notes(fields):
         hdu.header["COMMENT"] = line
     return fits.HDUList([primary, hdu])
+
+
+def _mark_unknown(path: Path, table: Table) -> None:
+    """Write masked booleans as the standard wants them: neither T nor F, but 0."""
+    fields, arrays = flatten(table)
+    masked = [
+        (spec.name, np.ma.getmaskarray(values))
+        for spec, values in zip(fields, arrays, strict=True)
+        if values.dtype.kind == "b" and np.ma.is_masked(values)
+    ]
+    if not masked:
+        return
+    with fits.open(path) as hdus:
+        start, kind = hdus[1].fileinfo()["datLoc"], hdus[1].columns.dtype
+    rows = np.memmap(path, dtype=kind, mode="r+", offset=start, shape=(len(table),))
+    for name, mask in masked:
+        rows[name].view("u1").reshape(mask.shape)[mask] = 0
+    rows.flush()
 
 
 def _put_votmeta_first(path: Path) -> None:
@@ -148,11 +168,17 @@ def _header_fields(hdu: fits.BinTableHDU, arrays: dict[str, np.ndarray]) -> list
 
 
 def _values(hdu: fits.BinTableHDU, name: str) -> np.ndarray:
-    values = np.asarray(hdu.data[name])
+    stored = hdu.data.view(np.ndarray)[name]
+    with warnings.catch_warnings():  # of unknown booleans, which become masked here
+        warnings.simplefilter("ignore")
+        values = np.asarray(hdu.data[name])
     null = hdu.columns[name].null
     if values.dtype.kind in "SU":
         raw = np.char.encode(values, "latin-1") if values.dtype.kind == "U" else values
         return np.char.decode(raw, "utf-8")
+    if values.dtype.kind == "b":
+        unknown = stored == 0
+        return np.ma.array(values, mask=unknown) if unknown.any() else values
     values = values.astype(values.dtype.newbyteorder("="))
     return values if null is None else np.ma.masked_equal(values, null)
 

@@ -128,8 +128,9 @@ def _values(column: "ChunkedArray", spec: Field) -> np.ndarray:
         return np.array(chunk.fill_null("").to_pylist(), dtype="U")
     if chunk.null_count and spec.kind[0] != "f":
         mask = chunk.is_null().to_numpy(zero_copy_only=False)
-        filled = chunk.fill_null(0).to_numpy(zero_copy_only=False)
-        return np.ma.array(filled.astype(spec.kind), mask=mask)
+        null = False if spec.kind == "b1" else 0
+        filled = chunk.fill_null(null).to_numpy(zero_copy_only=False)
+        return np.ma.array(filled, mask=mask)
     return chunk.to_numpy(zero_copy_only=False)
 
 

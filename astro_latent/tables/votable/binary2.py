@@ -103,6 +103,12 @@ def pack_rows(
             layout.append((f"v{i}", "S1", spec.shape))
             content[f"v{i}"] = np.where(np.ma.getdata(values), b"T", b"F")
         else:
+            if beyond_long(values):
+                msg = (
+                    f"column {spec.name!r}: {np.ma.max(values)} exceeds the largest "
+                    "integer of VOTable, 2**63 - 1; make it text"
+                )
+                raise ValueError(msg)
             layout.append((f"v{i}", ">" + stored_kind(spec.kind), spec.shape))
             content[f"v{i}"] = np.ma.getdata(values)
     rows = np.empty(n_rows, np.dtype(layout))
@@ -110,6 +116,24 @@ def pack_rows(
         if values.size:
             rows[name] = values
     return _drop_padding(rows, ragged) if ragged else rows.tobytes()
+
+
+def beyond_long(values: np.ndarray) -> bool:
+    """Tell whether unsigned integers exceed what VOTable can hold.
+
+    Parameters
+    ----------
+    values : ndarray
+        Of any type.
+
+    Returns
+    -------
+    bool
+        True if one that is not masked does.
+    """
+    if values.dtype != np.uint64 or not values.size:
+        return False
+    return bool(np.ma.getdata(np.ma.filled(values, 0)).max() > np.iinfo("i8").max)
 
 
 def _drop_padding(rows: np.ndarray, ragged: list[tuple[str, np.ndarray]]) -> bytes:

@@ -90,7 +90,9 @@ def _param(
     document: tree.VOTableFile, key: str, value: object, home: str = "param"
 ) -> tree.Param:
     utype = None
-    if isinstance(value, dict | list | tuple):
+    # lines and control characters within an attribute do not survive XML
+    if isinstance(value, dict | list | tuple) or not str(value).isprintable():
+        value = str(value) if isinstance(value, str) else value
         value, utype = json.dumps(value), _JSON
     if isinstance(value, bool | np.bool_):
         datatype, size, value = "boolean", None, bool(value)

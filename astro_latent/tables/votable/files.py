@@ -9,6 +9,7 @@ import binascii
 import io
 import re
 import warnings
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from astropy.table import QTable, Table
 
 from ...utils.writing import replacing
 from ..fields import Field, Readable, assemble, flatten
-from .binary2 import Base64Writer, pack_rows, unpack_rows
+from .binary2 import Base64Writer, beyond_long, pack_rows, unpack_rows
 from .document import build_document, describe_document, document_text, parse_document
 from .mivot import annotate_position
 
@@ -141,6 +142,20 @@ def _write_tree(
     Path(path).write_text(document_text(document), encoding="utf-8")
 
 
+def _within_long(
+    fields: list[Field], arrays: list[np.ndarray]
+) -> tuple[list[Field], list[np.ndarray]]:
+    """Spell out as text the unsigned integers that VOTable has no type for."""
+    found = []
+    for spec, values in zip(fields, arrays, strict=True):
+        if beyond_long(values) and not spec.shape:
+            text = np.ma.getdata(values).astype("U20")
+            values = np.where(np.ma.getmaskarray(values), "", text)
+            spec = replace(spec, kind="U", unit=None)
+        found.append((spec, values))
+    return [spec for spec, _ in found], [values for _, values in found]
+
+
 def write_votable(
     table: Table,
     path: str | PathLike[str],
@@ -172,12 +187,14 @@ def write_votable(
     ------
     OSError
         If the file exists.
+    ValueError
+        If arrays of unsigned integers exceed 2**63 - 1. Single ones become text.
     """
     if serialization not in ("binary2", "tabledata", "binary"):
         msg = f"serialization must be binary2, tabledata or binary: {serialization!r}"
         raise ValueError(msg)
     with replacing(path, overwrite=overwrite) as part:
-        fields, arrays = flatten(table)
+        fields, arrays = _within_long(*flatten(table))
         if serialization != "binary2":
             _write_tree(
                 part,
