@@ -29,6 +29,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "myst_nb",
     "numpydoc",
     "pytest_doctestplus.sphinx.doctestplus",
 ]
@@ -52,6 +53,7 @@ autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # types are in the docstrings, in words
 numpydoc_xref_param_type = False
 numpydoc_show_class_members = False
+nb_execution_mode = "off"  # notebooks hold what they gave; tests run them again
 html_theme = "pydata_sphinx_theme"
 html_title = f"{project} {version}"
 html_theme_options = {"show_prev_next": False, "header_links_before_dropdown": 3}
