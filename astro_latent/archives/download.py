@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from .._config import conf as package_conf
 from ..exceptions import ArchiveError
+from ..utils.guard import explain
 from .config import conf
 from .dal import follow_datalink
 from .files import FileRequest, FileResult, safe_name, scratch_folder
@@ -155,8 +156,16 @@ class _Host:
             self._failures += 1
 
 
+def _host_of(request: FileRequest) -> str:
+    """Return the host of an address, "" if there is none to be seen."""
+    try:
+        return urlsplit(request.url).netloc
+    except ValueError:  # such as http://[::1
+        return ""
+
+
 def _list_hosts(wanted: Iterable[FileRequest], limit: int) -> dict[str, _Host]:
-    names = {urlsplit(request.url).netloc for request in wanted}
+    names = {_host_of(request) for request in wanted}
     return {name: _Host(limit) for name in names}
 
 
@@ -203,16 +212,20 @@ def _find_cached(job: _Job, request: FileRequest) -> FileResult | None:
 
 def _fetch_one(job: _Job, request: FileRequest) -> FileResult:
     """Fetch one file; whatever goes wrong becomes its message."""
-    name, host = request.identifier, job.hosts[urlsplit(request.url).netloc]
+    name, host = request.identifier, job.hosts[_host_of(request)]
     with host.free:
         if host.is_down:
             text = "not tried: its host failed for many files before; run again later"
             return FileResult(identifier=name, status="failed", message=text)
         try:
             path = with_retries(partial(_attempt, job, request), stop=job.stop)
-        except (ArchiveError, OSError, ValueError) as error:
+        except Exception as error:  # one file never costs the others
             host.note(error)
-            return FileResult(identifier=name, status="failed", message=str(error))
+            text = explain(
+                request.url or name, error,
+                problem="cannot be fetched", remedy="is that the address of a file?",
+            )  # fmt: skip
+            return FileResult(identifier=name, status="failed", message=text)
         host.note(None)
     return FileResult(identifier=name, path=path, status="downloaded")
 

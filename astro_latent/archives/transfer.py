@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 from urllib3.exceptions import ReadTimeoutError
 
 from ..exceptions import ArchiveError, ArchiveTimeoutError
+from ..utils.writing import commit
 from .config import conf
 from .http import RETRY_STATUS, TransientError, check_scheme, retry_after
 
@@ -75,7 +76,7 @@ class Part:
 
     def finish(self, target: Path) -> None:
         """Give the complete file its name, in one step."""
-        self.path.replace(target)
+        commit(self.path, target)
         self._note.unlink(missing_ok=True)
 
     def start(self, url: str) -> int:

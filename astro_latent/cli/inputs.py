@@ -2,6 +2,7 @@
 """What the command line names: files, folders, patterns, tables, standard input."""
 
 import glob
+import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
+from ..utils.guard import is_file, printable
 
 __all__ = ["expand_inputs", "find_missing"]
 
@@ -53,6 +55,8 @@ def expand_inputs(inputs: Iterable[str]) -> Sequence[str] | Table:
 
 
 def _from_stdin() -> list[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdin.reconfigure(errors="surrogateescape")
     return [line.strip() for line in sys.stdin if line.strip()]
 
 
@@ -62,7 +66,7 @@ def _observations(name: str) -> Table | None:
     from ..tables import read_table
 
     path = Path(name)
-    if path.suffix.lower() not in _TABLES or not path.is_file():
+    if path.suffix.lower() not in _TABLES or not is_file(path):
         return None
     try:
         table = read_table(path)
@@ -88,7 +92,14 @@ def find_missing(inputs: Sequence[str] | Table) -> list[str]:
     """
     if isinstance(inputs, Table):
         return []
-    return [name for name in inputs if not Path(name).exists() and not _matches(name)]
+    return [printable(name) for name in inputs if not _leads_somewhere(name)]
+
+
+def _leads_somewhere(name: str) -> bool:
+    try:
+        return Path(name).exists() or _matches(name)
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _matches(pattern: str) -> bool:

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, iter_arrays
 from ..utils.quality import QualityFlag
+from .careful import run_guarded
 from .grid import SpectralGrid, get_grid
 from .prepared import Batch, PreparedSpectra, Row
 from .recipe import Recipe, get_step
@@ -281,9 +283,10 @@ def prepare_chunk(
     scale = np.ones((n, len(grid.segments)))
     rows: list[Row] = []
     size = max(1, _BLOCK // grid.n_pixels)
+    run = partial(run_recipe, grid=grid, recipe=recipe)
     for first in range(0, n, size):
         part = slice(first, first + size)
-        batch = run_recipe(chunk[part], grid, recipe, velocities[part], resamplers)
+        batch = run_guarded(run, chunk[part], velocities[part], resamplers)
         with np.errstate(over="ignore"):
             flux[part], variance[part] = batch.flux, batch.variance
         valid[part], scale[part] = batch.valid, batch.scale

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..exceptions import SpectrumReadError, UnknownNameError
+from ..utils.guard import guarding
 from ..utils.registry import LazyRegistry
 from .fits import NotFitsError
 from .foreign import list_formats, read_foreign
@@ -40,6 +41,8 @@ _NO_TABLE = (
     "no spectrum found: which columns are wavelength and flux? Say "
     'column_mapping=("...", "...") and wavelength_unit="nm", or give a SpectrumArrays'
 )
+
+_REMEDY = "is it damaged? Fetch it again; is its layout unusual? Give format="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +229,8 @@ def read_arrays(
     ('air', 'barycentric')
     """
     check_options(format, options)
-    return read_file(Path(path).expanduser(), format, options)
+    with guarding(path, SpectrumReadError, remedy="give another name"):
+        return read_file(Path(path).expanduser(), format, options)
 
 
 def check_options(format: str | None, options: dict[str, Any]) -> None:
@@ -282,6 +286,15 @@ def read_file(
     SpectrumReadError
         If the file cannot be read as a spectrum; the message names it.
     """
+    where = path if isinstance(path, Path) else path.path
+    with guarding(where, SpectrumReadError, remedy=_REMEDY):
+        return _read_file(path, format, options)
+
+
+def _read_file(
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file; what a strange one makes libraries raise comes through."""
     if not isinstance(path, Path):
         found = _read_known(path, format, options)
         return path.refuse(_NO_TABLE) if found is None else found
@@ -313,15 +326,11 @@ def _read_known(
     name = chosen.name
     if chosen.container != file.container:
         file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
-    try:
+    problem = f"cannot be read as {name}"
+    with guarding(file.path, SpectrumReadError, problem=problem, remedy=_REMEDY):
         return chosen.read(
             file, **{key: options[key] for key in options if key in chosen.options}
         )
-    except SpectrumReadError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        msg = f"{file.path}: cannot be read as {name} ({type(error).__name__}: {error})"
-        raise SpectrumReadError(msg) from error
 
 
 def _refuse_votable(file: VotableFile) -> NoReturn:

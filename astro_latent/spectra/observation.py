@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 
+from ..utils.guard import printable
+
 __all__ = ["FRAMES", "MEDIA", "NORMALISATIONS", "Observation", "SpectrumArrays"]
 
 MEDIA = ("air", "vacuum", "unknown")
 FRAMES = ("observed", "barycentric", "rest", "unknown")
 NORMALISATIONS = ("none", "continuum", "unknown")
+_TEXTS = ("obs_id", "target_name", "survey", "obs_publisher_did", "source", "message")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,10 @@ class Observation:
     message: str = ""
 
     def __post_init__(self) -> None:
+        for name in _TEXTS:  # they go into tables, whatever a file or its name held
+            text = getattr(self, name)
+            if not text.isprintable():
+                object.__setattr__(self, name, printable(text))
         for name, value, allowed in (
             ("medium", self.medium, MEDIA),
             ("frame", self.frame, FRAMES),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _config
 from ..exceptions import SpectrumReadError
+from ..utils.guard import guarding
 from .checks import placeholder
 from .facts import identifier_from_path
 from .fits import FitsFile
@@ -21,7 +22,7 @@ from .tablefile import TableFile
 from .votable import VotableFile
 
 if TYPE_CHECKING:
-    from specutils import SpectrumList
+    from specutils import Spectrum, SpectrumList
 
 __all__ = [
     "SpectraLike",
@@ -88,7 +89,8 @@ def _iterate(
 ) -> Iterator[SpectrumArrays]:
     for item in expand(source):
         try:
-            found = _read_item(item, format, options)
+            with guarding(item.source or "the spectrum", SpectrumReadError):
+                found = _read_item(item, format, options)
         except SpectrumReadError as error:
             if on_error == "raise":
                 raise
@@ -183,9 +185,25 @@ def read_spectra(
     from specutils import SpectrumList
     from tqdm.auto import tqdm
 
-    from .convert import to_spectrum
-
     found = iter_arrays(paths, format=format, on_error=on_error, **options)
     show = _config.conf.show_progress if progress is None else progress
     bar = tqdm(found, desc="reading", unit=" spectra", disable=not show)
-    return SpectrumList([to_spectrum(arrays) for arrays in bar])
+    return SpectrumList([_to_spectrum(arrays, on_error) for arrays in bar])
+
+
+def _to_spectrum(arrays: SpectrumArrays, on_error: str) -> "Spectrum":
+    """Make a specutils object; what specutils refuses becomes an empty one."""
+    from .convert import to_spectrum
+
+    seen = arrays.observation
+    try:
+        with guarding(
+            seen.source or seen.obs_id or "the spectrum", SpectrumReadError,
+            problem="is no spectrum to specutils", remedy="iter_arrays gives arrays",
+        ):  # fmt: skip
+            return to_spectrum(arrays)
+    except SpectrumReadError as error:
+        if on_error == "raise":
+            raise
+        facts = {"obs_id": seen.obs_id, "source": seen.source}
+        return to_spectrum(placeholder(str(error), **facts))

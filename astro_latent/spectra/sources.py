@@ -14,6 +14,7 @@ import numpy as np
 from astropy.table import Row, Table
 
 from ..exceptions import SpectrumReadError
+from ..utils.guard import guarding
 from .formats import identify_format
 from .observation import SpectrumArrays
 from .opening import open_content
@@ -219,7 +220,8 @@ def find_files(source: str | os.PathLike[str]) -> list[Path]:
     text = str(path)
     if path.is_dir():
         endings = (*_ENDINGS, *_VOTABLES)
-        return sorted(p for p in path.iterdir() if p.name.lower().endswith(endings))
+        seen = (p for p in path.iterdir() if not p.name.startswith("."))
+        return sorted(p for p in seen if p.name.lower().endswith(endings))
     if glob.has_magic(text) and not path.exists():
         names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
         return [p for p in names if p.is_file()]
@@ -227,7 +229,16 @@ def find_files(source: str | os.PathLike[str]) -> list[Path]:
 
 
 def _expand_path(text: str) -> Iterator[Item]:
-    names, reason = find_files(text), "no file matches this pattern"
+    if not text.strip():  # not the folder that one happens to be in
+        yield Item(None, problem="an empty name names no file", source=text)
+        return
+    try:
+        with guarding(text, SpectrumReadError, remedy="give another name"):
+            names = find_files(text)
+    except SpectrumReadError as error:  # such as a name that no system can have
+        yield Item(None, problem=str(error), source=text)
+        return
+    reason = "no file matches this pattern"
     if not names:
         if Path(text).expanduser().is_dir():
             shown = (*_ENDINGS[::4], *_VOTABLES[:2])
@@ -250,13 +261,19 @@ def _expand_table(table: Table | Row) -> Iterator[Item]:
         yield Item(memory)
         return
     for row in [table] if isinstance(table, Row) else table:
-        overrides = _read_overrides(row)
-        path = _to_plain(row[name])
+        path = str(_to_plain(row[name]) or "")
+        what, overrides = path or f"row {row.index}", {}
+        try:
+            with guarding(what, SpectrumReadError, remedy="correct the table"):
+                overrides = _read_overrides(row)
+                found = Path(path).expanduser()
+        except SpectrumReadError as error:
+            yield Item(None, problem=str(error), source=path)
+            continue
         if not path:
             yield Item(None, problem=NO_FILE, overrides=overrides)
         else:
-            found = Path(str(path)).expanduser()
-            yield Item(found, source=str(path), overrides=overrides)
+            yield Item(found, source=path, overrides=overrides)
 
 
 def _to_plain(value: Any) -> Any:
@@ -264,10 +281,18 @@ def _to_plain(value: Any) -> Any:
     if value is np.ma.masked or getattr(value, "mask", False) is True:
         return None
     if isinstance(value, bytes):
-        value = value.decode()
+        value = os.fsdecode(value)
     if isinstance(value, str):
         return value.strip() or None
     return value
+
+
+def _to_number(value: object, column: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        msg = f"{column} is {value!r}, which is no number"
+        raise ValueError(msg) from error
 
 
 def _read_overrides(row: Row) -> dict[str, Any]:
@@ -280,7 +305,7 @@ def _read_overrides(row: Row) -> dict[str, Any]:
             continue
         if name in _UNITS:
             unit = getattr(value, "unit", None) or row.table[column].unit
-            value = float(getattr(value, "value", value))
+            value = _to_number(getattr(value, "value", value), column)
             if unit is not None:
                 value = float(unit.to(_UNITS[name], value))
             if not np.isfinite(value):

@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Row, Table, vstack
 
 from ..archives.base import Survey
+from ..utils.guard import is_file
 from . import SURVEYS
 
 __all__ = [
@@ -93,6 +94,8 @@ def list_surveys() -> Table:
     return table
 
 
+#: Columns by which a row with an address is fetched.
+_ADDRESSED = {"obs_id", "obs_publisher_did", "access_url", "access_format"}
 _FACTS = (
     "medium",
     "frame",
@@ -231,7 +234,7 @@ def fetch(
     for name in dict.fromkeys(owners):
         rows = np.flatnonzero(owners == name)
         source, mine = get_survey(name), table[rows]
-        if name != "local" and "obs_id" not in table.colnames:
+        if name != "local" and not set(table.colnames) >= _ADDRESSED:
             mine = source.adopt(mine)
         parts.append(source.fetch(mine, directory, **options))
         order.append(rows)
@@ -279,4 +282,4 @@ def _is_here(row: Row) -> bool:
     """Tell whether a row names a file; one that is gone may still have an address."""
     path = str(row["path"]) if "path" in row.colnames else ""
     address = str(row["access_url"]) if "access_url" in row.colnames else ""
-    return bool(path) and (not address or Path(path).is_file())
+    return bool(path) and (not address or is_file(path))

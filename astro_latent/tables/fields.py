@@ -14,6 +14,8 @@ from astropy.time import Time
 from astropy.utils.data_info import DataInfo
 from astropy.utils.masked import Masked
 
+from ..utils.guard import printable
+
 __all__ = [
     "ColumnLike",
     "Field",
@@ -21,6 +23,7 @@ __all__ = [
     "assemble",
     "coosys_of",
     "flatten",
+    "spell_out",
     "ucd_of",
     "unit_from_text",
     "unit_to_text",
@@ -163,7 +166,9 @@ def _to_array(name: str, column: ColumnLike) -> np.ndarray:
     if values.dtype.kind == "O":
         values = _to_text(name, values)
     if values.dtype.kind == "S":
-        values = values.astype("U")
+        values = np.char.decode(values, "utf-8", "surrogateescape")
+    if values.dtype.kind == "U":
+        values = _spell_out(values)
     if values.dtype.kind not in "iufbU" or values.dtype == np.float16:
         msg = f"column {name!r} has dtype {values.dtype}, which no file format holds"
         raise TypeError(msg)
@@ -177,6 +182,45 @@ def _fill(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind in "fU":
         return values.filled(np.nan if values.dtype.kind == "f" else "")
     return values if np.ma.is_masked(values) else values.data
+
+
+def _spell_out(values: np.ndarray) -> np.ndarray:
+    """Spell out characters that no file holds; see `printable`."""
+    codes = np.ascontiguousarray(np.ma.getdata(values)).view("u4")
+    if not np.any(
+        (codes < 9) & (codes > 0)
+        | (codes > 13) & (codes < 32)
+        | (codes > 0xD7FF) & (codes < 0xE000)
+    ):
+        return values
+    new = np.array([printable(text) for text in np.ma.getdata(values).flat])
+    new = new.reshape(values.shape)
+    return np.ma.array(new, mask=values.mask) if np.ma.isMA(values) else new
+
+
+def spell_out(table: Table) -> Table:
+    """Spell out characters that no file holds, as `flatten` does, in plain text.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        The table itself, or a copy if anything had to change.
+    """
+    new = table
+    for name in table.colnames:
+        column = table[name]
+        if isinstance(column, Column) and column.dtype.kind == "U":
+            values = _spell_out(column)
+            if values is not column:
+                new = table.copy(copy_data=False) if new is table else new
+                new.replace_column(name, type(column)(values, name=name))
+                new[name].info = column.info
+    return new
 
 
 def _to_text(name: str, values: np.ndarray) -> np.ndarray:

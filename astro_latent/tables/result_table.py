@@ -18,7 +18,7 @@ from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.table.connect import TableRead, TableWrite
 
 from ..utils.writing import replacing
-from .fields import Field, Readable, assemble, flatten, ucd_of, unit_to_text
+from .fields import Field, Readable, assemble, flatten, spell_out, ucd_of, unit_to_text
 from .fits import read_fits, write_fits
 from .parquet import read_parquet, write_parquet
 from .votable import read_votable, write_votable
@@ -73,7 +73,8 @@ class _Read(TableRead):
 class _Write(TableWrite):
     def __call__(self, *args: Any, format: str | None = None, **options: Any) -> None:
         form = format or guess_format(args[0] if args else None)
-        write = partial(super().__call__, format=form)
+        writer = TableWrite(spell_out(self._instance), self._cls)
+        write = partial(writer.__call__, format=form)
         if form in WRITERS or not args or not isinstance(args[0], str | PathLike):
             write(*args, **options)
         else:
@@ -228,7 +229,7 @@ def write_table(
     elif isinstance(table, ResultTable):
         table.write(path, format=form, overwrite=overwrite, **options)
     else:
-        write = partial(table.write, format=form)
+        write = partial(spell_out(table).write, format=form)
         _write_whole(write, path, overwrite=overwrite, **options)
 
 

@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,7 +32,9 @@ from ...archives.http import (
 )
 from ...archives.verify import verify_file
 from ...exceptions import ArchiveError, ArchiveFormatError
+from ...utils.guard import explain
 from ...utils.service_error import service_error
+from ...utils.writing import commit
 from .config import conf
 
 __all__ = ["fetch_sources"]
@@ -43,11 +44,7 @@ _LARGEST = 1 << 28  # bytes of one unpacked spectrum: a zip bomb is no spectrum
 _IMPORT = threading.Lock()
 #: "XP_SAMPLED-Gaia DR3 5937083312263887616.xml"
 _MEMBER = re.compile(r"^(?:(?P<product>[A-Z_]+)-)?.*?(?P<source>\d{5,})\D*$")
-#: What a damaged member may raise: zlib.error is no ValueError.
-_BAD_MEMBER = (
-    ArchiveError, OSError, ValueError, EOFError, RuntimeError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+_AGAIN = "fetch it again"
 
 
 def fetch_sources(
@@ -128,8 +125,9 @@ def _fetch_some(
     try:
         _ask(list(sources), packed, session, words)
         found = _unpack(packed, folder, scratch, sources, words["retrieval_type"])
-    except (ArchiveError, OSError, ValueError, zipfile.BadZipFile) as error:
-        return {n: _make_failure(n, str(error)) for n in names}
+    except Exception as error:  # one answer never costs the others
+        text = explain("the answer", error, problem="cannot be used", remedy=_AGAIN)
+        return {n: _make_failure(n, f"{n}: {text}") for n in names}
     finally:
         packed.unlink(missing_ok=True)
     nothing = f"the archive has no {words['retrieval_type']} spectrum of this source"
@@ -229,8 +227,9 @@ def _unpack(
                 continue
             try:
                 found[name] = _keep(archive, member, folder, scratch, name)
-            except _BAD_MEMBER as error:
-                found[name] = _make_failure(name, f"{member.filename!r}: {error}")
+            except Exception as error:
+                text = explain(repr(member.filename), error, remedy=_AGAIN)
+                found[name] = _make_failure(name, text)
     for name, kinds in others.items():
         text = f"the archive sent {', '.join(kinds)} of this source, no {product}"
         found.setdefault(name, _make_failure(name, text))
@@ -254,7 +253,7 @@ def _keep(
         msg = f"a VOTable was asked for, a {suffix} file came"
         raise ArchiveFormatError(msg)
     path = folder / part.name
-    part.replace(path)
+    commit(part, path)
     return FileResult(identifier=name, path=path, status="downloaded")
 
 

@@ -3,7 +3,6 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from ...archives.files import FileResult, safe_name, with_results
 from ...archives.obscore_columns import to_obscore
 from ...archives.query import QueryFilter, TimeLike
 from ...exceptions import ArchiveFormatError
+from ...utils.guard import explain, is_file, printable
+from ...utils.writing import replacing
 
 __all__ = ["LocalSurvey"]
 
@@ -166,19 +167,27 @@ class LocalSurvey(Survey):
 def _place_file(row: Row, directory: str | Path | None) -> FileResult:
     """Where the file of one row is, after copying it if a folder was named."""
     identifier, source = str(row["obs_id"]), Path(str(row["path"]))
-    if not source.is_file():
-        return FileResult(
-            identifier=identifier, status="failed", message=f"no file at {source}"
-        )
+    if not is_file(source):
+        text = f"no file at {printable(str(source))}"
+        return FileResult(identifier=identifier, status="failed", message=text)
     if directory is None:
         return FileResult(identifier=identifier, path=source, status="local")
+    try:
+        target = _copy(source, directory, identifier)
+    except (OSError, ValueError) as error:
+        text = explain(source, error, problem="cannot be copied")
+        return FileResult(identifier=identifier, status="failed", message=text)
+    return FileResult(identifier=identifier, path=target, status="copied")
+
+
+def _copy(source: Path, directory: str | Path, identifier: str) -> Path:
+    """Copy a file under the name that it would have if it had been fetched."""
     target = Path(directory, safe_name(identifier) + "".join(source.suffixes[-2:]))
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            shutil.copyfile(source, Path(scratch, "copy"))
-            Path(scratch, "copy").replace(target)
-    return FileResult(identifier=identifier, path=target, status="copied")
+        with replacing(target) as part:
+            shutil.copyfile(source, part)
+    return target
 
 
 def _scan(folder: Path) -> Table:
@@ -200,7 +209,8 @@ def _read_header(path: Path) -> dict[str, Any]:
     if ".fit" in path.name:
         try:
             header = fits.getheader(path)
-        except (OSError, ValueError):
+        except Exception as error:  # Astropy raises whatever comes up
+            explain(path, error)
             header = {}
     start = _to_number(header.get("MJD-OBS"))
     exposure = _to_number(header.get("EXPTIME"))
