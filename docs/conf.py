@@ -16,6 +16,7 @@ import _harps_tables  # noqa: E402
 import _starnet_card  # noqa: E402
 import _starnet_tables  # noqa: E402
 import _tables  # noqa: E402
+import _transcript  # noqa: E402
 
 project = "astro_latent"
 author = "The astro_latent developers"
@@ -83,6 +84,7 @@ def _write_generated(app):
         _abundances_card.write_abundance_tables,
         _starnet_tables.write_starnet_tables,
         _demo.write_demo,
+        _transcript.write_transcript,
     ):
         write(folder)
 

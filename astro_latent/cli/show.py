@@ -27,6 +27,7 @@ __all__ = [
 _FIRST = ("teff", "logg", "fe_h", "m_h", "alpha_m", "alpha_fe", "radial_velocity")
 _NARROWEST = 80
 _LONGEST_NAME, _LEAST_FLAGS = 20, 16  # characters, where it is tight
+_SUMMARY = _NARROWEST - len("astro-latent: ")  # the command's name comes before
 #: Rows that the summary names one by one.
 _NAMED = 10
 
@@ -215,7 +216,8 @@ def _fit(texts: dict[str, list[str]], width: int) -> list[str]:
     if total(texts) > width:
         texts[first] = [_shorten(text, _LONGEST_NAME) for text in texts[first]]
     least = {name: column for name, column in texts.items() if name != "flags"}
-    while total(least) + 2 + _LEAST_FLAGS > width and len(least) > 2:
+    reserved = 2 + _LEAST_FLAGS if "flags" in texts else 0
+    while total(least) + reserved > width and len(least) > 2:
         last = list(least)[-1]
         left_out.insert(0, last)
         del least[last], texts[last]
@@ -285,8 +287,9 @@ def sum_up(table: Table) -> list[str]:
     bad = np.flatnonzero(~usable)
     lines = [f"{int(usable.sum())} of {len(table)} spectra can be used"]
     for row in bad[:_NAMED]:
-        text = f"  not {table['obs_id'][row]}: {table['message'][row]}"
-        lines.append("  " + textwrap.shorten(text, 2 * _NARROWEST, placeholder=" ..."))
+        text = f"not {table['obs_id'][row]}: {table['message'][row]}"
+        short = textwrap.shorten(text, 3 * _NARROWEST, placeholder=" ...")
+        lines.append(textwrap.fill(short, _SUMMARY, subsequent_indent=" " * 6))
     if len(bad) > _NAMED:
         lines.append(f"  and {len(bad) - _NAMED} more:")
         for row in decode_flags(against, return_table=True):

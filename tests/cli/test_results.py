@@ -180,7 +180,9 @@ def test_spectra_of_no_model_hear_which_is_nearest(run, tmp_path):
     code, _, err = run("predict", path)
     assert code == 1
     assert "0 of 1 spectra can be used" in err
-    assert "no model suits a spectrum of unknown survey; nearest:" in err
+    assert max(map(len, err.splitlines())) <= 80
+    told = " ".join(err.split())
+    assert "no model suits a spectrum of unknown survey; nearest:" in told
 
 
 def test_strict_lets_notices_pass(run, harps, tmp_path):
