@@ -13,6 +13,7 @@ from astropy.table import Table
 from pyvo.dal import TAPService
 
 from ..exceptions import ArchiveFormatError
+from ..utils.angles import find_position_columns, parse_angles
 from .adql import literal
 from .config import conf
 from .dal import call, overflowed, without_overflow_warning
@@ -165,17 +166,16 @@ def target_table(targets: Table) -> Table:
     Parameters
     ----------
     targets : `~astropy.table.Table`
-        With ``ra`` and ``dec``, or ``s_ra`` and ``s_dec``, in degrees.
+        With ``ra`` and ``dec``, or what else they are called, in degrees or as
+        sexagesimal text.
 
     Returns
     -------
     `~astropy.table.Table`
         Columns ``target_id`` (row number if there was none), ``ra``, ``dec``.
     """
-    for ra, dec in (("ra", "dec"), ("s_ra", "s_dec"), ("RA", "DEC")):
-        if ra in targets.colnames and dec in targets.colnames:
-            break
-    else:
+    found = find_position_columns(targets.colnames)
+    if found is None:
         msg = f"the target list has no columns ra and dec: {targets.colnames}"
         raise ValueError(msg)
     out = Table()
@@ -183,11 +183,14 @@ def target_table(targets: Table) -> Table:
         out["target_id"] = np.asarray(targets["target_id"])
     else:
         out["target_id"] = np.arange(len(targets))
-    for name, source in (("ra", ra), ("dec", dec)):
+    for name, source in zip(("ra", "dec"), found, strict=True):
         values = targets[source]
-        factor = 1.0 if values.unit is None else values.unit.to("deg")
-        data: Any = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
-        out[name] = data * factor
+        if values.dtype.kind in "USO":
+            out[name] = parse_angles(np.ma.asarray(values), hours=name == "ra")
+        else:
+            factor = 1.0 if values.unit is None else values.unit.to("deg")
+            data: Any = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+            out[name] = data * factor
         if not np.all(np.isfinite(out[name])):
             rows = np.flatnonzero(~np.isfinite(out[name]))
             msg = f"{len(rows)} targets have no finite {source}, first row {rows[0]}"

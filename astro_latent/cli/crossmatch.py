@@ -2,6 +2,7 @@
 """Match a table of results with a catalogue by position."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="inner",
         help="rows with a match, or all rows of TABLE",
     )
+    parser.add_argument(
+        "--ra", metavar="NAME", help="column of OTHER with the right ascension"
+    )
+    parser.add_argument(
+        "--dec", metavar="NAME", help="column of OTHER with the declination"
+    )
     add_output(parser)
 
 
@@ -51,17 +58,22 @@ def run(options: argparse.Namespace) -> int:
     """Match, write or print the pairs, and sum them up."""
     from astropy import units as u
 
-    from ..matching import crossmatch
+    from ..matching import TapTable, crossmatch
     from ..tables import read_table
 
     check_output(options)
+    columns = _named_columns(options)
+    other = options.other
+    if columns and isinstance(other, TapTable):
+        other, columns = replace(other, ra=columns[0], dec=columns[1]), None
     table = read_table(options.table)
     matched = crossmatch(
         table,
-        options.other,
+        other,
         radius=options.radius * u.arcsec,
         find=options.find,
         join=options.join,
+        other_columns=columns,
     )
     if options.output:
         write_result(matched, options)
@@ -73,6 +85,15 @@ def run(options: argparse.Namespace) -> int:
     counts = f"{len(table)} rows, {len(found)} matches, {ambiguous} of them ambiguous"
     tell(options, counts + where)
     return EXIT_OK
+
+
+def _named_columns(options: argparse.Namespace) -> tuple[str, str] | None:
+    """Return the columns that were named; both or none of them must be."""
+    named = [name for name in (options.ra, options.dec) if name]
+    if len(named) == 1:
+        msg = "--ra and --dec name the two columns of a position: give both"
+        raise ValueError(msg)
+    return (named[0], named[1]) if named else None
 
 
 def _shown(table: "Table") -> list[str]:

@@ -174,9 +174,9 @@ def _join(
         first = np.concatenate([first, alone])[where]
         second = np.concatenate([second, np.full(len(alone), -1)])[where]
         separation = np.concatenate([separation, np.full(len(alone), np.nan)])[where]
-    fields, arrays = flatten(table)
+    fields, arrays = flatten(table, leave_out=True)
     arrays = [values[first] for values in arrays]
-    other_fields, other_arrays = flatten(catalogue)
+    other_fields, other_arrays = flatten(catalogue, leave_out=True)
     fields += _rename(other_fields, fields, suffix)
     arrays += [_take(values, second) for values in other_arrays]
     found = [separation * u.rad.to(u.arcsec), n_match[first].astype("i4")]

@@ -13,6 +13,7 @@ from astropy.time import Time
 from ..exceptions import ArchiveError
 from ..tables.fields import coosys_of, ucd_of
 from ..tables.result_table import ResultTable
+from ..utils.angles import find_position_columns, parse_angles
 
 __all__ = [
     "Positions",
@@ -22,12 +23,6 @@ __all__ = [
     "same_epoch",
 ]
 
-#: Names of position columns that are tried, in order, after the UCDs.
-_NAMES = (
-    ("ra", "dec"), ("s_ra", "s_dec"), ("RA", "DEC"), ("RA", "Dec"),
-    ("RA_ICRS", "DE_ICRS"), ("RAJ2000", "DEJ2000"), ("_RAJ2000", "_DEJ2000"),
-    ("raj2000", "dej2000"), ("RA_deg", "DE_deg"),
-)  # fmt: skip
 _MOTIONS = (("pmra", "pmdec"), ("pmRA", "pmDE"), ("pm_ra", "pm_dec"))
 _EPOCHS = ("ref_epoch", "epoch", "Epoch")
 
@@ -124,7 +119,8 @@ def position_columns(table: Table) -> tuple[str, str]:
     ValueError
         If there are none.
     """
-    pair = _by_ucd(table, "pos.eq.ra", "pos.eq.dec") or _by_name(table, _NAMES)
+    pair = _by_ucd(table, "pos.eq.ra", "pos.eq.dec")
+    pair = pair or find_position_columns(table.colnames)
     if pair is None:
         msg = (
             f"no position columns among {table.colnames}; name them, or give them the "
@@ -134,9 +130,43 @@ def position_columns(table: Table) -> tuple[str, str]:
     return pair
 
 
+def _angles(table: Table, name: str, *, hours: bool) -> np.ndarray:
+    """Radians of a column; without a unit it is in degrees, or text in either form."""
+    column = table[name]
+    if column.dtype.kind not in "USO":
+        if hours and column.unit in (u.hour, u.hourangle):
+            return _values(column, column.unit) * (np.pi / 12)
+        return np.deg2rad(_values(column, u.deg))
+    values = np.ma.asarray(column)
+    try:
+        return np.deg2rad(parse_angles(values, hours=hours and column.unit != u.deg))
+    except ValueError as error:
+        msg = f"column {name!r}, {error}"
+        raise ValueError(msg) from error
+
+
+def _by_parts(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
+    """Radians from RAh, RAm, RAs, DE-, DEd, DEm and DEs, as tables of CDS have them."""
+    if not set(table.colnames) >= {"RAh", "RAm", "DE-", "DEd", "DEm"}:
+        return None
+    parts = {
+        name: _values(table[name], table[name].unit or u.one)
+        for name in ("RAh", "RAm", "RAs", "DEd", "DEm", "DEs")
+        if name in table.colnames
+    }
+    nothing = np.zeros(len(table))
+    ra = parts["RAh"] + parts["RAm"] / 60 + parts.get("RAs", nothing) / 3600
+    dec = parts["DEd"] + parts["DEm"] / 60 + parts.get("DEs", nothing) / 3600
+    signs = np.ma.filled(np.ma.asarray(table["DE-"]).astype(str), "")
+    dec *= np.where(np.char.strip(signs) == "-", -1.0, 1.0)
+    return np.deg2rad(15 * ra), np.deg2rad(dec)
+
+
 def _values(column: Column | u.Quantity, unit: u.UnitBase) -> np.ndarray:
     """Plain float64 values in a unit; NaN where masked. No unit means this unit."""
     own = column.unit or unit
+    if isinstance(own, u.UnrecognizedUnit) and own.name.lower().startswith("deg"):
+        own = u.deg
     values = np.ma.filled(
         np.ma.asarray(getattr(column, "value", column)).astype(float), np.nan
     )
@@ -164,7 +194,8 @@ def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Posit
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Angles without a unit are taken as degrees; proper motions without as mas/yr.
+        Angles without a unit are taken as degrees, sexagesimal text as hours and
+        degrees; proper motions without a unit as mas/yr.
     columns : tuple of str, optional
         Names of the columns of right ascension and declination; by default found by
         UCD, then by name.
@@ -183,12 +214,16 @@ def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Posit
     if columns is None and coordinates:
         icrs = table[coordinates[0]].icrs
         return Positions(icrs.ra.rad, icrs.dec.rad)
+    parts = None if columns else _by_parts(table)
+    if parts is not None and _by_ucd(table, "pos.eq.ra", "pos.eq.dec") is None:
+        return Positions(*parts)
     ra_name, dec_name = columns or position_columns(table)
     for name in (ra_name, dec_name):
         if name not in table.colnames:
             msg = f"there is no column {name!r} among {table.colnames}"
             raise ValueError(msg)
-    ra, dec = (np.deg2rad(_values(table[n], u.deg)) for n in (ra_name, dec_name))
+    ra = _angles(table, ra_name, hours=True)
+    dec = _angles(table, dec_name, hours=False)
     system = coosys_of(table[ra_name])
     frame = str(system.get("system") or "ICRS").replace("eq_", "")
     if frame.upper() != "ICRS":

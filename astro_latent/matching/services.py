@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from .hats import match_hats
 from .pairs import Pairs
-from .positions import get_positions, position_columns
+from .positions import get_positions
 
 __all__ = ["CatalogueLike", "TapTable", "match_remotely"]
 
@@ -125,9 +125,9 @@ def _ask(sent: Table, other: str | TapTable, radius: u.Quantity) -> Table:
 def _identify(catalogue: Table) -> np.ndarray:
     """Give the same number to rows of the catalogue at the same position."""
     try:
-        names = position_columns(catalogue)
+        places = get_positions(catalogue)
     except ValueError:
         return np.arange(len(catalogue))
-    places = [np.ma.filled(np.ma.asarray(catalogue[n]), np.nan) for n in names]
-    _, inverse = np.unique(np.stack(places, axis=1), axis=0, return_inverse=True)
+    pairs = np.stack([places.ra, places.dec], axis=1)
+    _, inverse = np.unique(pairs, axis=0, return_inverse=True)
     return inverse.reshape(-1)

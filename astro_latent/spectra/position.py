@@ -1,18 +1,15 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Where a header says that the star is, in degrees or in hours, minutes and seconds."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..utils.angles import parse_sexagesimal
+
 __all__ = ["number", "read_position"]
 
-_SEXAGESIMAL = re.compile(
-    r"([+-]?)\s*(\d{1,3})\s*([:hHdD°\s])\s*(\d{1,2}(?:\.\d*)?)\s*"
-    r"(?:([:mM'\u2032\s])\s*(\d{1,2}(?:\.\d*)?)?\s*(?:[sS\"\u2033]|'')?)?"
-)
 #: Keywords that hold positions, those of the target before those of the telescope.
 _POSITIONS = (
     ("RA", "DEC"),
@@ -54,24 +51,9 @@ def number(header: Mapping[str, Any], *keys: str) -> float:
     return np.nan
 
 
-def _parse_sexagesimal(text: object) -> tuple[float, str]:
-    """Return the value of a sexagesimal angle, and what follows the whole units.
-
-    Parts are set apart by colons, blanks, letters or signs for minutes and seconds.
-    """
-    found = _SEXAGESIMAL.fullmatch(str(text).strip())
-    if not found:
-        return np.nan, ""
-    whole, minutes, seconds = (float(found[n] or 0) for n in (2, 4, 6))
-    if not (minutes < 60 and seconds < 60.0001):
-        return np.nan, ""
-    sign = -1.0 if found[1] == "-" else 1.0
-    return sign * (whole + minutes / 60 + seconds / 3600), found[3].lower()
-
-
 def _read_angles(ra: object, dec: object) -> tuple[float, float]:
     """Return right ascension and declination in degrees, from text; NaN if neither."""
-    (east, mark), (north, _) = _parse_sexagesimal(ra), _parse_sexagesimal(dec)
+    (east, mark), (north, _) = parse_sexagesimal(ra), parse_sexagesimal(dec)
     east = east if mark in ("d", "°") else east * 15.0
     return (
         _parse_float(ra) if np.isnan(east) else east,

@@ -12,6 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.time import Time
 from astropy.utils.data_info import DataInfo
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
 from ..utils.guard import printable
@@ -132,7 +133,7 @@ def unit_from_text(unit: str | u.UnitBase | None) -> u.UnitBase | None:
         return None
     if not isinstance(unit, str) and not isinstance(unit, u.UnrecognizedUnit):
         return unit
-    for form in ("vounit", None):
+    for form in ("vounit", None, "cds"):
         parsed = u.Unit(text.strip("'"), format=form, parse_strict="silent")
         if not isinstance(parsed, u.UnrecognizedUnit):
             return parsed
@@ -164,7 +165,7 @@ def _to_array(name: str, column: ColumnLike) -> np.ndarray:
         values = np.ma.array(values.unmasked, mask=values.mask)
     values = np.ma.asarray(values) if np.ma.isMA(values) else np.asarray(values)
     if values.dtype.kind == "O":
-        values = _to_text(name, values)
+        values = _from_objects(name, values)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
     if values.dtype.kind == "U":
@@ -223,6 +224,33 @@ def spell_out(table: Table) -> Table:
     return new
 
 
+#: What objects that are all of one kind become.
+_OBJECTS: tuple[tuple[tuple[type, ...], str], ...] = (
+    ((bool, np.bool_), "b1"),
+    ((int, np.integer), "i8"),
+    ((int, float, np.integer, np.floating), "f8"),
+)
+
+
+def _from_objects(name: str, values: np.ndarray) -> np.ndarray:
+    """Turn objects into numbers if they are such, else into text; None is null."""
+    data = np.ma.getdata(values)
+    absent = np.array([value is None for value in data.ravel()], dtype=bool)
+    missing = np.ma.getmaskarray(values) | absent.reshape(data.shape)
+    present = data[~missing]
+    for kinds, dtype in _OBJECTS:
+        if len(present) and all(isinstance(value, kinds) for value in present):
+            out = np.ma.zeros(values.shape, dtype)
+            try:
+                out[~missing] = present.astype(dtype)
+            except OverflowError as error:
+                msg = f"column {name!r} holds a number that is too large: {error}"
+                raise TypeError(msg) from error
+            out[missing] = np.ma.masked
+            return out
+    return _to_text(name, np.ma.array(data, mask=missing))
+
+
 def _to_text(name: str, values: np.ndarray) -> np.ndarray:
     missing = np.ma.getmaskarray(values) | (np.ma.getdata(values) == None)  # noqa: E711
     filled = np.where(missing, "", np.ma.getdata(values))
@@ -260,7 +288,9 @@ def _split(name: str, column: ColumnLike) -> list[tuple[str, ColumnLike]]:
     return [(name, column)]
 
 
-def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
+def flatten(
+    table: Table, *, leave_out: bool = False
+) -> tuple[list[Field], list[np.ndarray]]:
     """Describe the columns of a table and give their values as plain arrays.
 
     Parameters
@@ -268,6 +298,8 @@ def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
     table : `~astropy.table.Table`
         Any table. ``SkyCoord`` columns become two angles (ICRS), ``Time`` columns
         modified Julian dates. Masked numbers become NaN, masked text "".
+    leave_out : bool, optional
+        Leave out columns that no file could hold, with a warning, in place of an error.
 
     Returns
     -------
@@ -284,7 +316,13 @@ def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
     fields, arrays = [], []
     for name in table.colnames:
         for part, column in _split(name, table[name]):
-            values = _to_array(part, column)
+            try:
+                values = _to_array(part, column)
+            except TypeError as error:
+                if not leave_out:
+                    raise
+                warnings.warn(f"left out: {error}", AstropyUserWarning, stacklevel=3)
+                continue
             fields.append(_describe(part, values, column.info))
             arrays.append(values)
     return fields, arrays
@@ -293,7 +331,10 @@ def flatten(table: Table) -> tuple[list[Field], list[np.ndarray]]:
 def _column(spec: Field, values: np.ndarray) -> Column | u.Quantity:
     values = _fill(values if np.ma.isMA(values) else np.asarray(values))
     if spec.unit is not None and values.dtype.kind in "fiu":
-        if isinstance(spec.unit, u.UnrecognizedUnit) or np.ma.isMA(values):
+        # dex(cm/s2) of log g is no unit that a quantity can have
+        plain = not isinstance(spec.unit, u.UnitBase)
+        unknown = isinstance(spec.unit, u.UnrecognizedUnit)
+        if plain or unknown or np.ma.isMA(values):
             kind = MaskedColumn if np.ma.isMA(values) else Column
             return kind(values, unit=spec.unit)
         return u.Quantity(values, spec.unit, dtype=values.dtype, copy=False)

@@ -167,7 +167,10 @@ class ResultTable(QTable):
 
 
 def _reader(function: Callable[..., QTable]) -> Callable[..., QTable]:
-    def read(path: Readable, **options: Any) -> ResultTable:
+    def read(
+        path: Readable, *, filename: Readable | None = None, **options: Any
+    ) -> ResultTable:
+        # Astropy tells the name of what it has opened itself, packed files too
         return function(path, kind=ResultTable, **options)
 
     return read
