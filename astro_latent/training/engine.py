@@ -6,6 +6,7 @@ from the seed and the number of the epoch: a training that went on after a stop 
 done what one without a stop does.
 """
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -20,10 +21,12 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..utils.writing import write_bytes
 from .augmentation import Augmenter
 from .defaults import FitOptions
 from .loop import one_cycle
@@ -112,6 +115,22 @@ class _Batches(Sampler):
             # shares of one size, so that their mean is the mean of all
             mine = batch[rank : len(batch) // world * world : world]
             yield mine if len(mine) else batch[:1]  # all processes must take part
+
+
+class _WholeFiles(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, however a training ends."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: object = None,
+    ) -> None:
+        """Write a checkpoint; Lightning calls this."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, content.getvalue())
 
 
 def _mix(decay: float, kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
@@ -279,6 +298,7 @@ def fit_network(
             max_epochs=options.epochs,
             gradient_clip_val=options.clip,
             callbacks=[keep, *(callbacks or [])],
+            plugins=[_WholeFiles()],
             logger=CSVLogger(folder, name="", version=""),
             enable_progress_bar=progress,
             enable_model_summary=False,

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """A training that is killed goes on, and ends as one that was not."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from astro_latent import train_model
 from astro_latent.training import engine
+from astro_latent.utils import writing
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -68,6 +70,26 @@ def test_it_ends_as_if_it_had_not_been_stopped(
         for name, tensor in one.items():
             assert torch.equal(tensor, other[name]), name
     assert not run.exists()  # checkpoints are gone when all is done
+
+
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint(
+    tmp_path, monkeypatch, uninterrupted
+):
+    written = []
+
+    def full(part, target):
+        written.append(target.name)
+        if written.count("last.ckpt") == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part.replace(target)
+
+    monkeypatch.setattr(writing, "commit", full)
+    with pytest.raises(OSError, match=r"last\.ckpt cannot be written: No space left"):
+        train(tmp_path)
+    monkeypatch.undo()
+    for one, other in zip(states(train(tmp_path)), uninterrupted, strict=True):
+        for name, tensor in one.items():
+            assert torch.equal(tensor, other[name]), name
 
 
 def test_members_that_are_done_are_not_fitted_again(
