@@ -320,7 +320,9 @@ def _what_is_known(gathered: Gathered, file: PreparedFile, at: np.ndarray) -> Ta
     if gathered.table is None or not known.any():
         return file.rows["obs_id", "ra", "dec"]
     about = gathered.table[np.where(known, at, at[known][0])]
-    if not {"ra", "dec"} <= {*about.colnames}:
+    places = set(zip(file.rows["ra"].tolist(), file.rows["dec"].tolist(), strict=True))
+    # one place for all is what headers say that do not know theirs
+    if not {"ra", "dec"} <= {*about.colnames} and len(places) > 1:
         about = hstack([about, file.rows["ra", "dec"]], uniq_col_name="{col_name}")
     return about
 

@@ -140,7 +140,9 @@ def split_stars(
             f"{max(len(unique) - sum(counts), 0)} to learn from"
         )
         if len(stars) > len(unique):
-            msg += f"; {len(stars)} spectra were told apart by {how}"
+            msg += (
+                f"; {len(stars)} spectra were told apart by {how}: name another star="
+            )
         raise ValueError(msg)
     order = np.random.default_rng([seed, 1]).permutation(unique)
     part = np.full(len(unique), PARTS[0], dtype="U10")
