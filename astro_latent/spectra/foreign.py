@@ -6,19 +6,23 @@ wavelengths where a file has none, and what they do right is done here as well.
 """
 
 from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SpectrumReadError
 from .facts import identifier_from_path
 from .observation import SpectrumArrays
+from .votable import unpack
 
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
 __all__ = ["list_formats", "read_foreign"]
 
+_LARGEST = 512 * 1024**2  # bytes of a packed file
 #: Loaders of specutils that any image or table satisfies.
 _UNSPECIFIC = ("wcs1d-fits", "iraf", "tabular-fits", "generic cube", "ASCII", "ECSV")
 
@@ -85,17 +89,51 @@ def read_foreign(
     SpectrumReadError
         If it finds none, or they are no spectra; the message says why.
     """
+    with _unpacked(path) as plain:
+        return _read_plain(path, plain, format, own)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Lend a file as it is unpacked: in packed ones Astropy may look without end."""
+    packed = _unpack(path)
+    if packed is None:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        plain = Path(folder, path.stem)
+        plain.write_bytes(packed)
+        yield plain
+
+
+def _unpack(path: Path) -> bytes | None:
+    """Return the content of a packed file, None if it is not packed."""
+    with path.open("rb") as stream:
+        if not stream.read(3).startswith((b"\x1f\x8b", b"BZh")):
+            return None
+    content = unpack(path, _LARGEST)
+    if len(content) == _LARGEST:
+        msg = f"{path}: more than {_LARGEST} bytes once unpacked; unpack it first"
+        raise SpectrumReadError(msg)
+    return content
+
+
+def _read_plain(
+    path: Path, plain: Path, format: str | None, own: Container[str]
+) -> list[SpectrumArrays]:
+    """Try all kinds of objects that specutils has."""
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
     reasons = []
     for kind in (Spectrum, SpectrumList, SpectrumCollection):
         try:
-            name = format or _identify(path, kind, own)
+            name = format or _identify(plain, kind, own)
             if name is None:
                 continue
-            found = list(_take_apart(kind.read(str(path), format=name)))
+            found = list(_take_apart(kind.read(str(plain), format=name)))
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
+            reason = reason.replace(str(plain), str(path))
             reasons.append(f"{type(error).__name__}: {reason}")
             continue
         return [_describe(s, path, name, n, len(found)) for n, s in enumerate(found)]
