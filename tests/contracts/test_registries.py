@@ -45,7 +45,7 @@ def test_format_can_identify_and_read(name):
     assert callable(kind.read)
 
 
-LOGARITHMIC = ("apstar", "aspcapstar", "lamost_lrs", "sdss_spec")
+LOGARITHMIC = ("apstar", "aspcapstar", "lamost_lrs", "sdss_spec", "sdss_spspec")
 SINGLE = ("sdss_spec",)  # log10 of the wavelength as float32
 
 

@@ -21,6 +21,7 @@ from astro_latent.spectra.formats import open_file
 # from the header, not the name; and with the arm
 IDENTIFIERS = {
     "sdss_spec": "spec-4055-55359-0596",
+    "sdss_spspec": "spec-4055-55359-0596",
     "lamost_mrs": "lamost_mrs#COADD_B",
 }
 

@@ -4,9 +4,9 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList
+from ...spectra.examples import HduList, even_steps, star_header
 
-__all__ = ["sdss_hdus"]
+__all__ = ["mwm_hdus", "sdss_hdus", "spspec_hdus"]
 
 
 def sdss_hdus(
@@ -59,3 +59,74 @@ def sdss_hdus(
     facts = [("CLASS", "6A", "STAR"), ("Z", "E", 1e-4), ("ZWARNING", "J", 0)]
     columns = [fits.Column(name, form, array=[value]) for name, form, value in facts]
     return [primary, coadd, fits.BinTableHDU.from_columns(columns, name="SPALL")]
+
+
+def spspec_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> HduList:
+    """Lay out an SDSS ``spSpec`` file, as DR1 to DR8 have it.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, and its mask.
+
+    Returns
+    -------
+    list
+        An image of five rows.
+    """
+    start, step = even_steps(np.log10(wavelength), "the logarithm of the wavelength")
+    rows = np.stack([flux, 0 * flux, sigma, bits, bits])
+    primary = fits.PrimaryHDU(rows.astype(np.float32))
+    primary.header.update(
+        {
+            "TELESCOP": "SDSS 2.5-M",
+            "RA": (151.0, "RA of telescope boresight (deg)"),
+            "DEC": (-31.0, "DEC of telescope boresight (deg)"),
+            "RAOBJ": (150.1, "RA of object (deg)"),
+            "DECOBJ": (-30.2, "DEC of object (deg)"),
+            "PLATEID": 4055,
+            "MJD": 55359,
+            "FIBERID": 596,
+            "COEFF0": start,
+            "COEFF1": step,
+            "DC-FLAG": 1,
+            "SPEC_CLN": 1,
+            "Z": 1e-4,
+        }
+    )
+    return [primary]
+
+
+def mwm_hdus(
+    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
+) -> HduList:
+    """Lay out an SDSS-V ``mwmStar`` file of which one table has a row.
+
+    Parameters
+    ----------
+    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+        The spectrum, and its mask.
+
+    Returns
+    -------
+    list
+        A header and the tables of two instruments.
+    """
+    primary = fits.PrimaryHDU()
+    star_header(primary).update({"V_ASTRA": "0.6.0", "SDSS_ID": 54459273})
+    with np.errstate(divide="ignore"):
+        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
+    layout = [("wavelength", "D", wavelength), ("flux", "E", flux), ("ivar", "E", ivar)]
+    layout.append(("pixel_flags", "K", bits))
+    hdus: HduList = [primary]
+    for instrument, rows in (("BOSS", 0), ("APOGEE", 1)):
+        columns = [
+            fits.Column(name, f"{flux.size}{form}", array=values[None][:rows])
+            for name, form, values in layout
+        ]
+        table = fits.BinTableHDU.from_columns(columns, name=f"{instrument}/APO")
+        table.header["INSTRMNT"], table.header["OBSRVTRY"] = instrument, "APO"
+        hdus.append(table)
+    return hdus

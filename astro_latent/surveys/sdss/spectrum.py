@@ -6,32 +6,56 @@ corrected for the velocity of the star. The position is that of the fibre (PLUG_
 RA and DEC of the header are where the telescope pointed.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from astropy import units as u
 
-from ...spectra.checks import finish_arrays, sigma_from_ivar
+from ...spectra.checks import finish_arrays, mask_from_bits, sigma_from_ivar
 from ...spectra.facts import FLAM, facts_from_header, number, stated_medium
-from ...spectra.fits import FitsFile
+from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
 from ...spectra.observation import Observation, SpectrumArrays
 from ...utils.physics import SPEED_OF_LIGHT
 
-__all__ = ["SDSS_SPEC", "identify_sdss", "read_sdss"]
+__all__ = [
+    "SDSS_BAD_BITS",
+    "SDSS_FLUX_UNIT",
+    "SDSS_RESOLVING_POWER",
+    "SDSS_SPEC",
+    "identify_sdss",
+    "name_spectrum",
+    "read_sdss",
+]
 
-_COLUMNS = {"FLUX", "LOGLAM", "IVAR", "AND_MASK"}
+#: Bits of SPPIXMASK for which a pixel is not used where only the or-mask is given, in
+#: which nearly every pixel has one: BADTRACE, BADFLAT, BADARC, FULLREJECT, NOSKY,
+#: BRIGHTSKY, NODATA, BADFLUXFACTOR, BADSKYCHI, REDMONSTER.
+SDSS_BAD_BITS = (1, 2, 3, 18, 22, 23, 24, 26, 27, 28)
+SDSS_RESOLVING_POWER = 2000.0  # 1560 to 2650 along the spectrum
+_COLUMNS = {"FLUX", "LOGLAM", "IVAR"}
+#: Columns of the table with the catalogue's row, and keywords, for the star's place.
+_PLACES = (("PLUG_RA", "PLUG_DEC"), ("FIBER_RA", "FIBER_DEC"), ("RACAT", "DECCAT"))
+_FIELD_KEYS = ("FIELDID", "FIELD", "CATID", "CATALOGID")  # of SDSS-V
 _STEP = 1e-4  # of the common grid, in log10 of the wavelength
 _ROUNDING = 5e-7  # of a float32 near 4
-_FLUX_UNIT = u.Unit(1e-17 * FLAM)
+SDSS_FLUX_UNIT = u.Unit(1e-17 * FLAM)
 _FWHM = np.sqrt(8 * np.log(2))
 
 
 def identify_sdss(file: FitsFile) -> bool:
-    """Tell whether a file is an SDSS ``spec`` or ``spec-lite`` file."""
-    if not str(file.primary.get("TELESCOP") or "").startswith("SDSS"):
+    """Tell whether a file is an SDSS ``spec`` or ``spec-lite`` file.
+
+    Those of SDSS-V have no fibre but a field and an entry of the catalogue, and may be
+    from the telescope at Las Campanas.
+    """
+    head = file.primary
+    sdss = str(head.get("TELESCOP") or "").upper().startswith("SDSS")
+    newer = "VERS2D" in head and any(key in head for key in _FIELD_KEYS)
+    if not (newer or (sdss and ("FIBERID" in head or "VERS2D" in head))):
         return False
-    if len(file) < 2 or not file[1].is_table or "FIBERID" not in file.primary:
-        return False
-    return set(file[1].columns) >= _COLUMNS
+    return len(file) > 1 and file[1].is_table and set(file[1].columns) >= _COLUMNS
 
 
 def _restore_grid(loglam: np.ndarray) -> np.ndarray:
@@ -67,14 +91,57 @@ def _read_radial_velocity(file: FitsFile) -> float:
     return float(redshift) * SPEED_OF_LIGHT if star else np.nan
 
 
+def name_spectrum(header: Mapping[str, Any]) -> str:
+    """Return the name of a file by plate, day and fibre; "" if it has none of these.
+
+    Parameters
+    ----------
+    header : mapping
+        The primary header.
+
+    Returns
+    -------
+    str
+        Such as ``"spec-4055-55359-0596"``.
+    """
+    numbers = [number(header, key) for key in ("PLATEID", "MJD", "FIBERID")]
+    if not np.isfinite(numbers).all():
+        return ""
+    plate, mjd, fibre = map(int, numbers)
+    return f"spec-{plate:04d}-{mjd}-{fibre:04d}"
+
+
+def _read_position(file: FitsFile) -> tuple[float, float]:
+    """Return where the fibre was, from the header, else from the catalogue's row."""
+    table = file[2] if len(file) > 2 and file[2].is_table else None
+    for names in _PLACES:
+        place = [number(file.primary, name) for name in names]
+        if np.isfinite(place).all():
+            return place[0], place[1]
+    for names in _PLACES:
+        if table is not None and set(names) <= set(table.columns):
+            ra, dec = (float(table.column(name).ravel()[0]) for name in names)
+            if 0 <= ra <= 360 and -90 <= dec <= 90:
+                return ra, dec
+    return np.nan, np.nan
+
+
+def _read_mask(table: Hdu) -> np.ndarray:
+    """Return where the and-mask has any bit, or the or-mask one that matters."""
+    for name in ("AND_MASK", "MASK"):
+        if name in table.columns:
+            return table.column(name) != 0
+    if "OR_MASK" in table.columns:
+        return mask_from_bits(table.column("OR_MASK"), SDSS_BAD_BITS)
+    return np.zeros(table.column("FLUX").shape, bool)
+
+
 def _read_observation(file: FitsFile, mask: np.ndarray) -> Observation:
     head = file.primary
     facts = facts_from_header(head, file.path)
-    facts["ra"], facts["dec"] = number(head, "PLUG_RA"), number(head, "PLUG_DEC")
+    facts["ra"], facts["dec"] = _read_position(file)
     facts["time"] = np.nan  # of several exposures, maybe of several nights
-    plate, mjd, fibre = (number(head, key) for key in ("PLATEID", "MJD", "FIBERID"))
-    if np.isfinite([plate, mjd, fibre]).all():
-        facts["obs_id"] = f"spec-{int(plate):04d}-{int(mjd)}-{int(fibre):04d}"
+    facts["obs_id"] = name_spectrum(head) or facts["obs_id"]
     return Observation(
         **facts,
         survey="sdss",
@@ -91,17 +158,16 @@ def read_sdss(file: FitsFile) -> list[SpectrumArrays]:
 
     Pixels with any bit of the and-mask, or an inverse variance of zero, are masked.
     """
-    names = ("LOGLAM", "FLUX", "IVAR", "AND_MASK")
-    loglam, flux, ivar, bits = (file[1].column(name) for name in names)
+    loglam, flux, ivar = (file[1].column(n) for n in ("LOGLAM", "FLUX", "IVAR"))
     sigma, mask = sigma_from_ivar(ivar)
-    mask |= bits != 0
+    mask |= _read_mask(file[1])
     return [
         finish_arrays(
             _restore_grid(loglam),
             flux,
             sigma=sigma,
             mask=mask,
-            flux_unit=_FLUX_UNIT,
+            flux_unit=SDSS_FLUX_UNIT,
             observation=_read_observation(file, mask),
             meta={"header": file.primary},
         )
