@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Sessions in which no request waits for ever, and second attempts after trouble."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,12 +16,14 @@ from requests.adapters import HTTPAdapter
 from .. import __version__
 from .._config import conf as package_conf
 from ..exceptions import ArchiveError, ArchiveTimeoutError
+from ..utils.service_error import service_error
 from .config import conf
 
 __all__ = [
     "RETRY_STATUS",
     "TransientError",
     "check_scheme",
+    "describe_answer",
     "make_session",
     "retry_after",
     "with_retries",
@@ -107,6 +110,26 @@ def check_scheme(url: str) -> None:
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         msg = "only http and https addresses are fetched"
         raise ArchiveError(msg, url=url)
+
+
+def describe_answer(response: requests.Response) -> str:
+    """Say what an answer says that is an error.
+
+    Parameters
+    ----------
+    response : `requests.Response`
+        The answer.
+
+    Returns
+    -------
+    str
+        Its status, and the words of the service, whether they came as VOTable, web page
+        or text.
+    """
+    said = service_error(response.content)
+    if said is None:
+        said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+    return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

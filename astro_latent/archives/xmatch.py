@@ -3,7 +3,6 @@
 
 import contextlib
 import io
-import re
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,14 @@ from ..exceptions import ArchiveError, ArchiveFormatError
 from .adql import degrees, identifier
 from .config import conf
 from .dal import warn_truncated
-from .http import RETRY_STATUS, TransientError, check_scheme, retry_after, with_retries
+from .http import (
+    RETRY_STATUS,
+    TransientError,
+    check_scheme,
+    describe_answer,
+    retry_after,
+    with_retries,
+)
 from .tap import TapClient, target_table
 
 __all__ = ["MAX_ROWS", "query_xmatch", "tap_crossmatch", "vizier_crossmatch"]
@@ -92,16 +98,10 @@ def _make_client() -> Any:
             # page of a proxy is not.
             response = super()._request(*args, **kwargs)
             if response.status_code >= 400:
-                raise requests.HTTPError(_explain(response), response=response)
+                raise requests.HTTPError(describe_answer(response), response=response)
             return response
 
     return Client()
-
-
-def _explain(response: requests.Response) -> str:
-    """Status of an answer and what it says, whether VOTable, web page or text."""
-    said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
-    return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
 
 
 def _ask(

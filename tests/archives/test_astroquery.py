@@ -231,8 +231,12 @@ class TestSdss:
             get_survey("sdss").query_adql("SELECT nope FROM SpecObj")
 
     def test_release(self):
-        with pytest.raises(ValueError, match="release must lie between 13 and 17"):
-            get_survey("sdss", release=19)
+        with pytest.raises(ValueError, match="release must lie between 13 and 19"):
+            get_survey("sdss", release=20)
+        with pytest.raises(
+            NotImplementedError, match="field, mjd, catalogid and run2d"
+        ):
+            get_survey("sdss", release=19).query_region(CENTRE, 1 * u.deg)
 
 
 def rvs_votable(source):

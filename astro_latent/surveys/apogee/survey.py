@@ -2,6 +2,8 @@
 """APOGEE: catalogue from the SDSS database, spectra from the Science Archive Server."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from astropy import units as u
@@ -19,8 +21,8 @@ from ..sdss.sql import name_literal, sky_condition
 __all__ = ["PRODUCTS", "Apogee"]
 
 #: Kinds of file: combined spectrum, normalised one with its best fit, single visit,
-#: and the combined spectrum of SDSS-V.
-PRODUCTS = ("apStar", "aspcapStar", "apVisit", "mwmStar")
+#: and what SDSS-V has of a star, combined or visit by visit.
+PRODUCTS = ("apStar", "aspcapStar", "apVisit", "mwmStar", "mwmVisit")
 
 _RENAME = {
     "ra": "s_ra",
@@ -145,8 +147,8 @@ class Apogee(Survey):
         str
             Transact-SQL.
         """
-        if self.product == "mwmStar":
-            msg = "mwmStar files are fetched by sdss_id: give fetch a table with it"
+        if self.product in ("mwmStar", "mwmVisit"):
+            msg = f"{self.product} files are fetched by sdss_id: give it in a table"
             raise NotImplementedError(msg)
         every = [where, *self._write_conditions(wanted)]
         if self.product == "apVisit":
@@ -213,12 +215,14 @@ class Apogee(Survey):
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Build the address of each file from its place in the archive."""
-        build = {
+        builders: dict[str, Callable[[Row], tuple[str, str]]] = {
             "apStar": _ap_star,
             "aspcapStar": _aspcap_star,
             "apVisit": _ap_visit,
-            "mwmStar": _mwm_star,
-        }[self.product]
+            "mwmStar": partial(_mwm, kind="Star"),
+            "mwmVisit": partial(_mwm, kind="Visit"),
+        }
+        build = builders[self.product]
         return [
             FileRequest(identifier=identifier, url=f"{conf.sas_url}/{path}")
             for identifier, path in (build(row) for row in table)
@@ -264,9 +268,9 @@ def _ap_visit(row: Row) -> tuple[str, str]:
     return f"{name}-{telescope}-{field}", f"{path}/{name}.fits"
 
 
-def _mwm_star(row: Row) -> tuple[str, str]:
+def _mwm(row: Row, *, kind: str) -> tuple[str, str]:
     number_ = int(_read_word(row, "sdss_id"))
     version = conf.astra_version
     groups = f"{number_ // 100 % 100:02d}/{number_ % 100:02d}"
-    name = f"mwmStar-{version}-{number_}"
-    return name, f"dr19/spectro/astra/{version}/spectra/star/{groups}/{name}.fits"
+    name, folder = f"mwm{kind}-{version}-{number_}", kind.lower()
+    return name, f"dr19/spectro/astra/{version}/spectra/{folder}/{groups}/{name}.fits"

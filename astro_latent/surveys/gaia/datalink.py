@@ -26,6 +26,7 @@ from ...archives.files import FileRequest, FileResult, safe_name, scratch_folder
 from ...archives.http import (
     RETRY_STATUS,
     TransientError,
+    describe_answer,
     make_session,
     retry_after,
     with_retries,
@@ -177,9 +178,7 @@ class _Carrier:
                     msg = f"the server answered {status} {response.reason}"
                     raise TransientError(msg, url=self.url, wait=wait)
                 if status != 200:
-                    said = service_error(response.content)
-                    text = response.text[:300].strip() if said is None else said
-                    msg = f"the server answered {status} {response.reason}: {text}"
+                    msg = f"the server answered {describe_answer(response)}"
                     raise ArchiveError(msg, url=self.url)
                 self._save(response, deadline)
         except requests.RequestException as error:

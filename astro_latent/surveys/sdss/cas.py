@@ -7,7 +7,13 @@ import requests
 from astropy.table import Table
 
 from ..._config import conf as package_conf
-from ...archives.http import RETRY_STATUS, TransientError, retry_after, with_retries
+from ...archives.http import (
+    RETRY_STATUS,
+    TransientError,
+    describe_answer,
+    retry_after,
+    with_retries,
+)
 from ...exceptions import ArchiveError
 from .config import conf
 
@@ -50,7 +56,7 @@ def query_cas(sql: str, *, release: int) -> Table:
                     timeout=package_conf.timeout,
                 )
         except requests.HTTPError as error:
-            raise _translate_status(error, url) from error
+            raise _translate_status(error, url, sql) from error
         except (requests.RequestException, TimeoutError, ConnectionError) as error:
             msg = f"the SDSS database does not answer: {error}"
             cause = error
@@ -65,9 +71,17 @@ def query_cas(sql: str, *, release: int) -> Table:
     return with_retries(ask)
 
 
-def _translate_status(error: requests.HTTPError, url: str) -> ArchiveError:
+def _translate_status(error: requests.HTTPError, url: str, sql: str) -> ArchiveError:
     response: Any = error.response
-    if response is not None and response.status_code in RETRY_STATUS:
+    if response is None:
+        return ArchiveError(f"the SDSS database failed: {error}", url=url, cause=error)
+    said = describe_answer(response)
+    # The database answers a query that it does not understand with 500 at once.
+    refused = "error" in said.lower() and "sql" in said.lower()
+    if response.status_code in RETRY_STATUS and not refused:
         wait = retry_after(response.headers)
-        return TransientError(str(error), url=url, cause=error, wait=wait)
-    return ArchiveError(f"the SDSS database failed: {error}", url=url, cause=error)
+        return TransientError(
+            f"the server answered {said}", url=url, cause=error, wait=wait
+        )
+    msg = f"the SDSS database answered {said}. The query was: {sql}"
+    return ArchiveError(msg, url=url, cause=error)

@@ -1,17 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """SDSS optical spectra (BOSS and SEGUE): the light version of each file."""
 
-import re
-
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Row, Table
+from astropy.table import Table
 
 from ...archives.adql import number
 from ...archives.base import Survey
 from ...archives.files import FileRequest
 from ...archives.query import QueryFilter, TimeLike
 from .config import conf
+from .rows import name_columns, name_row, write_address
 from .sql import sky_condition
 
 __all__ = ["Sdss"]
@@ -31,7 +30,8 @@ class Sdss(Survey):
     Parameters
     ----------
     release : int, optional
-        Data release, 13 to 17.
+        Data release, 13 to 19. The database lists those until 17 by position; of
+        DR18 and DR19 `fetch` takes rows with field, mjd, catalogid and run2d.
     """
 
     name = "sdss"
@@ -46,8 +46,8 @@ class Sdss(Survey):
     keys = ("plate", "mjd", "fiberid", "run2d")
 
     def __init__(self, *, release: int = 17) -> None:
-        if not 13 <= int(release) <= 17:
-            msg = f"release must lie between 13 and 17, not {release}"
+        if not 13 <= int(release) <= 19:
+            msg = f"release must lie between 13 and 19, not {release}"
             raise ValueError(msg)
         self.release = int(release)
 
@@ -89,6 +89,12 @@ class Sdss(Survey):
         str
             Transact-SQL.
         """
+        if self.release > 17:
+            msg = (
+                f"spectra of DR{self.release} are not listed by position; give fetch a "
+                "table with field, mjd, catalogid and run2d, or ask with query_adql"
+            )
+            raise NotImplementedError(msg)
         where = ["s.class = 'STAR'", sky_condition(coordinates, radius, prefix="s.")]
         if wanted.snr is not None:
             where.append(f"s.snMedian >= {number(wanted.snr)}")
@@ -123,37 +129,25 @@ class Sdss(Survey):
 
     def _describe(self, table: Table) -> Table:
         """Add units, which the database does not send, and identifiers."""
+        table = name_columns(table)
         for name, unit in (("ra", "deg"), ("dec", "deg")):
             if name in table.colnames:
                 table[name].unit = unit
         for name in ("wavemin", "wavemax"):
             if name in table.colnames:
                 table[name].unit = "Angstrom"
-        if {"plate", "mjd", "fiberid"} <= set(table.colnames):
-            table["obs_id"] = [
-                f"spec-{int(row['plate']):04d}-{int(row['mjd'])}-"
-                f"{int(row['fiberid']):04d}"
-                for row in table
-            ]
-            table["access_url"] = [self._write_address(row) for row in table]
+        names = [name_row(row) for row in table]
+        if names and all(names):
+            table["obs_id"] = names
             table["t_min"] = [float(mjd) for mjd in table["mjd"]]
             table["t_max"] = [float(mjd) + 1 for mjd in table["mjd"]]
+            if "run2d" in table.colnames:
+                table["access_url"] = [write_address(r, self.release) for r in table]
         return table
-
-    def _write_address(self, row: Row) -> str:
-        run2d, plate = str(row["run2d"]).strip(), int(row["plate"])
-        if not re.fullmatch(r"[A-Za-z0-9_]+", run2d):
-            msg = f"the database returned the strange reduction {run2d!r}"
-            raise ValueError(msg)
-        name = f"spec-{plate:04d}-{int(row['mjd'])}-{int(row['fiberid']):04d}.fits"
-        return (
-            f"{conf.sas_url}/dr{self.release}/sdss/spectro/redux/{run2d}/"
-            f"spectra/lite/{plate:04d}/{name}"
-        )
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Ask for the light files of the rows."""
         return [
-            FileRequest(identifier=str(row["obs_id"]), url=self._write_address(row))
-            for row in table
+            FileRequest(identifier=name_row(row), url=write_address(row, self.release))
+            for row in name_columns(table.copy())
         ]
