@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Running networks over any number of spectra: device, blocks, Jacobians.
+"""Running networks over any number of spectra: device and blocks.
 
 A spectrum gives the same numbers alone and in a batch: matrix products see row counts
 that are a multiple of `ROW_MULTIPLE` (rows of zeros are added), because their order of
@@ -16,16 +16,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from .._config import conf
-from .networks import LabelNetwork, SplitNetwork, inputs_of
+from .layers.pooled_slope import PooledSlope
+from .networks import LabelNetwork, SlopedNetwork, SplitNetwork, inputs_of
 
-__all__ = ["Runner", "choose_device"]
+__all__ = ["ROW_MULTIPLE", "Runner", "choose_device", "pad_rows", "stack_pooled"]
 
 #: Rows of every matrix product come in multiples of this.
 ROW_MULTIPLE = 8
+#: Spectra whose convolutions are computed together: what stays in the cache.
+ROWS_CONVOLVED = 4
 #: Spectra whose hidden layers are computed together.
 ROWS_DENSE = 64
-#: Spectra whose Jacobian is computed together.
-ROWS_JACOBIAN = 16
 #: Pixels from which spectra go through a network one by one on a CPU.
 LONG_SPECTRUM = 65_536
 
@@ -159,18 +160,58 @@ class Runner:
         ndarray of int, tuple of ndarray
             Rows of the block, and what the function returned for them.
         """
-        size = self._row_multiple(n_pixels)
+        size = self.row_multiple(n_pixels)
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
-            tensors = [_pad(self.tensor(array[block]), size) for array in arrays]
+            tensors = [pad_rows(self.tensor(array[block]), size) for array in arrays]
             with torch.inference_mode(), self.numerics():
                 results = function(*tensors)
             yield block, tuple(_to_numpy(result[: len(block)]) for result in results)
 
-    def _row_multiple(self, n_pixels: int) -> int:
-        """Rows go through a network in multiples of this; long ones alone on a CPU."""
+    def row_multiple(self, n_pixels: int) -> int:
+        """Return the multiple of rows that go through a network.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Length of a spectrum.
+
+        Returns
+        -------
+        int
+            1 for long spectra on a CPU, which go alone.
+        """
         alone = self.device.type == "cpu" and n_pixels >= LONG_SPECTRUM
         return 1 if alone else ROW_MULTIPLE
+
+    def slopes(
+        self, network: LabelNetwork, flux: Tensor, valid: Tensor
+    ) -> list[PooledSlope] | None:
+        """Run the convolutions of a network with their derivatives.
+
+        Parameters
+        ----------
+        network : LabelNetwork
+            On the device.
+        flux, valid : Tensor, shape (n, n_pixels)
+            Prepared flux, and which of it was measured.
+
+        Returns
+        -------
+        list of PooledSlope, or None
+            What `labels` and `jacobian` need to do no convolution again; None where
+            backward passes are the way.
+        """
+        if self.device.type != "cpu" or not isinstance(network, SlopedNetwork):
+            return None
+        if not network.slopes_pay:
+            return None
+        with torch.inference_mode():
+            return [
+                slope
+                for pair in _few(flux, valid)
+                for slope in network.convolve_slopes(*pair)
+            ]
 
     def labels(
         self,
@@ -178,6 +219,7 @@ class Runner:
         flux: Tensor,
         valid: Tensor,
         variance: Tensor | None = None,
+        slopes: list[PooledSlope] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -189,6 +231,8 @@ class Runner:
             Prepared flux, and which of it was measured.
         variance : Tensor, shape (n, n_pixels), optional
             Of the flux, for networks that take it.
+        slopes : list of PooledSlope, optional
+            From `slopes`.
 
         Returns
         -------
@@ -201,8 +245,11 @@ class Runner:
         """
         count = len(flux)
         with torch.inference_mode(), self.numerics():
-            inputs = inputs_of(network, flux, valid, variance)
-            features = self.features(network, *inputs)
+            if slopes is not None and isinstance(network, SlopedNetwork):
+                features = network.project(stack_pooled(slopes))
+            else:
+                inputs = inputs_of(network, flux, valid, variance)
+                features = self.features(network, *inputs)
             result = network.head(features)
         mean, spread = result if isinstance(result, tuple) else (result, None)
         return (
@@ -214,71 +261,15 @@ class Runner:
     def features(self, network: LabelNetwork, *inputs: Tensor) -> Tensor:
         """Compute features of a number of rows that is a multiple of `ROW_MULTIPLE`."""
         flux, valid = inputs[:2]
-        if self._row_multiple(flux.shape[1]) == 1:
+        if self.row_multiple(flux.shape[1]) == 1:
             rows = zip(*(tensor.split(1) for tensor in inputs), strict=True)
             return torch.cat([network.features(*row) for row in rows])
         total = -(-len(flux) // ROW_MULTIPLE) * ROW_MULTIPLE
         if self.device.type != "cpu" or not isinstance(network, SplitNetwork):
-            return network.features(*(_pad(tensor, total) for tensor in inputs))
+            return network.features(*(pad_rows(tensor, total) for tensor in inputs))
         # Convolutions do not mix rows: few at a time stay in the cache, none is padding
-        pairs = zip(flux.split(ROW_MULTIPLE), valid.split(ROW_MULTIPLE), strict=True)
-        pooled = torch.cat([network.convolve(*pair) for pair in pairs])
-        return network.project(_pad(pooled, total))
-
-    def jacobian(
-        self,
-        networks: Sequence[LabelNetwork],
-        flux: Tensor,
-        valid: Tensor,
-        variance: Tensor | None = None,
-    ) -> Tensor:
-        """Differentiate the labels with respect to the flux.
-
-        Parameters
-        ----------
-        networks : sequence of LabelNetwork
-            Members of an ensemble; their Jacobians are averaged.
-        flux, valid : Tensor, shape (n, n_pixels)
-            Prepared flux, and which of it was measured.
-        variance : Tensor, shape (n, n_pixels), optional
-            Of the flux, for networks that take it.
-
-        Returns
-        -------
-        Tensor, shape (n, n_labels, n_pixels)
-            In the network's units; 0 where not valid.
-        """
-        count = len(flux)
-        inputs = [flux, valid] if variance is None else [flux, valid, variance]
-        multiple = self._row_multiple(flux.shape[1])
-        if multiple == 1 < count:
-            rows = zip(*(tensor.split(1) for tensor in inputs), strict=True)
-            return torch.cat([self.jacobian(networks, *row) for row in rows])
-        total = -(-count // multiple) * multiple
-        inputs = [_pad(tensor, total) for tensor in inputs]
-        total_jacobian = _label_jacobian(networks[0], self, *inputs)
-        for network in networks[1:]:
-            total_jacobian += _label_jacobian(network, self, *inputs)
-        return total_jacobian[:count] / len(networks)
-
-
-def _label_jacobian(
-    network: LabelNetwork,
-    runner: Runner,
-    flux: Tensor,
-    valid: Tensor,
-    variance: Tensor | None = None,
-) -> Tensor:
-    """One backward pass for each label over all rows: rows do not depend on another."""
-    with torch.enable_grad(), runner.numerics():
-        flux = flux.detach().requires_grad_()
-        result = network(*inputs_of(network, flux, valid, variance))
-        mean = result[0] if isinstance(result, tuple) else result
-        gradients = [
-            torch.autograd.grad(label.sum(), flux, retain_graph=True)[0]
-            for label in mean.unbind(1)
-        ]
-    return torch.stack(gradients, dim=1)
+        pooled = torch.cat([network.convolve(*pair) for pair in _few(flux, valid)])
+        return network.project(pad_rows(pooled, total))
 
 
 def _variances(spread: Tensor | None, count: int) -> np.ndarray | None:
@@ -289,7 +280,42 @@ def _variances(spread: Tensor | None, count: int) -> np.ndarray | None:
     return np.exp(values) if values.ndim == 2 else values @ values.transpose(0, 2, 1)
 
 
-def _pad(tensor: Tensor, total: int) -> Tensor:
+def _few(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(tensor.split(ROWS_CONVOLVED) for tensor in tensors), strict=True)
+
+
+def stack_pooled(slopes: Sequence[PooledSlope]) -> Tensor:
+    """Stack the pooled values of spectra, and zeros to a multiple of `ROW_MULTIPLE`.
+
+    Parameters
+    ----------
+    slopes : sequence of PooledSlope
+        Of each spectrum.
+
+    Returns
+    -------
+    Tensor, shape (n or more, n_pooled)
+        What goes into the dense layers.
+    """
+    pooled = torch.stack([slope.pooled.flatten() for slope in slopes])
+    return pad_rows(pooled, -(-len(pooled) // ROW_MULTIPLE) * ROW_MULTIPLE)
+
+
+def pad_rows(tensor: Tensor, total: int) -> Tensor:
+    """Add rows of zeros.
+
+    Parameters
+    ----------
+    tensor : Tensor, shape (n, ...)
+        Any.
+    total : int
+        Rows that there shall be.
+
+    Returns
+    -------
+    Tensor, shape (total, ...)
+        The tensor itself if it has as many.
+    """
     missing = total - len(tensor)
     if missing <= 0:
         return tensor

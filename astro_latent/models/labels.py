@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra to labels with errors, by a loaded label network or an ensemble of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -16,10 +16,15 @@ from .error_shape import (
     measure_missing,
     measure_snr,
 )
-from .inference import ROWS_DENSE, ROWS_JACOBIAN
+from .inference import ROWS_DENSE
+from .jacobians import iter_jacobians
+from .layers.pooled_slope import PooledSlope
 from .networks import LabelNetwork
 from .protocols import LoadedModel
 from .results import Parameters
+
+#: Flux, valid and variance.
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 __all__ = ["label_jacobian", "mix_members", "predict_labels"]
 
@@ -55,9 +60,7 @@ def predict_labels(
     if "shape_95" in model.config.calibration:
         shapes["interval_95"] = (n_labels,)
     found = {name: _nan(len(prepared.flux), *shape) for name, shape in shapes.items()}
-    usable = np.flatnonzero(prepared.usable)
-    for start in range(0, len(usable), ROWS_DENSE):
-        rows = usable[start : start + ROWS_DENSE]
+    for rows in _blocks(prepared):
         for name, values in _predict_block(model, prepared, rows, flux_errors).items():
             found[name][rows] = values
     peaks = {name: found.pop(name) for name in ("second", "emission")}
@@ -76,10 +79,12 @@ def _predict_block(
     model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray, flux_errors: bool
 ) -> dict[str, np.ndarray]:
     """Results of some rows; what is not known is left out."""
-    mean, predicted, features = _forward(model, prepared, rows)
+    inputs = _inputs(model, prepared, rows)
+    slopes = _slopes(model, inputs) if flux_errors else [None] * len(model.members)
+    mean, predicted, features = _forward(model, inputs, slopes)
     from_flux = np.full((*mean.shape, mean.shape[1]), np.nan)
     if flux_errors:
-        from_flux = _flux_covariance(model, prepared, rows)
+        from_flux = _flux_covariance(model, inputs, slopes)
     missing = measure_missing(prepared, rows)[:, None]
     growth = 1.0 + _calibration(model, "missing", 0.0) * missing
     total = _total_covariance(model, from_flux, predicted, growth)
@@ -153,11 +158,11 @@ def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
         In label units per unit of prepared flux.
     """
     result = _nan(len(prepared.flux), model.config.n_outputs, model.grid.n_pixels)
-    usable = np.flatnonzero(prepared.usable)
-    for start in range(0, len(usable), ROWS_JACOBIAN):
-        rows = usable[start : start + ROWS_JACOBIAN]
-        block = _network_jacobian(model, prepared, rows).cpu().numpy()
-        result[rows] = block * model.scales[:, None]
+    for rows in _blocks(prepared):
+        inputs = _inputs(model, prepared, rows)
+        slopes = _slopes(model, inputs)
+        for at, block in _jacobians(model, inputs, slopes):
+            result[rows[at]] = block.cpu().numpy() * model.scales[:, None]
     return result
 
 
@@ -207,13 +212,47 @@ def mix_members(
     return mean, covariance
 
 
+def _blocks(prepared: PreparedSpectra) -> Iterator[np.ndarray]:
+    """Rows of usable spectra that are worked on together."""
+    usable = np.flatnonzero(prepared.usable)
+    for start in range(0, len(usable), ROWS_DENSE):
+        yield usable[start : start + ROWS_DENSE]
+
+
+def _inputs(model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray) -> Inputs:
+    """Flux, valid and variance of some rows, where the networks run."""
+    arrays = (prepared.flux, prepared.valid, prepared.variance)
+    flux, valid, variance = (model.runner.tensor(array[rows]) for array in arrays)
+    return flux, valid, variance
+
+
+def _networks(model: LoadedModel) -> tuple[LabelNetwork, ...]:
+    return cast(tuple[LabelNetwork, ...], model.members)
+
+
+def _slopes(model: LoadedModel, inputs: Inputs) -> list[list[PooledSlope] | None]:
+    """Run what labels and their derivatives have in common, of each member."""
+    return [model.runner.slopes(each, *inputs[:2]) for each in _networks(model)]
+
+
+def _jacobians(
+    model: LoadedModel,
+    inputs: Inputs,
+    slopes: Sequence[list[PooledSlope] | None],
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    return iter_jacobians(model.runner, _networks(model), *inputs, slopes=slopes)
+
+
 def _forward(
-    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
+    model: LoadedModel,
+    inputs: Inputs,
+    slopes: Sequence[list[PooledSlope] | None],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
-    inputs = _inputs(model, prepared, rows)
-    networks = cast(tuple[LabelNetwork, ...], model.members)
-    results = [model.runner.labels(network, *inputs) for network in networks]
+    results = [
+        model.runner.labels(network, *inputs, known)
+        for network, known in zip(_networks(model), slopes, strict=True)
+    ]
     # to label units before mixing: a variance scales with the square
     mean, covariance = mix_members(
         [model.offsets + model.scales * mean for mean, _, _ in results],
@@ -225,14 +264,6 @@ def _forward(
     return mean, covariance, results[0][2]
 
 
-def _inputs(
-    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
-) -> tuple[torch.Tensor, ...]:
-    """Flux, valid and variance of some rows, where the networks run."""
-    arrays = (prepared.flux, prepared.valid, prepared.variance)
-    return tuple(model.runner.tensor(array[rows]) for array in arrays)
-
-
 def _to_label_units(model: LoadedModel, variance: np.ndarray) -> np.ndarray:
     if variance.ndim == 2:
         return model.scales**2 * variance
@@ -240,30 +271,22 @@ def _to_label_units(model: LoadedModel, variance: np.ndarray) -> np.ndarray:
 
 
 def _flux_covariance(
-    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
+    model: LoadedModel,
+    inputs: Inputs,
+    slopes: Sequence[list[PooledSlope] | None],
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
+    _, valid, variance = inputs
+    unknown = (valid & ~variance.isfinite()).any(1)
+    sigma = torch.where(valid & ~unknown[:, None], variance, 0.0).sqrt()
     blocks = []
+    for rows, jacobian in _jacobians(model, inputs, slopes):
+        weighted = jacobian.mul_(sigma[rows, None])
+        blocks.append(torch.bmm(weighted, weighted.mT))
+    covariance = torch.cat(blocks).cpu().numpy().astype(float)
+    covariance[unknown.cpu().numpy()] = np.nan
     scales = model.scales * _calibration(model, "flux_scale", 1.0)
-    for start in range(0, len(rows), ROWS_JACOBIAN):
-        block = rows[start : start + ROWS_JACOBIAN]
-        variance, valid = prepared.variance[block], prepared.valid[block]
-        unknown = np.any(valid & ~np.isfinite(variance), axis=1)
-        sigma = np.sqrt(np.where(valid & ~unknown[:, None], variance, 0.0))
-        weighted = _network_jacobian(model, prepared, block)
-        weighted *= model.runner.tensor(sigma)[:, None]
-        covariance = torch.bmm(weighted, weighted.mT).cpu().numpy().astype(float)
-        covariance[unknown] = np.nan
-        blocks.append(covariance * np.outer(scales, scales))
-    return np.concatenate(blocks)
-
-
-def _network_jacobian(
-    model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray
-) -> torch.Tensor:
-    return model.runner.jacobian(
-        cast(tuple[LabelNetwork, ...], model.members), *_inputs(model, prepared, rows)
-    )
+    return covariance * np.outer(scales, scales)
 
 
 def _total_covariance(

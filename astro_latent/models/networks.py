@@ -8,18 +8,21 @@ batch, nor on what stands in pixels that are not valid, which may be NaN; in eva
 mode the same input gives the same output; all is float32.
 """
 
+from collections.abc import Iterable
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from ..exceptions import WeightsError
+from .layers.pooled_slope import PooledSlope
 
 __all__ = [
     "LabelNetwork",
     "LatentNetwork",
     "NoiseAwareNetwork",
     "PosteriorNetwork",
+    "SlopedNetwork",
     "SplitNetwork",
     "inputs_of",
     "kind_of",
@@ -107,6 +110,36 @@ class SplitNetwork(LabelNetwork, Protocol):
 
     def project(self, pooled: Tensor) -> Tensor:
         """Return the features from the output of `convolve`."""
+        ...
+
+
+@runtime_checkable
+class SlopedNetwork(SplitNetwork, Protocol):
+    """A split network that knows the derivatives of its two parts.
+
+    That is not required; a CPU is faster than by one backward pass for each label.
+    """
+
+    #: Whether it is faster for the network's arguments.
+    slopes_pay: bool
+
+    def convolve_slopes(self, flux: Tensor, valid: Tensor) -> Iterable[PooledSlope]:
+        """Return the output of `convolve` for each spectrum, with its derivative.
+
+        By what is convolved; `flux_slope` has the rest.
+        """
+        ...
+
+    def flux_slope(self, valid: Tensor) -> Tensor:
+        """Return the derivative of what is convolved by the flux, shape of valid."""
+        ...
+
+    def project_slope(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the derivative of the labels by the output of `convolve`.
+
+        It is the matrix product of the two, shapes (n, n_outputs, n_hidden) and
+        (n_hidden, n_pooled).
+        """
         ...
 
 

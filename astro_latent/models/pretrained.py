@@ -29,6 +29,7 @@ __all__ = ["load_model"]
 DOMAIN_TENSORS = ("domain.mean", "domain.whitening")
 
 
+@torch.inference_mode(False)  # tensors of that mode have no derivatives
 def load_model(
     name_or_path: str | os.PathLike,
     *,

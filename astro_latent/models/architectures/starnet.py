@@ -5,16 +5,22 @@ The topology is that of Fabbro et al. (2018, MNRAS 475, 2978): two convolutions,
 max-pooling, two dense layers and a linear output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.heads import HEADS
+from ..layers.pooled_slope import PooledSlope, convolve_slopes
 
 __all__ = ["StarNet"]
+
+
+#: Numbers of a layer that a value of the next may depend on, for slopes to pay.
+_LARGEST_WINDOW = 64
 
 
 class StarNet(nn.Module):
@@ -84,6 +90,9 @@ class StarNet(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv1d(n_in, n_out, filter_length) for n_in, n_out in pairwise(channels)
         )
+        # more of them would make the matrices of `convolve_slopes` too large to pay
+        below = filter_length * max(channels[:-1], default=0)
+        self.slopes_pay = len(channels) > 1 and below <= _LARGEST_WINDOW
         units = [channels[-1] * (n_pixels // pool_length), *n_hidden]
         self.dense = nn.ModuleList(
             nn.Linear(n_in, n_out) for n_in, n_out in pairwise(units)
@@ -142,14 +151,80 @@ class StarNet(nn.Module):
         Tensor, shape (..., n_filters[-1] * (n_pixels // pool_length))
             Input of the first dense layer.
         """
-        signal = (flux - self.pixel_mean) / self.pixel_scale
-        if valid is not None:
-            # where, not a product: a NaN times zero would stay NaN
-            signal = torch.where(valid.bool(), signal, torch.zeros_like(signal))
-        signal = signal.unsqueeze(-2)
+        signal = self._standardise(flux, valid).unsqueeze(-2)
         for layer in self.convolutions:
             signal = functional.relu(layer(functional.pad(signal, self._padding)))
         return functional.max_pool1d(signal, self.pool_length).flatten(-2)
+
+    def _standardise(self, flux: Tensor, valid: Tensor | None) -> Tensor:
+        signal = (flux - self.pixel_mean) / self.pixel_scale
+        if valid is None:
+            return signal
+        # where, not a product: a NaN times zero would stay NaN
+        return torch.where(valid.bool(), signal, torch.zeros_like(signal))
+
+    def convolve_slopes(self, flux: Tensor, valid: Tensor) -> Iterator[PooledSlope]:
+        """Differentiate `convolve`.
+
+        Parameters
+        ----------
+        flux, valid : Tensor, shape (n, n_pixels)
+            As for `convolve`, on the CPU.
+
+        Yields
+        ------
+        PooledSlope
+            Of each spectrum, by what `flux_slope` is the derivative of.
+        """
+        return convolve_slopes(
+            self._standardise(flux, valid),
+            cast("Sequence[nn.Conv1d]", self.convolutions),
+            padding=self._padding,
+            pool_length=self.pool_length,
+        )
+
+    def flux_slope(self, valid: Tensor) -> Tensor:
+        """Differentiate what is convolved by the flux.
+
+        Parameters
+        ----------
+        valid : Tensor of bool, shape (n, n_pixels)
+            As for `convolve`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_pixels)
+            Zero where not valid.
+        """
+        return valid / self.pixel_scale
+
+    def project_slope(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """Differentiate the labels by the output of `convolve`.
+
+        Parameters
+        ----------
+        pooled : Tensor, shape (n, n_pooled)
+            From `convolve`.
+
+        Returns
+        -------
+        outer : Tensor, shape (n, n_labels, n_hidden[0])
+            By the input of the first rectifier.
+        weight : Tensor, shape (n_hidden[0], n_pooled)
+            Of the first layer: the derivative is ``outer @ weight``.
+        """
+        first = cast(nn.Linear, self.dense[0])
+        hidden = first(pooled).detach().requires_grad_()
+        features = functional.relu(hidden)
+        for layer in self.dense[1:]:
+            features = functional.relu(layer(features))
+        result = self.head(features)
+        mean = result[0] if isinstance(result, tuple) else result
+        rows = [
+            torch.autograd.grad(label.sum(), hidden, retain_graph=True)[0]
+            for label in mean.unbind(1)
+        ]
+        return torch.stack(rows, 1), first.weight.detach()
 
     def project(self, pooled: Tensor) -> Tensor:
         """Return the output of the last hidden layer.

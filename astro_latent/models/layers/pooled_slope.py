@@ -1,0 +1,171 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Convolutions and max-pooling of spectra, with their derivatives.
+
+Of the pixels that are pooled one is handed on, and most of those are below zero, so
+that few of the pooled values change with the flux, each with as many neighbouring
+pixels as the filters span together. Written down as a sparse matrix this serves all
+labels, where a backward pass would be needed for each.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csc_array
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["PooledSlope", "convolve_slopes"]
+
+
+@dataclass(frozen=True)
+class PooledSlope:
+    """Pooled values of one spectrum, and how they change with its pixels.
+
+    Parameters
+    ----------
+    pooled : Tensor, shape (n_channels, n_pools)
+        What max-pooling gives.
+    channel, pool : Tensor of int, shape (n_active,)
+        Which of that is above zero; the rest has no slope.
+    place : Tensor of int, shape (n_active,)
+        The pixels of the last layer that these were handed on from.
+    passed : sequence of Tensor, shape (n_padded, n_channels)
+        1 where a rectifier lets pass, of the layers below, from the last to the first.
+    weight : Tensor, shape (n_channels, size)
+        Derivatives of the last layer by a window of the one below.
+    spreads : sequence of Tensor, shape (size, size of the next)
+        From windows of the output of the layers below to those of their input.
+    left : int
+        Zeros that each layer has to its left.
+    """
+
+    pooled: Tensor
+    channel: Tensor
+    pool: Tensor
+    place: Tensor
+    passed: Sequence[Tensor]
+    weight: Tensor
+    spreads: Sequence[Tensor]
+    left: int
+
+    @property
+    def active(self) -> Tensor:
+        """Which of the flattened pooled values have a slope, shape (n_active,)."""
+        return self.channel * self.pooled.shape[1] + self.pool
+
+    def times(self, outer: np.ndarray, n_pixels: int) -> np.ndarray:
+        """Apply the chain rule.
+
+        Parameters
+        ----------
+        outer : ndarray, shape (n_active, n_labels)
+            Derivatives of labels by the active values.
+        n_pixels : int
+            Length of a spectrum.
+
+        Returns
+        -------
+        ndarray, shape (n_pixels, n_labels)
+            Derivatives of labels by the pixels.
+        """
+        place = self.place - self.left
+        window = self.weight.index_select(0, self.channel)
+        for spread, passed in zip(self.spreads, self.passed, strict=True):
+            n_channels, size = passed.shape[1], len(spread)
+            switches = passed.flatten().unfold(0, size, n_channels).contiguous()
+            window *= switches.index_select(0, place + size // n_channels)
+            window, place = window @ spread, place - self.left
+        n_columns, width = window.shape
+        rows = (place + width)[:, None] + torch.arange(width, dtype=torch.int32)
+        starts = np.arange(0, rows.numel() + 1, width, dtype=np.int32)
+        parts = window.view(-1).numpy(), rows.view(-1).numpy(), starts
+        matrix = csc_array(parts, shape=(n_pixels + 2 * width, n_columns))
+        return (matrix @ outer)[width : width + n_pixels]
+
+
+def convolve_slopes(
+    signals: Tensor,
+    convolutions: Sequence[nn.Conv1d],
+    *,
+    padding: tuple[int, int],
+    pool_length: int,
+) -> Iterator[PooledSlope]:
+    """Convolve, rectify and pool spectra, and differentiate that.
+
+    Parameters
+    ----------
+    signals : Tensor, shape (n, n_pixels)
+        Spectra, on the CPU.
+    convolutions : sequence of Conv1d
+        Each followed by a rectifier.
+    padding : tuple of int
+        Zeros to the left and to the right in front of each, which keep the length.
+    pool_length : int
+        Pixels that max-pooling joins.
+
+    Yields
+    ------
+    PooledSlope
+        Of each spectrum, the values and derivatives that a backward pass has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from astro_latent.models.layers.pooled_slope import convolve_slopes
+    >>> layer = torch.nn.Conv1d(1, 1, 1).requires_grad_(False)
+    >>> _ = layer.weight.fill_(2.0), layer.bias.fill_(0.0)
+    >>> signals = torch.tensor([[1.0, 3.0, -1.0, -2.0]])
+    >>> (found,) = convolve_slopes(signals, [layer], padding=(0, 0), pool_length=2)
+    >>> found.pooled.tolist(), found.active.tolist()
+    ([[6.0, 0.0]], [0])
+    >>> found.times(np.array([[5.0]], dtype="f4"), 4).T
+    array([[ 0., 10.,  0.,  0.]], dtype=float32)
+    """
+    weight = convolutions[-1].weight.transpose(1, 2).flatten(1)
+    spreads = _spreads(convolutions)
+    layers = [signals[:, None]]
+    for layer in convolutions:
+        layers.append(functional.relu_(layer(functional.pad(layers[-1], padding))))
+    pooled = functional.max_pool1d(layers[-1], pool_length)
+    length = pooled.shape[2] * pool_length
+    pools = layers[-1][:, :, :length].unflatten(2, (-1, pool_length))
+    passed = [
+        _mark_passed(layer, len(spread))
+        for spread, layer in zip(spreads, layers[-2:0:-1], strict=True)
+    ]
+    for row, values in enumerate(pooled):
+        channel, pool = values.nonzero(as_tuple=True)
+        place = pool * pool_length + pools[row][channel, pool].argmax(1)
+        yield PooledSlope(
+            pooled=values,
+            channel=channel.int(),
+            pool=pool.int(),
+            place=place.int(),
+            passed=[layer[row] for layer in passed],
+            weight=weight,
+            spreads=spreads,
+            left=padding[0],
+        )
+
+
+def _spreads(convolutions: Sequence[nn.Conv1d]) -> list[Tensor]:
+    """Matrices from windows of the output of layers to those of their input."""
+    spreads, width = [], convolutions[-1].kernel_size[0]
+    for layer in convolutions[-2::-1]:
+        channels, size = layer.out_channels, width * layer.out_channels
+        unit = torch.eye(size).view(size, width, channels).mT
+        spread = functional.conv_transpose1d(unit, layer.weight)
+        # columns of zeros fill the registers, which is twice as fast
+        spread = functional.pad(spread, (0, -spread.shape[2] % 8))
+        spreads.append(spread.mT.flatten(1))
+        width = spread.shape[2]
+    return spreads
+
+
+def _mark_passed(layer: Tensor, size: int) -> Tensor:
+    """1 where values are above zero, pixel by pixel, with room for a window around."""
+    margin = size // layer.shape[1]
+    return functional.pad((layer > 0).to(layer.dtype).mT, (0, 0, margin, margin))
