@@ -9,14 +9,18 @@ from typing import Any, cast
 import numpy as np
 from astropy.table import Table
 
+from ..matching.pairs import find_pairs
+from ..matching.positions import same_epoch
 from ..models import ModelLike
 from ..models.error_shape import TWO_SIDED_95
 from ..pipeline import predict_parameters
 from ..spectra.reading import SpectraLike
 from ..tables.columns import LABELS
 from .gather import gather_spectra
+from .listing import as_word, row_name
 from .omissions import Omissions
 from .report import score_bins
+from .stars import find_places
 from .targets import Targets, plain_numbers, read_targets
 from .velocities import VelocityLike, find_velocities
 
@@ -176,7 +180,8 @@ def compare_labels(
             f"{', '.join(given.colnames)}"
         )
         raise ValueError(msg)
-    found, truth = read_targets(predicted, chosen), read_targets(given, chosen)
+    found = read_targets(predicted, chosen)
+    truth = read_targets(given, chosen, like=found)
     without = ~np.isfinite(found.values).any(axis=1)
     if "obs_id" in predicted.colnames:
         omissions.add("no label was predicted", predicted["obs_id"][without])
@@ -216,32 +221,30 @@ def _intervals(table: Table, found: Targets) -> np.ndarray:
 
 def _match(predicted: Table, given: Table, omissions: Omissions) -> tuple[Table, Table]:
     """Rows of both tables that are of one star."""
+    at = np.full(len(predicted), -1)
     both = [n for n in _IDS if n in predicted.colnames and n in given.colnames]
-    if both:
-        keys = [[str(v) for v in table[both[0]]] for table in (predicted, given)]
-        at = {key: row for row, key in reversed(list(enumerate(keys[1])))}
-        there = [key in at for key in keys[0]]
-        rows = [at[key] for key in keys[0] if key in at]
-        lost = [key for key in keys[0] if key not in at]
-    elif all({"ra", "dec"} <= {*table.colnames} for table in (predicted, given)):
-        from astropy.coordinates import SkyCoord
-
-        places = [
-            SkyCoord(plain_numbers(t["ra"]), plain_numbers(t["dec"]), unit="deg")
-            for t in (predicted, given)
-        ]
-        nearest, distance, _ = places[0].match_to_catalog_sky(places[1])
-        there = (distance.deg < _ARCSEC).tolist()
-        rows = nearest[there].tolist()
-        lost = [f"row {i}" for i in range(len(predicted)) if not there[i]]
-    else:
+    for name in both:
+        rows = {as_word(v): i for i, v in reversed(list(enumerate(given[name])))}
+        rows.pop("", None)
+        at = np.array([rows.get(as_word(v), -1) for v in predicted[name]], dtype=int)
+        if (at >= 0).any():
+            break
+    places = [find_places(table) for table in (predicted, given)]
+    if (at < 0).all() and places[0] is not None and places[1] is not None:
+        first, second, _ = same_epoch(places[0], places[1])
+        pairs = find_pairs(first, second, np.radians(_ARCSEC))
+        # the nearest comes first, and is written last
+        at[pairs.first[::-1]] = pairs.second[::-1]
+    elif not both:
         msg = "the tables share neither an identifier nor positions to match them by"
         raise ValueError(msg)
-    if not rows:
+    there = np.flatnonzero(at >= 0)
+    if not len(there):
         msg = f"of {len(predicted)} and {len(given)} rows none are of the same star"
         raise ValueError(msg)
-    omissions.add("not in the other table", lost)
-    return predicted[np.flatnonzero(there)], given[rows]
+    lost = np.flatnonzero(at < 0)
+    omissions.add("not in the other table", (row_name(predicted, int(i)) for i in lost))
+    return predicted[there], given[at[there]]
 
 
 def _lay_out(predicted: Table, found: Targets, truth: Targets) -> Table:

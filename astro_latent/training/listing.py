@@ -11,8 +11,8 @@ from ..tables import read_table
 from .omissions import Omissions
 
 __all__ = [
-    "file_names", "find_identifier", "find_paths", "match_names", "read_listing",
-    "row_name",
+    "as_word", "file_names", "find_identifier", "find_paths", "match_names",
+    "read_listing", "row_name",
 ]  # fmt: skip
 
 _PATHS = ("path", "local_path", "file", "filename", "file_name", "spectrum", "fits")
@@ -99,6 +99,32 @@ def file_names(path: str | Path) -> list[str]:
     return names + sorted(words, key=len, reverse=True)
 
 
+def as_word(value: object) -> str:
+    """Return an identifier as a word: "" if it is missing, a whole number as such.
+
+    Parameters
+    ----------
+    value : object
+        Of a table.
+
+    Returns
+    -------
+    str
+        The word.
+
+    Examples
+    --------
+    >>> from astro_latent.training.listing import as_word
+    >>> as_word(7.0), as_word(" a "), as_word(float("nan"))
+    ('7', 'a', '')
+    """
+    if value is np.ma.masked or value != value:
+        return ""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
 def match_names(
     table: Table, called: Sequence[Sequence[str]], omissions: Omissions
 ) -> np.ndarray:
@@ -122,10 +148,10 @@ def match_names(
     at: dict[str, int] = {}
     again = []
     for row, value in enumerate([] if name is None else table[name]):
-        word = str(value).strip()
+        word = as_word(value)
         if word in at:
             again.append(word)
-        elif word and value is not np.ma.masked:
+        elif word:
             at[word] = row
     found = [next((at[n] for n in names if n in at), -1) for names in called]
     if max(found, default=-1) >= 0:

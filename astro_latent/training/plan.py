@@ -20,7 +20,7 @@ from .defaults import find_recipe
 from .gather import Gathered, gather_spectra
 from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
-from .stars import OUTSIDE, PARTS, check_split, group_stars, split_stars
+from .stars import OUTSIDE, PARTS, check_split, find_places, group_stars, split_stars
 from .targets import Targets, read_targets
 from .velocities import VelocityLike, find_velocities
 
@@ -322,7 +322,7 @@ def _what_is_known(gathered: Gathered, file: PreparedFile, at: np.ndarray) -> Ta
     about = gathered.table[np.where(known, at, at[known][0])]
     places = set(zip(file.rows["ra"].tolist(), file.rows["dec"].tolist(), strict=True))
     # one place for all is what headers say that do not know theirs
-    if not {"ra", "dec"} <= {*about.colnames} and len(places) > 1:
+    if find_places(about) is None and len(places) > 1:
         about = hstack([about, file.rows["ra", "dec"]], uniq_col_name="{col_name}")
     return about
 

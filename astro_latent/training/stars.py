@@ -8,9 +8,17 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from ..exceptions import UnknownNameError
-from .targets import plain_numbers
+from ..matching.pairs import find_pairs
+from ..matching.positions import Positions, get_positions
 
-__all__ = ["OUTSIDE", "PARTS", "check_split", "group_stars", "split_stars"]
+__all__ = [
+    "OUTSIDE",
+    "PARTS",
+    "check_split",
+    "find_places",
+    "group_stars",
+    "split_stars",
+]
 
 #: What stars are for: to fit, to choose the epoch, to calibrate and judge.
 PARTS = ("train", "validation", "held_out")
@@ -36,8 +44,8 @@ def group_stars(
         One row for each spectrum.
     star : str, optional
         Column that tells stars apart. By default the first of the usual names of such
-        columns, else the positions ``ra`` and ``dec`` (stars within 3 arcsec are one),
-        else each row is a star of its own. So is a row that the column leaves empty.
+        columns, else positions (stars within 3 arcsec are one), else each row is a star
+        of its own. So is a row that the column leaves empty.
     rows : ndarray of int, shape (n_rows,), optional
         What tells stars apart if nothing else does: the row of a list of stars.
 
@@ -65,13 +73,9 @@ def group_stars(
     name = star or next((n for n in _IDS if n in table.colnames), None)
     if name is not None:
         return _group_names(table[name]), f"column {name}"
-    if {"ra", "dec"} <= set(table.colnames):
-        ra, dec = (plain_numbers(table[n]) for n in ("ra", "dec"))
-        known = np.isfinite(ra) & np.isfinite(dec)
-        if known.any():
-            numbers = len(ra) + np.arange(len(ra))  # each a star of its own
-            numbers[known] = _group_positions(ra[known], dec[known])
-            return numbers, f"position, {_SAME_STAR:g} arcsec"
+    places = find_places(table)
+    if places is not None:
+        return _group_places(places), f"position, {_SAME_STAR:g} arcsec"
     how = "row: no column tells which spectra are of one star"
     return np.arange(len(table)) if rows is None else rows.copy(), how
 
@@ -87,18 +91,35 @@ def _group_names(column: Column) -> NDArray:
     return numbers
 
 
-def _group_positions(ra: np.ndarray, dec: np.ndarray) -> NDArray:
+def find_places(table: Table) -> Positions | None:
+    """Return the positions in a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        With columns of any usual names.
+
+    Returns
+    -------
+    Positions or None
+        None if it has none, or not one that is known.
+    """
+    try:
+        places = get_positions(table)
+    except ValueError:
+        return None
+    return places if np.isfinite(places.ra + places.dec).any() else None
+
+
+def _group_places(places: Positions) -> NDArray:
     """Give numbers to groups of positions that are within reach of each other."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
 
-    ra, dec = np.radians(ra), np.radians(dec)
-    unit = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    pairs = cKDTree(unit.T).query_pairs(
-        np.radians(_SAME_STAR / 3600), output_type="ndarray"
-    )
-    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(ra), len(ra)))
+    pairs = find_pairs(places, places, np.radians(_SAME_STAR / 3600))
+    count = len(places.ra)
+    ones = np.ones(len(pairs.first))
+    links = coo_matrix((ones, (pairs.first, pairs.second)), shape=(count, count))
     return connected_components(links, directed=False)[1]
 
 

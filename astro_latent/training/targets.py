@@ -101,7 +101,9 @@ def find_error_column(table: Table, label: str) -> str | None:
     return next((name for name in names if name in table.colnames), None)
 
 
-def read_targets(table: Table, labels: Sequence[str]) -> Targets:
+def read_targets(
+    table: Table, labels: Sequence[str], *, like: Targets | None = None
+) -> Targets:
     """Read labels and their errors from a table.
 
     Parameters
@@ -111,6 +113,8 @@ def read_targets(table: Table, labels: Sequence[str]) -> Targets:
     labels : sequence of str
         Columns. A unit that differs from that of `~astro_latent.tables.LABELS` is
         converted; masked values, NaN, -9999 and -999 are missing.
+    like : Targets, optional
+        The same labels from elsewhere, whose units are taken.
 
     Returns
     -------
@@ -135,11 +139,12 @@ def read_targets(table: Table, labels: Sequence[str]) -> Targets:
     if isinstance(labels, str):
         labels = [labels]
     columns, values, errors = [], [], []
-    for label in labels:
+    for k, label in enumerate(labels):
         if label not in table.colnames:
             raise UnknownNameError("label column", label, table.colnames)
         unit = str(table[label].unit or "")
         info = LABELS.get(label, ColumnInfo(label, unit, "", label))
+        info = info if like is None else like.columns[k]
         columns.append(info)
         values.append(_numbers(table, label, info.unit))
         name = find_error_column(table, label)

@@ -315,6 +315,21 @@ def test_all_labels_that_model_and_table_share_are_compared():
     assert set(found.scores["label"]) == {"depth", "logg"}
 
 
+def test_two_catalogues_are_compared_by_identifiers_in_other_types_and_units():
+    one = Table({"source_id": [1.0, 2.0, np.nan], "age": [5.0, 7.0, 9.0]})
+    two = Table({"source_id": ["2", "1", ""], "age": [7100.0, 5100.0, 1.0]})
+    one["age"].unit, two["age"].unit = "Gyr", "Myr"
+    found = compare_labels(one, two, ["age"])
+    assert found.rows["age_given"].tolist() == pytest.approx([5.1, 7.1])
+    assert found.omissions.counts() == {"not in the other table": 1}
+
+
+def test_two_catalogues_whose_names_differ_are_compared_by_position():
+    one = Table({"obs_id": ["a"], "RAJ2000": [10.0], "DEJ2000": [-5.0], "teff": [1.0]})
+    two = Table({"obs_id": ["b"], "ra": [10.0], "dec": [-5.0001], "teff": [2.0]})
+    assert compare_labels(one, two).rows["teff_given"].tolist() == [2.0]
+
+
 def test_two_catalogues_are_compared_by_position():
     one = Table({"ra": [1.0, 2.0, 3.0], "dec": [0.0, 0, 0], "teff": [5000.0, 5100, 1]})
     two = Table({"ra": [2.0, 1.0, 9.0], "dec": [0.0, 0, 0], "teff": [5090.0, 5010, 1]})
