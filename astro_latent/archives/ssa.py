@@ -98,7 +98,8 @@ class SsaSurvey(Survey):
         """List the spectra within a circle; see `Survey.query_region`.
 
         SSA has no parameter for the signal-to-noise ratio: ``snr`` selects among the
-        rows that the service returned, which are metadata only.
+        rows that the service returned, which are metadata only. Of a data set that is
+        offered in several formats, the one that is read best is listed.
         """
         wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
         parameters: dict[str, Any] = {
@@ -136,7 +137,8 @@ class SsaSurvey(Survey):
         results = self._ask({**self.always, **self.parameters, **parameters})
         table = self._to_obscore(results)
         truncated = overflowed(results)
-        if wanted.row_limit is not None and len(table) > wanted.row_limit:
+        if wanted.row_limit is not None and len(results) > wanted.row_limit:
+            # what is listed in several formats was counted once for each
             table, truncated = table[: wanted.row_limit], True
         if truncated:
             warn_truncated(self.name, len(table))
@@ -163,6 +165,7 @@ class SsaSurvey(Survey):
 
     def _to_obscore(self, results: "SSAResults") -> Table:
         """Columns by their role in the data model, whatever the service calls them."""
+        from .choices import choose_formats
         from .obscore_columns import to_obscore
 
         table, roles = results.to_table(), _find_roles(results)
@@ -178,7 +181,7 @@ class SsaSurvey(Survey):
         if "obs_id" not in table.colnames:
             table["obs_id"] = self._make_identifiers(table)
         table["dataproduct_type"] = ["spectrum"] * len(table)
-        return to_obscore(table, survey=self.name)
+        return choose_formats(to_obscore(table, survey=self.name))
 
     def _make_identifiers(self, table: Table) -> list[str]:
         for name in ("obs_publisher_did", "access_url"):
