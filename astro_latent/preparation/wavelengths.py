@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from ..utils.physics import add_velocities, doppler_factor
 from ..utils.quality import QualityFlag
+from .consistency import check_parts
 from .grid import GRIDS, SpectralGrid, get_grid
 from .prepared import Batch, Row
 from .recipe import Step
@@ -239,6 +240,8 @@ def check_medium(batch: Batch, step: Step) -> None:
     for i, row in enumerate(batch.rows):
         if not row.usable:
             continue
+        if step["lines"] == "apogee" and _is_at_rest(batch, i):
+            check_parts(batch, i)
         velocity = check(batch, i)
         if velocity is not None:
             other = "air" if velocity < 0 else "vacuum"  # shorter in air
@@ -284,12 +287,17 @@ def _shifted_templates(grid_name: str) -> np.ndarray:
     return np.array(shifted)
 
 
+def _is_at_rest(batch: Batch, i: int) -> bool:
+    """Tell whether a spectrum lies on a known grid of APOGEE, at a known velocity."""
+    grid, row = batch.grid, batch.rows[i]
+    known = grid.name in GRIDS and grid.frame == "rest"
+    return known and not row.flags & (QualityFlag.RV_UNKNOWN | QualityFlag.RV_UNCERTAIN)
+
+
 def _check_templates(batch: Batch, i: int) -> float | None:
     """Velocity at which templates fit far better than at rest, or None."""
     row, grid = batch.rows[i], batch.grid
-    if row.velocity_source == "cross-correlation" or row.flags & QualityFlag.RV_UNKNOWN:
-        return None
-    if grid.name not in GRIDS or grid.frame != "rest":
+    if row.velocity_source == "cross-correlation" or not _is_at_rest(batch, i):
         return None
     flux = np.where(batch.valid[i], np.clip(batch.flux[i], 0.0, 1.5) - 1.0, 0.0)
     templates = _shifted_templates(grid.name)

@@ -26,6 +26,7 @@ __all__ = [
 
 _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
 _BESIDE_ABSURD = 50.0  # what else is garbage once a spectrum is known to hold some
+_FROZEN = 0.03  # share of pixels that no instrument makes equal to their neighbours
 _MARGIN = 16  # pixels masked on either side of garbage
 _SAMPLE = 4_000  # pixels from which the typical flux is taken
 
@@ -178,6 +179,26 @@ def _find_absurd(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
     return np.convolve(mask, window, mode="same") > 0.5
 
 
+def _find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
+    """Return pixels that repeat their neighbours, or None if they are few.
+
+    Integers may, and a continuum of exactly one; a spectrum that is constant
+    throughout has nothing that it could contradict.
+    """
+    same = (flux[1:] == flux[:-1]) & valid[1:] & valid[:-1]
+    count, total = np.count_nonzero(same), np.count_nonzero(valid)
+    if count < max(_FROZEN * total, 20) or count >= total - 1:
+        return None
+    same &= (flux[1:] != 0) & (flux[1:] != 1)
+    whole = bool(np.all(flux[valid] == np.round(flux[valid])))
+    if whole or np.count_nonzero(same) < _FROZEN * total:
+        return None
+    mask = np.zeros(flux.shape, dtype=bool)
+    mask[1:] |= same
+    mask[:-1] |= same
+    return mask
+
+
 def finish_arrays(
     wavelength: np.ndarray,
     flux: np.ndarray,
@@ -192,8 +213,8 @@ def finish_arrays(
     """Check one spectrum, mask what cannot be used, set its flags.
 
     Non-finite flux and useless uncertainties (not finite, not positive) are masked;
-    blocks of absurd flux as well, with ``CORRUPT_FLUX``. Descending wavelengths are
-    turned round, pixels without a wavelength are dropped.
+    blocks of absurd or frozen flux as well, with ``CORRUPT_FLUX``. Descending
+    wavelengths are turned round, pixels without a wavelength are dropped.
 
     Parameters
     ----------
@@ -241,13 +262,7 @@ def finish_arrays(
             valid = np.isfinite(sigma) & (sigma > 0)
         sigma = sigma if valid.any() else None
         mask = mask | ~valid if sigma is not None else mask
-    garbage = _find_absurd(flux, finite & ~mask)
-    if garbage is not None:
-        mask = mask | garbage
-        observation = observation.flagged(
-            QualityFlag.CORRUPT_FLUX,
-            f"{int(garbage.sum())} pixels of absurd flux masked",
-        )
+    mask, observation = _mask_corrupt(flux, finite, mask, observation)
     if sigma is None and estimate:
         sigma, mask, observation = _take_estimate(flux, mask, observation)
     return SpectrumArrays(
@@ -259,6 +274,22 @@ def finish_arrays(
         observation=_describe(observation, flux, sigma, mask),
         meta={} if meta is None else meta,
     )
+
+
+def _mask_corrupt(
+    flux: np.ndarray, finite: np.ndarray, mask: np.ndarray, observation: Observation
+) -> tuple[np.ndarray, Observation]:
+    """Mask what no instrument measures, and say so."""
+    for find, what in (
+        (_find_absurd, "of absurd flux"),
+        (_find_frozen, "that repeat their neighbours"),
+    ):
+        found = find(flux, finite & ~mask)
+        if found is not None:
+            mask = mask | found
+            text = f"{int(found.sum())} pixels {what} masked"
+            observation = observation.flagged(QualityFlag.CORRUPT_FLUX, text)
+    return mask, observation
 
 
 def _take_estimate(

@@ -51,6 +51,8 @@ class QualityFlag(IntFlag):
     EMISSION_LINES = 1 << 24
     NO_MODEL = 1 << 25
     MODEL_BY_COVERAGE = 1 << 26
+    INCONSISTENT_PARTS = 1 << 27
+    WAVELENGTHS_SUSPECT = 1 << 28
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -59,7 +61,7 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
     for flag, text in {
         QualityFlag.UNREADABLE: "the file could not be read as a spectrum",
         QualityFlag.NO_SIGNAL: "the flux is nowhere finite and positive",
-        QualityFlag.CORRUPT_FLUX: "absurd flux values were found and masked",
+        QualityFlag.CORRUPT_FLUX: "absurd or frozen flux was found and masked",
         QualityFlag.NO_OVERLAP: "too little of the model's wavelengths is covered",
         QualityFlag.PARTIAL_COVERAGE: "part of the model's wavelengths is not covered",
         QualityFlag.SEGMENT_MISSING: "a segment (detector, chip) has no good pixel",
@@ -84,6 +86,8 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.EMISSION_LINES: "emission is seen where the model knows none",
         QualityFlag.NO_MODEL: "no model suits the spectrum",
         QualityFlag.MODEL_BY_COVERAGE: "survey unknown; the model suits by coverage",
+        QualityFlag.INCONSISTENT_PARTS: "parts of the spectrum contradict each other",
+        QualityFlag.WAVELENGTHS_SUSPECT: "lines do not lie where the wavelengths say",
     }.items()
 }
 
