@@ -13,6 +13,12 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
     add_result_options(parser)
+    parser.add_argument(
+        "--no-flux-errors",
+        action="store_true",
+        help="do not propagate the errors of the flux: the same labels in less time, "
+        "with the errors that the model predicts",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,5 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     check_output(options)
     inputs = expand_inputs(options.inputs)
-    table = predict_parameters(inputs, **run_options(options))
+    table = predict_parameters(
+        inputs, flux_errors=not options.no_flux_errors, **run_options(options)
+    )
     return finish(table, options, find_missing(inputs))

@@ -32,10 +32,13 @@ class Task:
         The verb.
     reconstruct : bool, optional
         Whether encoders decode as well.
+    flux_errors : bool, optional
+        Whether labels have errors from those of the flux.
     """
 
     name: str
     reconstruct: bool = True
+    flux_errors: bool = True
 
 
 class Sink(Protocol):
@@ -159,7 +162,8 @@ def _run_chunk(
         kept = resamplers.setdefault(model.name, [])
         prepared = prepare_chunk(mine, model.grid, model.recipe, velocities[at], kept)
         if task.name == "predict":
-            parts.append(label_rows(model, prepared, model.predict(prepared)))
+            labels = model.predict(prepared, flux_errors=task.flux_errors)
+            parts.append(label_rows(model, prepared, labels))
         elif task.reconstruct and "reconstruct" in model.capabilities:
             found = model.reconstruct(prepared, keep_flux=False)
             parts.append(latent_rows(model, prepared, found.latents, found))

@@ -158,6 +158,7 @@ def predict_parameters(
     batch_size: int | None = None,
     device: str | None = None,
     progress: bool | None = None,
+    flux_errors: bool = True,
 ) -> ResultTable:
     """Predict stellar parameters, with errors.
 
@@ -170,6 +171,11 @@ def predict_parameters(
         each spectrum: by its survey, or where that is unknown by what it covers.
     radial_velocity, facts, batch_size, device, progress
         As for `encode_spectra`.
+    flux_errors : bool, optional
+        Propagate the errors of the flux, which takes about as long as all the rest.
+        Without, labels are the same, their parts from flux and model are NaN, and the
+        total is what the model predicts: it is not raised where the errors of a
+        spectrum give more. It is NaN if the model predicts no errors of its own.
 
     Returns
     -------
@@ -196,7 +202,7 @@ def predict_parameters(
     return _gather(
         spectra,
         model,
-        Task(name="predict"),
+        Task(name="predict", flux_errors=flux_errors),
         device,
         radial_velocity=radial_velocity,
         facts=facts,
@@ -216,6 +222,7 @@ def iter_results(
     device: str | None = None,
     progress: bool | None = None,
     reconstruct: bool = True,
+    flux_errors: bool = True,
 ) -> Iterator[ResultTable]:
     """Yield results in pieces, for more spectra than a table in memory should hold.
 
@@ -229,6 +236,8 @@ def iter_results(
         What to do.
     radial_velocity, facts, batch_size, device, progress, reconstruct
         As for `encode_spectra`.
+    flux_errors : bool, optional
+        As for `predict_parameters`.
 
     Yields
     ------
@@ -244,7 +253,7 @@ def iter_results(
     for rows in iter_rows(
         spectra,
         chooser,
-        Task(name=task, reconstruct=reconstruct),
+        Task(name=task, reconstruct=reconstruct, flux_errors=flux_errors),
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,

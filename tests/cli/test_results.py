@@ -283,6 +283,16 @@ def test_quiet_says_nothing(run, apogee):
     assert (code, err) == (0, "")
 
 
+def test_errors_of_the_flux_can_be_left_out(run, apogee):
+    full, quick = (
+        json.loads(run("predict", apogee[0], "--json", *more)[1])
+        for more in ((), ("--no-flux-errors",))
+    )
+    assert quick["teff"] == full["teff"]
+    assert full["teff_error_flux"] is not None
+    assert quick["teff_error_flux"] is None
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "many"])
 def test_a_batch_size_must_be_a_number_above_zero(run, apogee, number):
     code, _, err = run("predict", apogee[0], "--batch-size", number)

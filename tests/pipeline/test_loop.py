@@ -34,7 +34,7 @@ class Broken(MeanModel):
         super().__init__("predict")
         self.level = level
 
-    def predict(self, prepared):
+    def predict(self, prepared, *, flux_errors=True):
         if np.any(prepared.flux == self.level):
             msg = "out of memory"
             raise RuntimeError(msg)

@@ -6,6 +6,7 @@ from astropy import units as u
 from astropy.table import QTable, Table
 from astropy.time import Time
 
+from astro_latent import get_survey
 from astro_latent.pipeline import encode_spectra, iter_results, predict_parameters
 from astro_latent.utils.quality import QualityFlag
 
@@ -137,3 +138,20 @@ def test_query_of_an_observation_table_is_kept(monkeypatch, spectra, encoder):
     monkeypatch.setattr(prepare, "iter_arrays", lambda source, **_: iter(spectra))
     source = Table({"path": ["a", "b", "c", "d"]}, meta={"query": "SELECT 1"})
     assert encode_spectra(source, model=encoder).meta["query"] == "SELECT 1"
+
+
+def test_without_flux_errors_labels_stay_and_what_is_unknown_is_nan():
+    paths = list(get_survey("sample").table()["path"][:4])
+    full = predict_parameters(paths, model="apogee_starnet_v1")
+    quick = predict_parameters(paths, model="apogee_starnet_v1", flux_errors=False)
+    assert quick.colnames == full.colnames
+    for label in quick.meta["labels"]:
+        np.testing.assert_array_equal(quick[label], full[label])
+        total, most = (np.asarray(t[f"{label}_error"]) for t in (quick, full))
+        assert np.all(total > 0), label
+        assert np.all(total <= most * (1 + 1e-5)), label  # a floor is left out
+        for part in ("error_flux", "error_model"):
+            assert np.all(np.isnan(quick[f"{label}_{part}"])), (label, part)
+            assert np.all(np.isfinite(full[f"{label}_{part}"])), (label, part)
+    assert not np.any(quick["flags"] & ~full["flags"])
+    np.testing.assert_array_equal(quick["domain_score"], full["domain_score"])
