@@ -201,7 +201,8 @@ def _read_sigma(spectrum: "Spectrum") -> tuple[np.ndarray | None, np.ndarray | N
 def _read_observation(spectrum: "Spectrum") -> Observation:
     observation = spectrum.meta.get(_KEY)
     if not isinstance(observation, Observation):
-        header = spectrum.meta.get("header")
+        # of what specutils reads the header is one of the extras; of others it is all
+        header = spectrum.meta.get("header", spectrum.meta)
         header = header if isinstance(header, Mapping) else _to_mapping(header)
         observation = Observation(
             **facts_from_header(header, ""),

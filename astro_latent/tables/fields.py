@@ -187,10 +187,12 @@ def _fill(values: np.ndarray) -> np.ndarray:
 
 def _spell_out(values: np.ndarray) -> np.ndarray:
     """Spell out characters that no file holds; see `printable`."""
-    codes = np.ascontiguousarray(np.ma.getdata(values)).view("u4")
+    plain = np.ascontiguousarray(np.ma.getdata(values))
+    codes = plain.view("u4").reshape(plain.size, -1)
     if not np.any(
         (codes < 9) & (codes > 0)
-        | (codes > 13) & (codes < 32)
+        | (codes > 10) & (codes < 32)
+        | (np.pad(codes, ((0, 0), (0, 1)))[:, 1:] > 0) & (codes == 0)  # within text
         | (codes > 0xD7FF) & (codes < 0xE000)
     ):
         return values

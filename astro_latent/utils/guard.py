@@ -19,8 +19,8 @@ from ..exceptions import AstroLatentError
 __all__ = ["describe_error", "explain", "guarding", "is_file", "printable"]
 
 _LONGEST = 400  # characters that are told of what somebody else wrote
-#: What no XML file may hold, and names that are no UTF-8.
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+#: What no XML file may hold or changes (CR), and names that are no UTF-8.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def printable(text: str) -> str:

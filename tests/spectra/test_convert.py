@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,3 +156,19 @@ def test_header_of_another_reader():
     known = from_spectrum(spectrum(meta={"header": header})).observation
     assert (known.target_name, known.ra, known.dec) == ("HD 1", 10.0, 20.0)
     assert (known.medium, known.frame) == ("air", "barycentric")
+
+
+def test_header_that_is_the_whole_of_the_extras():
+    from specutils import Spectrum
+
+    header = fits.Header(
+        {"OBJECT": "HD 1", "RA": 10.0, "DEC": -5.0, "CTYPE1": "AWAV", "SNR": 80.0}
+    )
+    header["SPECSYS"] = "BARYCENT"
+    for meta in (header, dict(header)):
+        spectrum = Spectrum(
+            spectral_axis=[5000, 5001] * u.AA, flux=[1.0, 2.0] * u.Jy, meta=meta
+        )
+        seen = from_spectrum(spectrum).observation
+        assert (seen.target_name, seen.ra, seen.dec) == ("HD 1", 10.0, -5.0)
+        assert (seen.medium, seen.frame, seen.snr) == ("air", "barycentric", 80.0)

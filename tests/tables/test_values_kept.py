@@ -70,3 +70,10 @@ def test_text_that_is_missing(tmp_path, suffix):
     table["o"] = Column(["a", None], dtype=object)
     found = write(tmp_path, suffix, table)["o"].tolist()
     assert [value or "" for value in found] == ["a", ""]
+
+
+@pytest.mark.parametrize("suffix", [*FORMATS, ".csv"])
+def test_characters_that_files_do_not_hold_are_spelled_out(tmp_path, suffix):
+    table = QTable({"x": [1.0, 2.0, 3.0], "s": ["a\rb", "a\0b", "a\x01b"]})
+    found = write(tmp_path, suffix, table)
+    assert found["s"].tolist() == ["a\\x0db", "a\\x00b", "a\\x01b"]
