@@ -41,7 +41,7 @@ _NAMES = {
     "flux": (
         r"flux(?:es|_?density|_?dens|_?lambda|_?cal|_?corr)?",
         r"(?:f_?lambda|f_?lam|f_?nu|flam|fnu|fl)",
-        r"(?:norm(?:alis|aliz)?(?:ed)?_?flux|flux_?norm(?:alis|aliz)?(?:ed)?|norm)",
+        r"(?:norm|normali[sz]ed)_?flux|flux_?(?:norm|normali[sz]ed)|norm",
         r"(?:spec|spectrum|sci|data|extracted\w*|reduced|counts)",
     ),
     "sigma": (
