@@ -51,7 +51,8 @@ class FitOptions:
     precision : str
         Of Lightning, such as ``"32-true"`` or ``"bf16-mixed"``.
     devices : int
-        Processes or devices of each network; more than one share the batches.
+        Processes or devices of each network, -1 for all that there are; they share the
+        batches.
     strategy : str
         Of Lightning, for several devices.
     """
@@ -67,6 +68,22 @@ class FitOptions:
     precision: str = "32-true"
     devices: int = 1
     strategy: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, right in (
+            ("epochs", self.epochs >= 1),
+            ("batch_size", self.batch_size >= 1),
+            ("learning_rate", self.learning_rate > 0),
+            ("weight_decay", self.weight_decay >= 0),
+            ("dof", self.dof is None or self.dof > 0),
+            ("average", 0 <= self.average < 1),
+            ("mean_first", 0 <= self.mean_first <= 1),
+            ("clip", self.clip > 0),
+            ("devices", self.devices >= 1 or self.devices == -1),
+        ):
+            if not right:
+                msg = f"{name} of a training cannot be {getattr(self, name)}"
+                raise ValueError(msg)
 
     def changed(self, options: Mapping[str, Any]) -> "FitOptions":
         """Return a copy with other values.

@@ -19,6 +19,7 @@ from ..models import ARCHITECTURES
 from ..utils.writing import write_bytes
 from .augmentation import Augmentation, Augmenter
 from .beginning import Beginning
+from .checks import CARD_TEXTS
 from .defaults import FitOptions
 from .outputs import label_ranges, limit_outputs
 from .plan import Plan
@@ -27,11 +28,6 @@ from .tasks import LatentTask, Task
 
 __all__ = ["Job"]
 
-_CARD = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
-#: What a user may say of weights.
-ABOUT = [
-    "title", "description", "survey", "version", "licence", "citation", *_CARD,
-]  # fmt: skip
 _ADAPT_ROWS = 8000  # spectra that components and means are found from
 _ADAPT_PIXELS = 30_000_000  # and pixels in all, which bounds the memory
 
@@ -265,7 +261,7 @@ class Job:
             "recipe": file.recipe.to_dict(),
             "outputs": self._describe_outputs(limits),
             "training": self._describe_training(),
-            "card": {word: about[word] for word in _CARD if word in about},
+            "card": {word: about[word] for word in CARD_TEXTS if word in about},
             "licence": about.get("licence", "not stated"),
             "citation": about.get("citation", "not stated"),
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy import log
-from astropy.table import Table, hstack
+from astropy.table import Table
 
 from ..exceptions import UnknownNameError
 from ..preparation import Recipe, SpectralGrid, get_grid
@@ -323,7 +323,7 @@ def _what_is_known(gathered: Gathered, file: PreparedFile, at: np.ndarray) -> Ta
     places = set(zip(file.rows["ra"].tolist(), file.rows["dec"].tolist(), strict=True))
     # one place for all is what headers say that do not know theirs
     if find_places(about) is None and len(places) > 1:
-        about = hstack([about, file.rows["ra", "dec"]], uniq_col_name="{col_name}")
+        about["ra"], about["dec"] = file.rows["ra"], file.rows["dec"]
     return about
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from ..spectra.reading import SpectraLike
 from ..tables import write_table
 from .augmentation import Augmentation
 from .beginning import Beginning, begin_with
+from .checks import check_names, check_place, check_values
 from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
-from .job import ABOUT, Job
+from .job import Job
 from .plan import Plan, Preparation, plan_training
 from .seen import judge_across
 from .stars import OUTSIDE, PARTS
@@ -191,11 +192,16 @@ def train_model(
     ...     "stars.ecsv", ["teff", "logg"], output="my_survey_v1"
     ... )  # doctest: +SKIP
     """
-    output = None if output is None else Path(output)
-    _check_beforehand(about or {}, output, overwrite=overwrite)
+    output = check_place(output, overwrite=overwrite)
+    check_values(
+        options, members=members, shares=(held_out, validation),
+        price_per_nat=price_per_nat,
+    )  # fmt: skip
     beginning = None if from_weights is None else begin_with(from_weights)
     labels = [labels] if isinstance(labels, str) else list(labels or ())
     architecture = _find_architecture(architecture, beginning, encode=not labels)
+    check_names(labels, architecture, about=about, arguments=arguments, limits=limits)
+    changes = _as_augmentation(augment)
     if folds:
         _check_folds(folds, labels, split, held_out)
         held_out, validation = 0.0, validation or 0.0
@@ -216,14 +222,13 @@ def train_model(
             plan=plan, architecture=architecture,
             arguments=sizes | dict(arguments or {}),
             members=members or (len(beginning.model.members) if beginning else 1),
-            fit=fit, augment=_as_augmentation(augment), seed=seed,
+            fit=fit, augment=changes, seed=seed,
             work=place, device=device, progress=bool(progress), beginning=beginning,
             task=_find_task(fit, None if labels else price_per_nat),
         )  # fmt: skip
-        target = output or Path(scratch, f"own_{architecture}_v1")
         return _finish(
-            job, target, dict(about or {}), limits or {}, dtype=dtype,
-            overwrite=overwrite, folds=folds or 0,
+            job, output or Path(scratch, f"own_{architecture}_v1"), dict(about or {}),
+            limits or {}, dtype=dtype, overwrite=overwrite, folds=folds or 0,
         )  # fmt: skip
 
 
@@ -240,21 +245,6 @@ def _check_folds(
     if not labels or split is not None or held_out is not None:
         msg = "folds hold each star out once: give labels, and no split or held_out"
         raise ValueError(msg)
-
-
-def _check_beforehand(
-    about: Mapping[str, Any], output: Path | None, *, overwrite: bool
-) -> None:
-    """Raise before any work for what would fail after it."""
-    if find_spec("lightning") is None:
-        msg = "training needs Lightning: python -m pip install 'astro_latent[train]'"
-        raise ImportError(msg)
-    for name in about:
-        if name not in ABOUT:
-            raise UnknownNameError("text about weights", name, ABOUT)
-    if output is not None and (output / "config.json").exists() and not overwrite:
-        msg = f"{output} holds weights already; overwrite=True replaces them"
-        raise FileExistsError(msg)
 
 
 def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:
@@ -303,7 +293,13 @@ def _find_sizes(
 def _as_augmentation(
     augment: Augmentation | Mapping[str, Any] | None,
 ) -> Augmentation | None:
-    return Augmentation(**augment) if isinstance(augment, Mapping) else augment
+    if not isinstance(augment, Mapping):
+        return augment
+    known = [field.name for field in fields(Augmentation)]
+    for name in augment:
+        if name not in known:
+            raise UnknownNameError("augmentation", name, known)
+    return Augmentation(**augment)
 
 
 def _finish(

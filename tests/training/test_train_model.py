@@ -10,7 +10,7 @@ from astro_latent import load_model, predict_parameters, train_model
 from astro_latent.exceptions import UnknownNameError
 from astro_latent.models.check import check_folder
 from astro_latent.preparation import prepare_spectra
-from astro_latent.training import train as train_module
+from astro_latent.training import checks
 from astro_latent.training.arrays import as_block
 
 from .conftest import FAST, SMALL, make_stars
@@ -191,8 +191,29 @@ def test_wrong_names_are_refused_before_any_work(stars, tmp_path):
         train(stars, output=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs of a training cannot be 0"),
+        ({"batch_size": 0}, "batch_size of a training cannot be 0"),
+        ({"dof": -1.0}, "dof of a training cannot be"),
+        ({"members": 0}, "members must be 1 or more"),
+        ({"held_out": 1.5}, "held_out is a share"),
+        ({"price_per_nat": -1.0}, "price_per_nat must not be -1"),
+        ({"labels": ["snr"]}, "results have a column 'snr' already"),
+        ({"labels": ["teff", "teff"]}, "a label stands twice"),
+        ({"augment": {"nois": 1.0}}, "no augmentation is called 'nois'"),
+        ({"limits": {"tef": (1, 2)}}, "no label to be learnt is called 'tef'"),
+        ({"arguments": {"n_hiden": 3}}, "no argument of a residual_mlp is called"),
+    ],
+)
+def test_impossible_requests_are_refused_before_any_work(options, message):
+    with pytest.raises((ValueError, UnknownNameError), match=message):
+        train_model("no such file.csv", **{"labels": ["teff"], **options})
+
+
 def test_what_the_extra_installs_is_asked_for_before_any_work(stars, monkeypatch):
-    monkeypatch.setattr(train_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"astro_latent\[train\]"):
         train(stars)
 

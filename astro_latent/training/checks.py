@@ -1,0 +1,114 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Refuse before any work what would fail, or mislead, after it."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from ..exceptions import UnknownNameError
+from ..models import ARCHITECTURES
+from ..tables import COLUMNS, LABELS
+from .defaults import FitOptions
+
+__all__ = ["ABOUT", "CARD_TEXTS", "check_names", "check_place", "check_values"]
+
+#: Texts of the card that a user may write.
+CARD_TEXTS = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
+#: What a user may say of weights.
+ABOUT = (
+    "title", "description", "survey", "version", "licence", "citation", *CARD_TEXTS,
+)  # fmt: skip
+
+
+def check_place(
+    output: str | os.PathLike[str] | None, *, overwrite: bool
+) -> Path | None:
+    """Check that there is something to train with, and a place for the weights.
+
+    Returns
+    -------
+    Path or None
+        The place.
+
+    Raises
+    ------
+    ImportError
+        If Lightning is not there.
+    FileExistsError
+        If there are weights in the folder.
+    """
+    if find_spec("lightning") is None:
+        msg = "training needs Lightning: python -m pip install 'astro_latent[train]'"
+        raise ImportError(msg)
+    if output is not None and Path(output, "config.json").exists() and not overwrite:
+        msg = f"{output} holds weights already; overwrite=True replaces them"
+        raise FileExistsError(msg)
+    return None if output is None else Path(output)
+
+
+def check_names(
+    labels: Sequence[str],
+    architecture: str,
+    *,
+    about: Iterable[str] | None,
+    arguments: Iterable[str] | None,
+    limits: Iterable[str] | None,
+) -> None:
+    """Check names that mean something.
+
+    Raises
+    ------
+    UnknownNameError
+        If a text, an argument of the architecture or a label with limits does not
+        exist.
+    ValueError
+        If a label is called as a column of results, or comes twice.
+    """
+    known = list(signature(ARCHITECTURES[architecture]).parameters)
+    for kind, names, possible in (
+        ("text about weights", about, list(ABOUT)),
+        (f"argument of a {architecture}", arguments, known),
+        ("label to be learnt", limits, list(labels)),
+    ):
+        for name in names or ():
+            if name not in possible:
+                raise UnknownNameError(kind, name, possible)
+    for name in labels:
+        if name in COLUMNS and name not in LABELS:
+            msg = f"results have a column {name!r} already: give the label another name"
+            raise ValueError(msg)
+    if len(set(labels)) < len(labels):
+        msg = f"a label stands twice in {', '.join(labels)}"
+        raise ValueError(msg)
+
+
+def check_values(
+    options: Mapping[str, Any],
+    *,
+    members: int | None,
+    shares: tuple[float | None, float | None],
+    price_per_nat: float,
+) -> None:
+    """Check numbers, and names of options.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such option of a training.
+    ValueError
+        If a number is impossible.
+    """
+    FitOptions().changed(options)
+    if members is not None and members < 1:
+        msg = f"members must be 1 or more, not {members}"
+        raise ValueError(msg)
+    for name, share in zip(("held_out", "validation"), shares, strict=True):
+        if share is not None and not 0.0 <= share < 1.0:
+            msg = f"{name} is a share of the stars from 0 to 1, not {share}"
+            raise ValueError(msg)
+    if not price_per_nat >= 0.0:
+        msg = f"price_per_nat must not be {price_per_nat}"
+        raise ValueError(msg)
