@@ -188,6 +188,8 @@ def _fill(values: np.ndarray) -> np.ndarray:
 def _spell_out(values: np.ndarray) -> np.ndarray:
     """Spell out characters that no file holds; see `printable`."""
     plain = np.ascontiguousarray(np.ma.getdata(values))
+    if not plain.nbytes:  # no row, or nothing but empty text
+        return values
     codes = plain.view("u4").reshape(plain.size, -1)
     if not np.any(
         (codes < 9) & (codes > 0)

@@ -72,6 +72,14 @@ def test_text_that_is_missing(tmp_path, suffix):
     assert [value or "" for value in found] == ["a", ""]
 
 
+@pytest.mark.parametrize("suffix", ["vot", "fits", "ecsv"])
+def test_a_table_without_rows_or_of_empty_text_is_written(tmp_path, suffix):
+    for count in (0, 2):
+        path = tmp_path / f"{count}.{suffix}"
+        write_table(Table({"name": np.full(count, "", dtype="U5")}), path)
+        assert read_table(path)["name"].tolist() == [""] * count
+
+
 @pytest.mark.parametrize("suffix", [*FORMATS, ".csv"])
 def test_characters_that_files_do_not_hold_are_spelled_out(tmp_path, suffix):
     table = QTable({"x": [1.0, 2.0, 3.0], "s": ["a\rb", "a\0b", "a\x01b"]})
