@@ -13,6 +13,7 @@ from astropy import units as u
 
 from ..exceptions import SpectrumReadError
 from ..utils.quality import QualityFlag
+from .frozen import find_frozen, find_repeated
 from .noise import estimate_noise
 from .observation import Observation, SpectrumArrays
 
@@ -26,7 +27,6 @@ __all__ = [
 
 _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
 _BESIDE_ABSURD = 50.0  # what else is garbage once a spectrum is known to hold some
-_FROZEN = 0.03  # share of pixels that no instrument makes equal to their neighbours
 _MARGIN = 16  # pixels masked on either side of garbage
 _SAMPLE = 4_000  # pixels from which the typical flux is taken
 
@@ -179,26 +179,6 @@ def _find_absurd(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
     return np.convolve(mask, window, mode="same") > 0.5
 
 
-def _find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
-    """Return pixels that repeat their neighbours, or None if they are few.
-
-    Integers may, and a continuum of exactly one; a spectrum that is constant
-    throughout has nothing that it could contradict.
-    """
-    same = (flux[1:] == flux[:-1]) & valid[1:] & valid[:-1]
-    count, total = np.count_nonzero(same), np.count_nonzero(valid)
-    if count < max(_FROZEN * total, 20) or count >= total - 1:
-        return None
-    same &= (flux[1:] != 0) & (flux[1:] != 1)
-    whole = bool(np.all(flux[valid] == np.round(flux[valid])))
-    if whole or np.count_nonzero(same) < _FROZEN * total:
-        return None
-    mask = np.zeros(flux.shape, dtype=bool)
-    mask[1:] |= same
-    mask[:-1] |= same
-    return mask
-
-
 def finish_arrays(
     wavelength: np.ndarray,
     flux: np.ndarray,
@@ -282,7 +262,8 @@ def _mask_corrupt(
     """Mask what no instrument measures, and say so."""
     for find, what in (
         (_find_absurd, "of absurd flux"),
-        (_find_frozen, "that repeat their neighbours"),
+        (find_frozen, "that repeat their neighbours"),
+        (find_repeated, "that repeat others"),
     ):
         found = find(flux, finite & ~mask)
         if found is not None:

@@ -55,7 +55,7 @@ def in_part(first, last, do):
         ("INCONSISTENT_PARTS", lambda f: np.convolve(f, np.ones(15) / 15, "same")),
         ("INCONSISTENT_PARTS", lambda f: f**2 / np.median(f)),
         ("INCONSISTENT_PARTS", lambda f: 2 * np.median(f) - f),
-        ("INCONSISTENT_PARTS", lambda f: np.resize(f[:500], len(f))),
+        ("CORRUPT_FLUX", lambda f: np.resize(f[:500], len(f))),
         ("WAVELENGTHS_SUSPECT", lambda f: np.roll(f, 2)),
         ("WAVELENGTHS_SUSPECT", lambda f: np.roll(f, -5)),
         ("CORRUPT_FLUX", lambda f: np.full_like(f, np.median(f))),
