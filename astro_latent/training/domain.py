@@ -13,9 +13,11 @@ from ..preparation.prepared import PreparedSpectra
 __all__ = ["collect_features", "describe_domain", "point_outside"]
 
 _REACH = 8.0  # scatters beyond which a feature is no more unusual
+_LEAST = 0.05  # of the median scatter: what hardly varies tells nothing, but rounding
 _PENALTY = 0.01  # of the classifier: C of scikit-learn
-#: Shares of the training set within the distance and the direction that count alike.
-_DISTANCE, _DIRECTION = 0.995, 0.975
+#: Shares of the training set within the distance and the direction that count alike,
+#: and how much more the direction counts then.
+_DISTANCE, _DIRECTION, _WEIGHT = 0.995, 0.975, 2.0
 
 
 def describe_domain(
@@ -80,15 +82,16 @@ def point_outside(
     """
     from sklearn.linear_model import LogisticRegression
 
-    spread = inside.std(0) + 1e-6
+    spread = inside.std(0)
+    spread = np.maximum(spread, _LEAST * np.median(spread)) + 1e-9
     both = np.clip((np.concatenate([inside, outside]) - mean) / spread, -_REACH, _REACH)
     kinds = np.arange(len(both)) >= len(inside)
     found = LogisticRegression(C=_PENALTY, max_iter=1000, class_weight="balanced")
     direction = found.fit(both, kinds).coef_[0] / spread
     along = (inside - mean) @ direction
     distance = np.linalg.norm((inside - mean) @ whitening.T, axis=1)
-    weight = np.quantile(distance, _DISTANCE) / np.quantile(along, _DIRECTION)
-    return np.concatenate([whitening, weight * direction[None]])
+    equal = np.quantile(distance, _DISTANCE) / np.quantile(along, _DIRECTION)
+    return np.concatenate([whitening, _WEIGHT * equal * direction[None]])
 
 
 def collect_features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndarray:

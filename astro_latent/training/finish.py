@@ -21,7 +21,7 @@ from .targets import Targets
 
 __all__ = ["Finished", "calibrate_model"]
 
-_INSIDE = 0.97  # share of stars that taught nothing within the limit of the domain
+_INSIDE = 0.96  # share of stars that taught nothing within the limit of the domain
 
 
 @dataclass(frozen=True, kw_only=True)

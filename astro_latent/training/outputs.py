@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ..tables.columns import LABELS
 
-__all__ = ["describe_outputs", "keep_outputs", "label_ranges", "limit_outputs"]
+__all__ = [
+    "describe_outputs",
+    "keep_outputs",
+    "label_ranges",
+    "limit_outputs",
+    "round_network",
+]
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 _OUTPUT_LAYERS = ("output.", "log_variance.")
@@ -131,3 +138,35 @@ def limit_outputs(
         domain = [low if least is None else least, high if most is None else most]
         found.append({**output, "domain": domain})
     return found
+
+
+def round_network(network: AnyNetwork, dtype: str) -> AnyNetwork:
+    """Round a network to what is stored of it, so that this is what is judged.
+
+    Parameters
+    ----------
+    network : Module
+        Changed in place.
+    dtype : {"float32", "float16"}
+        How matrices are stored; vectors are not rounded.
+
+    Returns
+    -------
+    Module
+        The same network.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from astro_latent.training.outputs import round_network
+    >>> layer = nn.Linear(1, 1)
+    >>> _ = nn.init.constant_(layer.weight, 0.1)
+    >>> round(round_network(layer, "float16").weight.item(), 6)
+    0.099976
+    """
+    if dtype == "float16":
+        with torch.no_grad():
+            for tensor in network.state_dict().values():
+                if tensor.ndim > 1:
+                    tensor.copy_(tensor.half().float())
+    return network

@@ -29,6 +29,7 @@ from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
+from .outputs import round_network
 from .plan import Plan, Preparation, plan_training
 from .seen import judge_across
 from .stars import OUTSIDE, PARTS
@@ -313,7 +314,8 @@ def _finish(
     folds: int,
 ) -> SpectralModel:
     """Fit, calibrate, write the folder of weights, and load it."""
-    networks, plan, others = job.run(), job.plan, job.folds(folds)
+    plan, others = job.plan, job.folds(folds)
+    networks = [round_network(network, dtype) for network in job.run()]
     record, held_out = job.describe(output.name, about, limits), plan.rows(PARTS[2])
     if isinstance(job.task, LatentTask):
         done = judge_encoder(record, networks, plan.file, held_out=held_out)
