@@ -12,6 +12,7 @@ from astro_latent.models import find_weights
 from astro_latent.models.card import CARD_FILE
 from astro_latent.preparation import GRIDS, get_grid
 from astro_latent.spectra import FATAL_FLAGS, FORMATS, QUALITY_FLAGS
+from astro_latent.surveys import SURVEYS
 from astro_latent.tables import COLUMNS, LABELS
 
 __all__ = ["write_all"]
@@ -47,10 +48,13 @@ def _surveys() -> str:
             f"{_number(row['wavelength_min'])} to {_number(row['wavelength_max'])}",
             row["medium"], row["frame"], _number(row["resolving_power"]),
             row["licence"],
+            ", ".join(f"``{name}``" for name in SURVEYS[row["name"]].models) or "none",
         )
         for row in list_surveys()
     ]  # fmt: skip
-    header = ("Name", "Title", "Wavelength (Å)", "Medium", "Frame", "R", "Licence")
+    header = (
+        "Name", "Title", "Wavelength (Å)", "Medium", "Frame", "R", "Licence", "Models",
+    )  # fmt: skip
     return list_table(header, rows)
 
 

