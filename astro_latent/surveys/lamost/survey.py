@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """LAMOST: spectra listed by SSA and fetched by ``obsid``."""
 
+from typing import ClassVar
+
 from astropy.table import Table
 
 from ...archives.files import FileRequest
@@ -23,6 +25,7 @@ class Lamost(SsaSurvey):
     licence = "public releases; acknowledge LAMOST"
     citation = "2012RAA....12.1197C"
     keys = ("obsid",)
+    models: ClassVar[tuple[str, ...]] = ("lamost_starnet_v1",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,6 +67,7 @@ class LamostMrs(Lamost):
     title = "LAMOST medium resolution"
     wavelength_range = (4950.0, 6800.0)  # 4950-5350 and 6300-6800 Å
     resolving_power = 7500.0
+    models = ()
     citation = "2020arXiv200507210L"
 
     @property

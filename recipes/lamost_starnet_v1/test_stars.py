@@ -1,0 +1,46 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What ``lamost_starnet_v1`` is asked about test stars, fixed before they are seen."""
+
+from pathlib import Path
+
+from recipes.lamost_starnet_v1.spectra import FACTS, LABELS, read_stars
+from recipes.real.dwarfs import read_dwarfs
+from recipes.real.look import Sample
+from recipes.real.stars import select
+
+__all__ = ["read_sample"]
+
+_COOLER, _HOTTEST = 7500.0, 8500.0
+
+
+def read_sample(data: Path) -> Sample:
+    """Read the test stars.
+
+    Parameters
+    ----------
+    data : path
+        Ingredients.
+
+    Returns
+    -------
+    Sample
+        Stars up to 8500 K; what is hotter, and dwarfs of another instrument, have to
+        be flagged.
+    """
+    stars = read_stars(data)
+    stars = select(stars, stars["test"])
+    hot, cooler = stars["teff"] > _HOTTEST, stars["teff"] < _COOLER
+    return Sample(
+        spectra=stars,
+        labels=LABELS,
+        inside=~hot,
+        subsets={
+            "below 7500 K": cooler,
+            "below 7500 K, S/N(g) > 50": cooler & (stars["snrg"] > 50),
+        },
+        beyond={
+            "hotter than 8500 K": select(stars, hot),
+            "M, L and T dwarfs of SpeX": read_dwarfs(data),
+        },
+        options={"facts": FACTS},
+    )
