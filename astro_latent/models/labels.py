@@ -16,7 +16,7 @@ from .error_shape import (
     measure_missing,
     measure_snr,
 )
-from .inference import ROWS_DENSE
+from .inference import ROW_MULTIPLE, ROWS_DENSE
 from .jacobians import iter_jacobians
 from .layers.pooled_slope import PooledSlope
 from .networks import LabelNetwork
@@ -60,7 +60,7 @@ def predict_labels(
     if "shape_95" in model.config.calibration:
         shapes["interval_95"] = (n_labels,)
     found = {name: _nan(len(prepared.flux), *shape) for name, shape in shapes.items()}
-    for rows in _blocks(prepared):
+    for rows in _blocks(model, prepared):
         for name, values in _predict_block(model, prepared, rows, flux_errors).items():
             found[name][rows] = values
     peaks = {name: found.pop(name) for name in ("second", "emission")}
@@ -158,7 +158,7 @@ def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
         In label units per unit of prepared flux.
     """
     result = _nan(len(prepared.flux), model.config.n_outputs, model.grid.n_pixels)
-    for rows in _blocks(prepared):
+    for rows in _blocks(model, prepared):
         inputs = _inputs(model, prepared, rows)
         slopes = _slopes(model, inputs)
         for at, block in _jacobians(model, inputs, slopes):
@@ -212,11 +212,13 @@ def mix_members(
     return mean, covariance
 
 
-def _blocks(prepared: PreparedSpectra) -> Iterator[np.ndarray]:
-    """Rows of usable spectra that are worked on together."""
+def _blocks(model: LoadedModel, prepared: PreparedSpectra) -> Iterator[np.ndarray]:
+    """Rows of usable spectra that are worked on together; of long ones, few."""
+    alone = model.runner.row_multiple(prepared.flux.shape[1]) == 1
+    size = ROW_MULTIPLE if alone else ROWS_DENSE
     usable = np.flatnonzero(prepared.usable)
-    for start in range(0, len(usable), ROWS_DENSE):
-        yield usable[start : start + ROWS_DENSE]
+    for start in range(0, len(usable), size):
+        yield usable[start : start + size]
 
 
 def _inputs(model: LoadedModel, prepared: PreparedSpectra, rows: np.ndarray) -> Inputs:

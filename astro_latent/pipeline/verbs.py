@@ -172,7 +172,7 @@ def predict_parameters(
     radial_velocity, facts, batch_size, device, progress
         As for `encode_spectra`.
     flux_errors : bool, optional
-        Propagate the errors of the flux, which takes about as long as all the rest.
+        Propagate the errors of the flux, which takes most of the time of a network.
         Without, labels are the same, their parts from flux and model are NaN, and the
         total is what the model predicts: it is not raised where the errors of a
         spectrum give more. It is NaN if the model predicts no errors of its own.

@@ -127,3 +127,28 @@ def test_predict_in_inference_mode_as_outside(label_folder, make_prepared, insid
         found.error_flux, expected.predict(prepared).error_flux
     )
     np.testing.assert_array_equal(jacobian, expected.jacobian(prepared))
+
+
+def test_long_spectra_are_differentiated_one_by_one_and_few_are_in_memory(
+    label_model, make_prepared, monkeypatch
+):
+    from astro_latent.models import inference
+
+    label_model.members[0].slopes_pay = False
+    prepared = make_prepared(label_model, 20)
+    expected = label_model.predict(prepared)
+    monkeypatch.setattr(inference, "LONG_SPECTRUM", 320)
+    copied, convolved = [], []
+    tensor = label_model.runner.tensor
+    monkeypatch.setattr(
+        label_model.runner,
+        "tensor",
+        lambda array: copied.append(len(array)) or tensor(array),
+    )
+    label_model.members[0].convolutions[0].register_forward_hook(
+        lambda layer, inputs, output: convolved.append(len(output))
+    )
+    found = label_model.predict(prepared)
+    assert max(copied) == 8
+    assert convolved == [1] * 40  # for the labels, and for their derivatives
+    np.testing.assert_allclose(found.error_flux, expected.error_flux, rtol=1e-5)
