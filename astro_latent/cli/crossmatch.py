@@ -51,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dec", metavar="NAME", help="column of OTHER with the declination"
     )
+    parser.add_argument(
+        "--epoch",
+        type=float,
+        metavar="YEAR",
+        help="Julian year to move stars to (default: the time of each observation)",
+    )
     add_output(parser)
 
 
@@ -74,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         find=options.find,
         join=options.join,
         other_columns=columns,
+        epoch=options.epoch,
     )
     if options.output:
         write_result(matched, options)

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Cross-match results with catalogues: in memory, at CDS, over TAP, or in HATS form."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -12,11 +13,14 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from ..exceptions import NoResultsWarning
 from ..tables.fields import Field, assemble, flatten
 from ..tables.result_table import ResultTable, read_table
+from .moving import EACH_ROW, bring_together, find_pairs_row_by_row
 from .pairs import Pairs, find_pairs
-from .positions import get_positions, same_epoch
+from .positions import get_positions
 from .services import CatalogueLike, TapTable, match_remotely
+from .unmatched import explain_no_match
 
 __all__ = ["crossmatch"]
 
@@ -56,9 +60,11 @@ def crossmatch(
         Only rows with a match, or all rows of ``table``; what is missing is NaN, "" or
         masked.
     epoch : float, optional
-        Julian year to which positions with proper motions are moved. By default both
-        tables are brought to a common epoch if both say theirs (in a ``ref_epoch``
-        column or the COOSYS of the position) and at least one has proper motions.
+        Julian year to which positions with proper motions are moved. By default they
+        are moved to when the other table says its positions are of, if both tables say
+        it: in a column ``ref_epoch``, in the COOSYS of the position, or by the time of
+        each observation, ``obs_time`` (2000 for surveys that observe the positions of
+        an input catalogue).
     columns, other_columns : tuple of str, optional
         Names of right ascension and declination, where UCDs and usual names fail.
     suffix : str, optional
@@ -77,6 +83,11 @@ def crossmatch(
         If a table has no positions, or an option is not known.
     ArchiveError
         If a service does not answer.
+
+    Warns
+    -----
+    NoResultsWarning
+        If nothing matched: with the nearest separation and the likely cause.
 
     Examples
     --------
@@ -98,6 +109,7 @@ def crossmatch(
         "radius_arcsec": float(radius.value),
         "find": find,
     }
+    mine, theirs, used = get_positions(table, columns), None, None
     if _is_remote(other):
         catalogue, pairs = match_remotely(table, other, radius=radius, columns=columns)
     else:
@@ -105,14 +117,17 @@ def crossmatch(
             catalogue = other
         else:
             catalogue = read_table(cast("str | PathLike[str]", other))
-        mine, theirs, used = same_epoch(
-            get_positions(table, columns),
-            get_positions(catalogue, other_columns),
-            epoch,
-        )
-        pairs = find_pairs(mine, theirs, radius.to_value(u.rad))
+        theirs = get_positions(catalogue, other_columns)
+        mine, theirs, used = bring_together(mine, theirs, epoch)
+        find_them = find_pairs_row_by_row if used == EACH_ROW else find_pairs
+        pairs = find_them(mine, theirs, radius.to_value(u.rad))
         if used is not None:
             record["epoch"] = used
+    if not len(pairs.first):
+        text = explain_no_match(
+            mine, theirs, other=record["other"], radius=radius, epoch=used
+        )
+        warnings.warn(text, NoResultsWarning, stacklevel=2)
     if catalogue.meta.get("citation"):
         record["citation"] = catalogue.meta["citation"]
     return _join(

@@ -12,7 +12,7 @@ from .positions import Positions
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-__all__ = ["Pairs", "find_pairs"]
+__all__ = ["Pairs", "find_pairs", "nearest_separation"]
 
 _NEIGHBOURS = 2  # asked for at first; rows that find as many are looked at again
 
@@ -60,9 +60,7 @@ def find_pairs(first: Positions, second: Positions, radius: float) -> Pairs:
     """
     from scipy.spatial import cKDTree  # half of the time that this room takes to load
 
-    rows = [
-        np.flatnonzero(np.isfinite(p.ra) & np.isfinite(p.dec)) for p in (first, second)
-    ]
+    rows = [np.flatnonzero(p.known) for p in (first, second)]
     if not all(len(r) for r in rows):
         nothing = np.zeros(0, dtype=np.intp)
         return Pairs(nothing, nothing, np.zeros(0))
@@ -101,3 +99,23 @@ def _find_near(
         i = np.concatenate([i, np.repeat(extra, counts)])
         j = np.concatenate([j, *(np.asarray(part, dtype=np.intp) for part in lists)])
     return i, j
+
+
+def nearest_separation(first: Positions, second: Positions) -> float:
+    """Return how near the nearest two rows are, whatever the radius.
+
+    Parameters
+    ----------
+    first, second : Positions
+        Each with at least one row that has a position.
+
+    Returns
+    -------
+    float
+        Radians.
+    """
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(second.vectors[second.known], balanced_tree=False)
+    chord, _ = tree.query(first.vectors[first.known])
+    return float(2 * np.arcsin(min(chord.min() / 2, 1.0)))

@@ -7,24 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
-from astropy.time import Time
+from astropy.table import Table
 
 from ..exceptions import ArchiveError
 from ..tables.fields import coosys_of, ucd_of
 from ..tables.result_table import ResultTable
 from ..utils.angles import find_position_columns, parse_angles
+from .epochs import plain_values, position_epoch
 
 __all__ = [
     "Positions",
     "get_positions",
     "position_columns",
     "resolve_positions",
-    "same_epoch",
 ]
 
 _MOTIONS = (("pmra", "pmdec"), ("pmRA", "pmDE"), ("pm_ra", "pm_dec"))
-_EPOCHS = ("ref_epoch", "epoch", "Epoch")
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,44 @@ class Positions:
         parts = (cos * np.cos(self.ra), cos * np.sin(self.ra), np.sin(self.dec))
         return np.stack(parts, axis=1)
 
-    def at(self, epoch: float) -> "Positions":
+    @property
+    def known(self) -> np.ndarray:
+        """Which rows have a position, shape (n_rows,)."""
+        return np.isfinite(self.ra) & np.isfinite(self.dec)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is known where the rows are at other times."""
+        return self.motion is not None and self.epoch is not None
+
+    def take(self, rows: np.ndarray) -> "Positions":
+        """Return some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their numbers.
+
+        Returns
+        -------
+        Positions
+            Those rows, in this order.
+        """
+        epoch, motion = self.epoch, self.motion
+        return Positions(
+            self.ra[rows],
+            self.dec[rows],
+            epoch[rows] if isinstance(epoch, np.ndarray) else epoch,
+            None if motion is None else (motion[0][rows], motion[1][rows]),
+        )
+
+    def at(self, epoch: float | np.ndarray) -> "Positions":
         """Move along straight lines to an epoch.
 
         Parameters
         ----------
-        epoch : float
-            Julian year.
+        epoch : float or ndarray, shape (n_rows,)
+            Julian year, for all rows or for each.
 
         Returns
         -------
@@ -135,8 +164,8 @@ def _angles(table: Table, name: str, *, hours: bool) -> np.ndarray:
     column = table[name]
     if column.dtype.kind not in "USO":
         if hours and column.unit in (u.hour, u.hourangle):
-            return _values(column, column.unit) * (np.pi / 12)
-        return np.deg2rad(_values(column, u.deg))
+            return plain_values(column, column.unit) * (np.pi / 12)
+        return np.deg2rad(plain_values(column, u.deg))
     values = np.ma.asarray(column)
     try:
         return np.deg2rad(parse_angles(values, hours=hours and column.unit != u.deg))
@@ -150,7 +179,7 @@ def _by_parts(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
     if not set(table.colnames) >= {"RAh", "RAm", "DE-", "DEd", "DEm"}:
         return None
     parts = {
-        name: _values(table[name], table[name].unit or u.one)
+        name: plain_values(table[name], table[name].unit or u.one)
         for name in ("RAh", "RAm", "RAs", "DEd", "DEm", "DEs")
         if name in table.colnames
     }
@@ -160,32 +189,6 @@ def _by_parts(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
     signs = np.ma.filled(np.ma.asarray(table["DE-"]).astype(str), "")
     dec *= np.where(np.char.strip(signs) == "-", -1.0, 1.0)
     return np.deg2rad(15 * ra), np.deg2rad(dec)
-
-
-def _values(column: Column | u.Quantity, unit: u.UnitBase) -> np.ndarray:
-    """Plain float64 values in a unit; NaN where masked. No unit means this unit."""
-    own = column.unit or unit
-    if isinstance(own, u.UnrecognizedUnit) and own.name.lower().startswith("deg"):
-        own = u.deg
-    values = np.ma.filled(
-        np.ma.asarray(getattr(column, "value", column)).astype(float), np.nan
-    )
-    return np.asarray(getattr(values, "unmasked", values)) * u.Unit(own).to(unit)
-
-
-def _epoch(table: Table, ra: str) -> float | np.ndarray | None:
-    name = next((n for n in _EPOCHS if n in table.colnames), None)
-    if name is not None:
-        column = table[name]
-        if isinstance(column, Time):
-            return column.jyear
-        return _values(column, u.yr)
-    system = coosys_of(table[ra])
-    text = system.get("epoch") or table.meta.get("position_epoch")
-    if not text:
-        return None
-    text = str(text)
-    return float(Time(text if text[0] in "JB" else f"J{text}").jyear)
 
 
 def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Positions:
@@ -236,38 +239,9 @@ def get_positions(table: Table, columns: tuple[str, str] | None = None) -> Posit
     motion = None
     if names:
         turn = u.mas.to(u.rad)
-        east, north = (_values(table[n], u.mas / u.yr) * turn for n in names)
+        east, north = (plain_values(table[n], u.mas / u.yr) * turn for n in names)
         motion = (east, north)
-    return Positions(ra, dec, _epoch(table, ra_name), motion)
-
-
-def same_epoch(
-    first: Positions, second: Positions, epoch: float | None = None
-) -> tuple[Positions, Positions, float | None]:
-    """Move positions to a common epoch where it is known how.
-
-    Parameters
-    ----------
-    first, second : Positions
-        The positions of both tables.
-    epoch : float, optional
-        Julian year; by default that of a table that cannot be moved, else that of
-        the second.
-
-    Returns
-    -------
-    first, second : Positions
-        At the common epoch.
-    epoch : float or None
-        The epoch; None if nothing was moved.
-    """
-    moves = [p.motion is not None and p.epoch is not None for p in (first, second)]
-    if epoch is None:
-        if not any(moves) or first.epoch is None or second.epoch is None:
-            return first, second, None
-        still = first.epoch if moves[1] and not moves[0] else second.epoch
-        epoch = float(np.nanmedian(still))
-    return first.at(epoch), second.at(epoch), epoch
+    return Positions(ra, dec, position_epoch(table, ra_name), motion)
 
 
 def resolve_positions(table: ResultTable, *, name: str = "target_name") -> ResultTable:

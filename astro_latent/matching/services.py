@@ -86,7 +86,7 @@ def match_remotely(
         If LSDB is needed and not installed.
     """
     places = get_positions(table, columns)
-    rows = np.flatnonzero(np.isfinite(places.ra) & np.isfinite(places.dec))
+    rows = np.flatnonzero(places.known)
     if not len(rows):
         msg = "no row of the table has a position, so that there is nothing to match"
         raise ValueError(msg)

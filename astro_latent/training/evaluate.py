@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 from astropy.table import Table
 
+from ..matching.moving import EACH_ROW, bring_together, find_pairs_row_by_row
 from ..matching.pairs import find_pairs
-from ..matching.positions import same_epoch
 from ..models import ModelLike
 from ..models.error_shape import TWO_SIDED_95
 from ..pipeline import predict_parameters
@@ -231,8 +231,9 @@ def _match(predicted: Table, given: Table, omissions: Omissions) -> tuple[Table,
             break
     places = [find_places(table) for table in (predicted, given)]
     if (at < 0).all() and places[0] is not None and places[1] is not None:
-        first, second, _ = same_epoch(places[0], places[1])
-        pairs = find_pairs(first, second, np.radians(_ARCSEC))
+        first, second, epoch = bring_together(places[0], places[1])
+        find_them = find_pairs_row_by_row if epoch == EACH_ROW else find_pairs
+        pairs = find_them(first, second, np.radians(_ARCSEC))
         # the nearest comes first, and is written last
         at[pairs.first[::-1]] = pairs.second[::-1]
     elif not both:

@@ -71,6 +71,21 @@ def test_all_pairs_and_all_rows(run, files, tmp_path):
     assert list(table["obs_id"]) == ["a", "a", "b", "c", "d"]
 
 
+def test_the_epoch_can_be_stated_and_no_match_is_explained(run, files, tmp_path):
+    """A star that moves by 10 arcsec a year was at its place of 2000 in 2000 only."""
+    moving = ResultTable({"ra": [10.0] * u.deg, "dec": [10 / 3600] * u.deg})
+    moving["pmra"], moving["pmdec"] = [[0.0], [1e4]] * u.mas / u.yr
+    moving["ref_epoch"] = [2001.0] * u.yr
+    write_table(moving, tmp_path / "moving.vot")
+    code, _, err = run("crossmatch", files[0], tmp_path / "moving.vot")
+    assert code == 0
+    assert "the nearest pair is 10 arcsec apart" in err
+    assert "state one with epoch" in err
+    code, _, err = run("crossmatch", files[0], tmp_path / "moving.vot", "--epoch", 2000)
+    assert "1 matches" in err
+    assert "warning" not in err
+
+
 @pytest.mark.parametrize(
     ("other", "meant"),
     [
@@ -94,7 +109,7 @@ def test_other_reaches_the_function(run, files, monkeypatch, other, meant):
     monkeypatch.setattr(matching, "crossmatch", instead)
     code, _, err = run("crossmatch", files[0], other, "--radius", "5")
     assert code == 0, err
-    options = {"radius": 5 * u.arcsec, "find": "best", "join": "inner"}
+    options = {"radius": 5 * u.arcsec, "find": "best", "join": "inner", "epoch": None}
     options["other_columns"] = None
     assert asked == [(meant, options)]
 

@@ -12,6 +12,7 @@ from astropy.time import Time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from astro_latent.exceptions import NoResultsWarning
 from astro_latent.matching import crossmatch
 from astro_latent.tables import check_table, read_table, write_table
 
@@ -110,10 +111,13 @@ def test_left_join_keeps_every_row_in_order():
 
 
 def test_left_join_with_an_empty_catalogue():
-    found = crossmatch(sky([1], [2]), sky([], [], mag=np.zeros(0)), join="left")
+    empty = sky([], [], mag=np.zeros(0))
+    with pytest.warns(NoResultsWarning, match="no row of table has a position"):
+        found = crossmatch(sky([1], [2]), empty, join="left")
     assert len(found) == 1
     assert np.isnan(found["mag"][0])
-    assert len(crossmatch(sky([1], [2]), sky([], []))) == 0
+    with pytest.warns(NoResultsWarning, match="no row of the first table has"):
+        assert len(crossmatch(empty, sky([1], [2]))) == 0
 
 
 def test_duplicates_are_all_found_and_counted():
@@ -148,7 +152,8 @@ def test_radius_is_inclusive_and_has_a_unit():
     first, second = sky([0], [0]), sky([0], [1 / 3600])
     exact = angular_separation(0, 0, 0, np.deg2rad(1 / 3600)) * u.rad
     assert len(crossmatch(first, second, radius=exact * (1 + 1e-12))) == 1
-    assert len(crossmatch(first, second, radius=0.999 * ARCSEC)) == 0
+    with pytest.warns(NoResultsWarning, match="the nearest pair is 1 arcsec apart"):
+        assert len(crossmatch(first, second, radius=0.999 * ARCSEC)) == 0
     with pytest.raises(ValueError, match="radius must be positive"):
         crossmatch(first, second, radius=-1 * ARCSEC)
     with pytest.raises(u.UnitConversionError):
@@ -170,7 +175,8 @@ def test_proper_motion_brings_epochs_together():
     gaia["pmra"] = [-802.8] * u.mas / u.yr
     gaia["pmdec"] = [10362.5] * u.mas / u.yr
     old = sky([then.ra.deg], [then.dec.deg])
-    assert len(crossmatch(old, gaia, radius=1 * ARCSEC)) == 0  # epoch of old unknown
+    with pytest.warns(NoResultsWarning, match="2.77 arcmin apart: there are"):
+        assert len(crossmatch(old, gaia, radius=1 * ARCSEC)) == 0  # epoch unknown
     old["ra"].info.meta["coosys"] = {"system": "ICRS", "epoch": "J2000.0"}
     for a, b in ((old, gaia), (gaia, old)):
         found = crossmatch(a, b, radius=1 * ARCSEC)
@@ -209,7 +215,8 @@ def test_other_frames_files_and_coordinate_columns(tmp_path):
     assert len(crossmatch(first, as_column)) == 1
     fk5 = SkyCoord(266.4, -29.0, unit="deg").transform_to("fk4")
     old = sky([fk5.ra.deg], [fk5.dec.deg])
-    assert len(crossmatch(first, old)) == 0
+    with pytest.warns(NoResultsWarning, match="in both tables"):
+        assert len(crossmatch(first, old)) == 0
     old["ra"].info.meta["coosys"] = {"system": "eq_FK4"}
     assert len(crossmatch(first, old)) == 1
     write_table(first, tmp_path / "c.fits")

@@ -8,7 +8,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_latent import predict_object, predict_parameters, read_table
-from astro_latent.exceptions import ArchiveError
+from astro_latent.exceptions import ArchiveError, NoResultsWarning
 from astro_latent.matching import star
 from astro_latent.surveys import get_survey, query_object
 
@@ -28,9 +28,13 @@ def test_it_is_the_steps_one_by_one(catalogue):
 
 
 def test_rows_without_a_match_stay(catalogue):
-    table = predict_object(
-        "Sample giant B", survey="sample", match=catalogue, match_radius=1 * u.arcsec
-    )
+    with pytest.warns(NoResultsWarning, match="different parts of the sky"):
+        table = predict_object(
+            "Sample giant B",
+            survey="sample",
+            match=catalogue,
+            match_radius=1 * u.arcsec,
+        )
     assert len(table) == 1
     assert table["n_match"][0] == 0
 

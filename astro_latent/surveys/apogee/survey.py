@@ -74,6 +74,7 @@ class Apogee(Survey):
     wavelength_range = (15100.8, 16999.8)
     medium = "vacuum"
     frame = "rest"
+    position_epoch = 2000.0  # of 2MASS, within a few years
     normalisation = "none"
     resolving_power = 22500.0
     licence = "public; acknowledge SDSS"

@@ -19,6 +19,7 @@ class Galah(SsaSurvey):
     wavelength_range = (4713.0, 7887.0)
     medium = "air"  # by its lines: see spectrum.py
     frame = "barycentric"
+    position_epoch = 2000.0  # of 2MASS, UCAC4, within a few years
     normalisation = "none"
     resolving_power = 28000.0
     licence = "public; acknowledge GALAH and Data Central"

@@ -20,6 +20,7 @@ class Lamost(SsaSurvey):
     wavelength_range = (3700.0, 9100.0)
     medium = "vacuum"
     frame = "barycentric"
+    position_epoch = 2000.0  # of SDSS, 2MASS, UCAC, within a few years
     normalisation = "none"
     resolving_power = 1800.0
     licence = "public releases; acknowledge LAMOST"

@@ -39,6 +39,7 @@ class Sdss(Survey):
     wavelength_range = (3600.0, 10400.0)
     medium = "vacuum"
     frame = "barycentric"
+    position_epoch = 2000.0  # of the imaging survey, 2MASS, within a few years
     normalisation = "none"
     resolving_power = 2000.0
     licence = "public; acknowledge SDSS"
