@@ -1,0 +1,43 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What ``optical_r2000_starnet_v1`` is asked about test stars, fixed beforehand."""
+
+from pathlib import Path
+
+from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
+from recipes.real.dwarfs import read_dwarfs
+from recipes.real.look import Sample
+from recipes.real.stars import select
+
+__all__ = ["read_sample"]
+
+_COOLEST, _COOLER, _HOTTEST = 4000.0, 7000.0, 8000.0
+
+
+def read_sample(data: Path) -> Sample:
+    """Read the test stars.
+
+    Parameters
+    ----------
+    data : path
+        Ingredients.
+
+    Returns
+    -------
+    Sample
+        Stars up to 8000 K; what is hotter, and dwarfs of another instrument, have to
+        be flagged.
+    """
+    stars = read_stars(data)
+    stars = select(stars, stars["test"])
+    teff = stars["teff"]
+    return Sample(
+        spectra=stars,
+        labels=LABELS,
+        inside=teff <= _HOTTEST,
+        subsets={"4000-7000 K": (teff > _COOLEST) & (teff < _COOLER)},
+        beyond={
+            "hotter than 8000 K": select(stars, teff > _HOTTEST),
+            "M, L and T dwarfs of SpeX": read_dwarfs(data),
+        },
+        options={"facts": FACTS},
+    )
