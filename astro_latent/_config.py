@@ -24,6 +24,25 @@ class Conf(_config.ConfigNamespace):
     weights_dir = _item(
         "", "Folder that is searched for weights before the bundled ones."
     )
+    max_file_size = _item(
+        2048.0, "Megabytes of a file, unpacked, above which it is not read."
+    )
+    max_text_size = _item(
+        256.0, "Megabytes of a VOTable or text, unpacked, above which it is not read."
+    )
+    max_header_size = _item(
+        4.0, "Megabytes of one FITS header above which the file is not read."
+    )
+    max_unpack_ratio = _item(
+        200.0,
+        "How many times larger than packed a file may become, beyond 16 MB.",
+    )
+    max_pixels = _item(
+        5_000_000, "Pixels of one spectrum above which the file is not read."
+    )
+    max_read_time = _item(
+        60.0, "Seconds after which unpacking or parsing one file is given up."
+    )
     show_progress = _item(False, "Show progress bars unless a call says otherwise.")
 
     def __repr__(self) -> str:

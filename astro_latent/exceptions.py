@@ -11,6 +11,7 @@ __all__ = [
     "ArchiveTimeoutError",
     "AstroLatentError",
     "AstroLatentWarning",
+    "FileLimitError",
     "GridMismatchError",
     "NoResultsWarning",
     "OutOfDomainWarning",
@@ -58,6 +59,27 @@ class ArchiveFormatError(ArchiveError):
 
 class SpectrumReadError(AstroLatentError, ValueError):
     """A file could not be read as a spectrum."""
+
+
+class FileLimitError(SpectrumReadError):
+    """A file exceeds a limit of ``astro_latent.conf``; the message names the item.
+
+    Parameters
+    ----------
+    name : object
+        The file.
+    problem : str
+        What is too large, with figures.
+    item : str
+        The item of the configuration.
+    """
+
+    def __init__(self, name: object, problem: str, item: str) -> None:
+        super().__init__(
+            f"{name}: {problem}; if you trust the file, set astro_latent.conf.{item} "
+            "higher"
+        )
+        self.item = item
 
 
 class GridMismatchError(AstroLatentError, ValueError):

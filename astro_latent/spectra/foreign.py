@@ -5,6 +5,7 @@ Its loaders for no survey in particular are left out: they take numbers of pixel
 wavelengths where a file has none, and what they do right is done here as well.
 """
 
+import threading
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,16 +14,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SpectrumReadError
+from ..utils.files import open_regular, read_whole
 from .facts import identifier_from_path
 from .observation import SpectrumArrays
-from .votable import unpack
 
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
 __all__ = ["list_formats", "read_foreign"]
 
-_LARGEST = 512 * 1024**2  # bytes of a packed file
+_UNMAPPED = threading.Lock()  # settings of Astropy are those of all threads
+
 #: Loaders of specutils that any image or table satisfies.
 _UNSPECIFIC = ("wcs1d-fits", "iraf", "tabular-fits", "generic cube", "ASCII", "ECSV")
 
@@ -96,26 +98,15 @@ def read_foreign(
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
     """Lend a file as it is unpacked: in packed ones Astropy may look without end."""
-    packed = _unpack(path)
-    if packed is None:
+    with open_regular(path) as stream:
+        packed = stream.read(3).startswith((b"\x1f\x8b", b"BZh"))
+    if not packed:
         yield path
         return
     with TemporaryDirectory() as folder:
         plain = Path(folder, path.stem)
-        plain.write_bytes(packed)
+        plain.write_bytes(read_whole(path))
         yield plain
-
-
-def _unpack(path: Path) -> bytes | None:
-    """Return the content of a packed file, None if it is not packed."""
-    with path.open("rb") as stream:
-        if not stream.read(3).startswith((b"\x1f\x8b", b"BZh")):
-            return None
-    content = unpack(path, _LARGEST)
-    if len(content) == _LARGEST:
-        msg = f"{path}: more than {_LARGEST} bytes once unpacked; unpack it first"
-        raise SpectrumReadError(msg)
-    return content
 
 
 def _read_plain(
@@ -130,7 +121,7 @@ def _read_plain(
             name = format or _identify(plain, kind, own)
             if name is None:
                 continue
-            found = list(_take_apart(kind.read(str(plain), format=name)))
+            found = list(_take_apart(_read_unmapped(kind, plain, name)))
         except Exception as error:
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             reason = reason.replace(str(plain), str(path))
@@ -140,6 +131,18 @@ def _read_plain(
     why = reasons[0] if reasons else "none of those that it has for surveys fits"
     msg = f"{path}: no spectrum found, by specutils neither ({why})"
     raise SpectrumReadError(msg)
+
+
+def _read_unmapped(
+    kind: "type[Spectrum] | type[SpectrumList] | type[SpectrumCollection]",
+    path: Path,
+    name: str,
+) -> "Spectrum | SpectrumList | SpectrumCollection":
+    """Read without mapping: a file that is cut meanwhile would end the process."""
+    from astropy.io import fits
+
+    with _UNMAPPED, fits.conf.set_temp("use_memmap", False):
+        return kind.read(str(path), format=name)
 
 
 def _take_apart(

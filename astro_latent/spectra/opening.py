@@ -1,26 +1,21 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What a file is, whatever it is called: FITS, VOTable, or a table of another kind."""
 
-import bz2
-import gzip
-import io
 import os
-import zlib
-from pathlib import Path
 from typing import TypeAlias
 
 from ..exceptions import SpectrumReadError
+from ..utils.files import read_start, read_whole, unpack
 from .fits import FitsFile, NotFitsError
 from .plain import arrays_to_table, is_archive, text_to_table
 from .tablefile import TableFile, looks_like_table
-from .votable import VotableFile, looks_like_votable, unpack
+from .votable import VotableFile, looks_like_votable
 
 __all__ = ["AnyFile", "open_content", "open_file"]
 
 #: What formats are given.
 AnyFile: TypeAlias = FitsFile | VotableFile | TableFile
 
-_MAX_BYTES = 512 * 1024**2
 _HEAD = 4096
 
 
@@ -51,9 +46,9 @@ def open_file(path: str | os.PathLike) -> AnyFile:
             return VotableFile(path)
         if looks_like_table(path):
             return TableFile(path)
-        if not _may_have_columns(unpack(Path(path), _HEAD)):
+        if not _may_have_columns(read_start(path, _HEAD)):
             raise
-    return _open_plain(unpack(Path(path), _MAX_BYTES), str(path))
+    return _open_plain(read_whole(path, text=True), str(path))
 
 
 def _may_have_columns(head: bytes) -> bool:
@@ -86,7 +81,7 @@ def open_content(content: bytes | str, name: str) -> AnyFile:
     SpectrumReadError
         If it is none of these, or damaged.
     """
-    content = _unpack(content.encode() if isinstance(content, str) else content, name)
+    content = unpack(content.encode() if isinstance(content, str) else content, name)
     if content.startswith(b"SIMPLE"):
         return FitsFile(name, content)
     head = content[:_HEAD]
@@ -96,14 +91,3 @@ def open_content(content: bytes | str, name: str) -> AnyFile:
         msg = f"{name}: neither FITS, VOTable, text in columns nor a NumPy archive"
         raise SpectrumReadError(msg)
     return _open_plain(content, name)
-
-
-def _unpack(content: bytes, name: str) -> bytes:
-    stream = io.BytesIO(content)
-    try:
-        if content.startswith(b"\x1f\x8b"):
-            return gzip.open(stream).read(_MAX_BYTES)
-        return bz2.open(stream).read(_MAX_BYTES) if content[:3] == b"BZh" else content
-    except (OSError, EOFError, zlib.error) as error:
-        msg = f"{name}: packed content is damaged or truncated ({error})"
-        raise SpectrumReadError(msg) from error

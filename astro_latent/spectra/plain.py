@@ -15,6 +15,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
+from ..utils.files import check_pixels, check_unpacked
 from .columns import find_roles, has_spectrum
 
 __all__ = [
@@ -100,8 +101,11 @@ def arrays_to_table(content: bytes, name: str) -> Table:
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            _check_sizes(archive.zip.infolist(), name)
             names = archive.files[:_MOST_ARRAYS]
             arrays = {key: archive[key] for key in names}
+    except SpectrumReadError:
+        raise
     except (ValueError, OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
         _refuse(name, f"no archive of plain NumPy arrays ({error})")
     arrays = {key: a for key, a in arrays.items() if a.dtype.kind in "fiub" and a.ndim}
@@ -113,6 +117,13 @@ def arrays_to_table(content: bytes, name: str) -> Table:
     if arrays[wave].shape == shape[-1:]:
         arrays[wave] = np.broadcast_to(arrays[wave], shape)
     return Table({key: a for key, a in arrays.items() if a.shape == shape}, copy=False)
+
+
+def _check_sizes(members: list[zipfile.ZipInfo], name: str) -> None:
+    """Refuse archives that unpack to more than files may hold."""
+    size = sum(member.file_size for member in members)
+    packed = sum(member.compress_size for member in members)
+    check_unpacked(name, size, packed)
 
 
 def text_to_table(content: bytes, name: str) -> Table:
@@ -137,6 +148,7 @@ def text_to_table(content: bytes, name: str) -> Table:
     SpectrumReadError
         If there are no columns of numbers.
     """
+    check_pixels(name, content.count(b"\n"))
     lines = content.decode("latin-1").removeprefix("\xef\xbb\xbf").splitlines()
     start, splitter, count = _find_numbers(lines, name)
     try:

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
-from .votable import unpack
+from ..utils.files import check_pixels, read_start, read_whole
 
 __all__ = [
     "TableFile",
@@ -27,8 +27,8 @@ __all__ = [
     "name_tables",
 ]
 
-_MAX_BYTES = 512 * 1024**2
 _HEAD = 1 << 18
+_MAX_COLUMNS = 10_000
 _ECSV = "# %ECSV"
 
 
@@ -57,7 +57,7 @@ class TableFile:
         self._table = table
         self._names = [] if table is None else list(table.colnames)
         if table is None:
-            text = _decode(unpack(self.path, _HEAD))
+            text = _decode(read_start(self.path, _HEAD))
             self._ecsv = text.startswith(_ECSV)
             self._names = _read_names(text)
             if not self._names:
@@ -90,9 +90,8 @@ class TableFile:
     def table(self) -> Table:
         """The table, parsed when first asked for."""
         if self._table is None:
-            content = unpack(self.path, _MAX_BYTES)
-            if len(content) >= _MAX_BYTES:
-                self.refuse(f"a text of more than {_MAX_BYTES} bytes is not read")
+            content = read_whole(self.path, text=True)
+            check_pixels(self.path, content.count(b"\n"))
             kind = "ascii.ecsv" if self._ecsv else "ascii.csv"
             options = {} if self._ecsv else {"comment": "#"}
             try:
@@ -118,7 +117,7 @@ def _read_names(text: str) -> list[str]:
     line = next((x for x in text.splitlines() if x.strip() and x[0] != "#"), "")
     names = [name.strip() for name in next(csv.reader([line], delimiter=comma), [])]
     named = all(name[:1].isalpha() or name[:1] == "_" for name in names)
-    return names if names and named else []
+    return names if 0 < len(names) <= _MAX_COLUMNS and named else []
 
 
 def looks_like_table(path: str | os.PathLike) -> bool:
@@ -134,7 +133,7 @@ def looks_like_table(path: str | os.PathLike) -> bool:
     bool
         True if its first line names two columns or more, or says that it is ECSV.
     """
-    text = _decode(unpack(Path(path), _HEAD))
+    text = _decode(read_start(path, _HEAD))
     return text.startswith(_ECSV) or len(_read_names(text)) > 1
 
 

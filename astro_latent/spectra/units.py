@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 from astropy import units as u
 
+from ..utils.absurd import is_absurd_unit
+
 __all__ = ["FLAM", "LOG_ANGSTROM", "parse_unit", "to_angstrom"]
 
 FLAM = u.erg / u.s / u.cm**2 / u.AA
@@ -37,8 +39,6 @@ _SCALE = re.compile(
     r"(?:10\s*(?:\*\*|\^)?\s*\(?(?P<power>[+-]?\d{1,3})\)?|(?P<number>[+-]?\d+\.?\d*"
     r"(?:[eE][+-]?\d{1,3})?))(?:\s*[*.x]\s*|\s+|(?=[A-Za-z(]))(?P<rest>.+)"
 )
-# what would take Astropy for ever, and no unit needs
-_ABSURD = re.compile(r".{121}|(?<![.\d])\d{5}|(?:\*\*|\^)\W*\d{4}")
 _SPELLINGS = [
     (re.compile(pattern, re.IGNORECASE if loose else 0), word)
     for pattern, word, loose in (
@@ -74,7 +74,7 @@ def parse_unit(text: str) -> u.UnitBase | u.DexUnit | None:
     '1e-17 erg / (Angstrom s cm2)'
     """
     text = text.strip().strip("[]'\"").strip()
-    if _ABSURD.search(text):
+    if is_absurd_unit(text):
         return None
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]

@@ -6,12 +6,10 @@ entities, promise a billion rows) is refused in that first pass; what columns th
 is known after it.
 """
 
-import bz2
-import gzip
 import io
 import os
+import time
 import warnings
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,12 +18,16 @@ from xml.parsers import expat
 import numpy as np
 
 from ..exceptions import SpectrumReadError
+from ..utils.absurd import is_absurd_unit
+from ..utils.files import check_pixels, check_time, read_start, read_whole
 from ..utils.service_error import service_error
 
-__all__ = ["VotableFile", "VotableTable", "looks_like_votable", "unpack"]
+__all__ = ["VotableFile", "VotableTable", "looks_like_votable"]
 
-_MAX_BYTES = 512 * 1024**2
 _HEAD = 4096
+_PIECE = 1 << 20
+_MAX_DIGITS = 18
+_MAX_TABLES, _MAX_ELEMENTS = 1000, 20_000  # the latter columns and parameters
 
 
 @dataclass
@@ -65,12 +67,11 @@ class VotableFile:
 
     def __init__(self, path: str | os.PathLike, content: bytes | None = None) -> None:
         self.path = Path(path)
-        self._content = unpack(self.path, _MAX_BYTES) if content is None else content
-        if len(self._content) >= _MAX_BYTES:
-            self.refuse(f"a VOTable of more than {_MAX_BYTES} bytes is not read")
+        self._content = read_whole(self.path, text=True) if content is None else content
         self.tables: list[VotableTable] = []
         self._outside: list[dict[str, str]] = []  # parameters outside of tables
         self._inside = False
+        self._elements = self._rows = 0
         self._scan()
 
     def refuse(self, reason: str) -> NoReturn:
@@ -101,7 +102,11 @@ class VotableFile:
         parser.EndElementHandler = self._end
         parser.EntityDeclHandler = self._entity
         try:
-            parser.Parse(self._content, True)
+            begun = time.monotonic()
+            for start in range(0, len(self._content), _PIECE):
+                parser.Parse(self._content[start : start + _PIECE], False)
+                check_time(self.path, begun)
+            parser.Parse(b"", True)
         except expat.ExpatError as error:
             self.refuse(
                 f"damaged or truncated: not well-formed XML ({error}); the file has "
@@ -115,7 +120,11 @@ class VotableFile:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
-        if tag == "TABLE":
+        if tag == "TR":
+            self._rows += 1
+            check_pixels(self.path, self._rows)
+        elif tag == "TABLE":
+            self._count_element()
             self.tables.append(VotableTable(len(self.tables)))
             self._inside = True
             self._check_count("nrows", attributes.get("nrows", ""))
@@ -125,8 +134,19 @@ class VotableFile:
         elif tag in ("FITS", "PARQUET"):
             self.refuse(f"has its data as {tag} within the VOTable, which is not read")
         elif tag in ("FIELD", "PARAM"):
+            self._count_element()
             self._check_count("arraysize", attributes.get("arraysize", ""))
+            if is_absurd_unit(unit := attributes.get("unit", "")):
+                self.refuse(f"{unit[:60]!r} is no unit; correct it in the file")
             self._keep(tag, attributes)
+
+    def _count_element(self) -> None:
+        self._elements += 1
+        if len(self.tables) > _MAX_TABLES or self._elements > _MAX_ELEMENTS:
+            self.refuse(
+                f"has more than {_MAX_TABLES} tables, or {_MAX_ELEMENTS} columns and "
+                "parameters; take out what is no spectrum"
+            )
 
     def _keep(self, tag: str, attributes: dict[str, str]) -> None:
         if not self._inside:
@@ -143,11 +163,14 @@ class VotableFile:
 
     def _check_count(self, name: str, text: str) -> None:
         """Refuse numbers for which this file cannot have the data."""
-        count = 1
+        count, most = 1, len(self._content)
         for part in text.replace("*", "").split("x"):
-            count *= int(part) if part.strip().isdigit() else 1
-        if count > len(self._content):
-            self.refuse(f"{name}={text!r} promises more than the file holds")
+            digits = part.strip().lstrip("0")
+            if not (digits.isascii() and digits.isdigit()):
+                continue
+            count *= int(digits) if len(digits) < _MAX_DIGITS else most + 1
+            if count > most:
+                self.refuse(f"{name}={text[:40]!r} promises more than the file holds")
 
     def columns(self, table: VotableTable) -> list[np.ndarray]:
         """Read the data of a table.
@@ -197,42 +220,6 @@ def _fill_nulls(column: np.ma.MaskedArray | np.ndarray) -> np.ndarray:
     return values
 
 
-def unpack(path: Path, size: int) -> bytes:
-    """Return the first bytes of a file, unpacked if it is packed by gzip or bzip2.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    size : int
-        How many bytes at most.
-
-    Returns
-    -------
-    bytes
-        What is there.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file cannot be opened, or its gzip stream is damaged.
-    """
-    try:
-        with path.open("rb") as stream:
-            begin = stream.read(3)
-        if begin == b"BZh":
-            return bz2.open(path).read(size)
-        packed = begin.startswith(b"\x1f\x8b")
-        with gzip.open(path) if packed else path.open("rb") as stream:
-            return stream.read(size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        msg = f"{path}: the gzip stream is damaged or truncated ({error})"
-        raise SpectrumReadError(msg) from error
-    except OSError as error:
-        msg = f"{path}: cannot be opened ({error.strerror or error})"
-        raise SpectrumReadError(msg) from error
-
-
 def looks_like_votable(path: str | os.PathLike) -> bool:
     """Tell whether a file begins as a VOTable does, whatever it is called.
 
@@ -246,5 +233,5 @@ def looks_like_votable(path: str | os.PathLike) -> bool:
     bool
         True if it does.
     """
-    head = unpack(Path(path), _HEAD)
+    head = read_start(path, _HEAD)
     return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head

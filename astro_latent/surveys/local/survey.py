@@ -192,7 +192,12 @@ def _copy(source: Path, directory: str | Path, identifier: str) -> Path:
 
 def _scan(folder: Path) -> Table:
     paths = sorted(
-        {path for pattern in _FOLDER_PATTERNS for path in folder.rglob(pattern)}
+        {
+            path
+            for pattern in _FOLDER_PATTERNS
+            for path in folder.rglob(pattern)
+            if path.is_file()
+        }
     )
     rows = [
         {"obs_id": _strip_ending(path), "path": str(path), **_read_header(path)}
