@@ -49,6 +49,9 @@ class Conf(_config.ConfigNamespace):
     upload_size = _item(
         10000, "Rows of a target list uploaded at a time in one TAP query."
     )
+    box_count = _item(
+        100, "Targets in one query of a TAP service that takes no uploads."
+    )
     job_timeout = _item(
         600.0, "Seconds after which an asynchronous TAP job is given up."
     )

@@ -1,17 +1,21 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra in any TAP service that has the table ``ivoa.ObsCore``."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 
+from ..exceptions import ArchiveTimeoutError
 from .adql import circle, conditions, degrees, identifier, literal
 from .base import Survey
 from .config import conf
 from .files import FileRequest
 from .query import QueryFilter, TimeLike
+
+if TYPE_CHECKING:
+    from .tap import TapClient, TapResult
 
 __all__ = ["ObsCoreSurvey"]
 
@@ -34,7 +38,8 @@ class ObsCoreSurvey(Survey):
     collection : str, optional
         Restrict to one ``obs_collection``.
     mode : {"sync", "async"}, optional
-        How queries are run.
+        How queries are run; by default at once, and as jobs for lists of targets
+        where the service takes no uploads.
 
     Examples
     --------
@@ -55,26 +60,27 @@ class ObsCoreSurvey(Survey):
     columns: ClassVar[str] = _STANDARD
     #: Whether the table has the column ``snr``, which is not part of the standard.
     has_snr: ClassVar[bool] = False
+    #: Whether the service takes a table along with a query.
+    takes_uploads: ClassVar[bool] = True
 
-    def __init__(
-        self, url: str = "", *, collection: str = "", mode: str = "sync"
-    ) -> None:
+    def __init__(self, url: str = "", *, collection: str = "", mode: str = "") -> None:
         self._url = url
         self.collection = collection
-        self.mode = mode
+        self.mode = mode or "sync"
+        self._list_mode = mode or ("sync" if self.takes_uploads else "async")
 
     @property
     def url(self) -> str:
         """Base address of the TAP service."""
         return self._url
 
-    def _make_client(self) -> Any:
+    def _make_client(self, *, mode: str = "") -> Any:
         from .tap import TapClient
 
         if not self.url:
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
             raise ValueError(msg)
-        return TapClient(self.url, mode=self.mode)
+        return TapClient(self.url, mode=mode or self.mode)
 
     def region_condition(self, region: str) -> str:
         """Say how an observation lies in a region.
@@ -224,7 +230,10 @@ class ObsCoreSurvey(Survey):
         band: u.Quantity | None = None,
         row_limit: int | None = -1,
     ) -> Table:
-        """List the spectra of many targets, uploaded in pieces; all rows by default.
+        """List the spectra of many targets, asked for in pieces; all rows by default.
+
+        The list is uploaded, or written into the queries as boxes where the service
+        takes no uploads. A piece that is too much for it, or takes too long, is halved.
 
         Parameters
         ----------
@@ -244,16 +253,23 @@ class ObsCoreSurvey(Survey):
         from .tap import target_table
 
         wanted = QueryFilter.build(snr=snr, time=time, band=band, row_limit=row_limit)
-        adql = self._join(radius, wanted)
-        client, pages, n_rows = self._make_client(), [], 0
-        todo = _split_table(target_table(targets), conf.upload_size)
+        adql = self._join(radius, wanted) if self.takes_uploads else ""
+        client, pages, n_rows = self._make_client(mode=self._list_mode), [], 0
+        size = conf.upload_size if self.takes_uploads else conf.box_count
+        todo = _split_table(target_table(targets), size)
         while todo:
             left = None if wanted.row_limit is None else wanted.row_limit - n_rows
             if left is not None and left <= 0:
                 warn_truncated(self.name, n_rows)
                 break
             piece = todo.pop(0)
-            result = client.run(adql, row_limit=left, upload=piece)
+            try:
+                result = self._ask_piece(client, adql, piece, radius, wanted, left)
+            except ArchiveTimeoutError:
+                if len(piece) == 1:
+                    raise
+                todo[:0] = _split_table(piece, -(-len(piece) // 2))
+                continue
             full = left is not None and len(result.table) >= left
             if result.truncated and not full and len(piece) > 1:
                 half = len(piece) // 2  # too much for the service at once
@@ -266,6 +282,27 @@ class ObsCoreSurvey(Survey):
             if result.truncated:
                 break
         return self._answer(_join_pages(pages), query=adql)
+
+    def _ask_piece(
+        self,
+        client: "TapClient",
+        adql: str,
+        piece: Table,
+        radius: u.Quantity,
+        wanted: QueryFilter,
+        left: int | None,
+    ) -> "TapResult":
+        from .boxes import ask_boxes
+
+        if self.takes_uploads:
+            return client.run(adql, row_limit=left, upload=piece)
+        return ask_boxes(
+            client,
+            lambda where: self.adql(where, wanted),
+            piece,
+            radius,
+            row_limit=left,
+        )
 
     def _join(self, radius: u.Quantity, wanted: QueryFilter) -> str:
         columns = ", ".join(f"o.{name.strip()}" for name in self.columns.split(","))

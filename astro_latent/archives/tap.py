@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """TAP through pyvo: time-outs, second attempts, uploads, and truncation told."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import requests
 from astropy.table import Table
-from pyvo.dal import TAPService
+from pyvo.dal import TAPResults, TAPService
+from pyvo.dal.exceptions import DALServiceError
 
 from ..exceptions import ArchiveFormatError
 from ..utils.angles import find_position_columns, parse_angles
@@ -18,6 +20,9 @@ from .adql import literal
 from .config import conf
 from .dal import call, overflowed, without_overflow_warning
 from .http import check_scheme, make_session
+
+_ENDED = ("COMPLETED", "ABORTED", "ERROR")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0  # seconds between looks at a job
 
 __all__ = ["TapClient", "TapResult", "target_table"]
 
@@ -142,11 +147,31 @@ class TapClient:
             if self.mode == "sync":
                 results = service.run_sync(adql, **options)
             else:
-                results = service.run_async(adql, timeout=conf.job_timeout, **options)
+                results = _run_job(service, adql, options)
         table = results.to_table()
         if maxrec is not None and len(table) >= maxrec:
             return TapResult(table[: maxrec - 1], truncated=True)
         return TapResult(table, truncated=overflowed(results))
+
+
+def _run_job(service: TAPService, adql: str, options: dict[str, Any]) -> TAPResults:
+    """Run a job; pyvo's own wait has no end where a service answers at once."""
+    job = service.submit_job(adql, **options)
+    deadline = time.monotonic() + conf.job_timeout
+    try:
+        job.run()
+        pause = _FIRST_PAUSE
+        while (phase := job.phase) not in _ENDED:
+            if time.monotonic() > deadline:
+                msg = f"timeout: the job is {phase} after {conf.job_timeout:.0f} s"
+                raise DALServiceError(msg, url=service.baseurl)
+            time.sleep(min(pause, max(deadline - time.monotonic(), 0.0) + 0.01))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        job.raise_if_error()
+        return job.fetch_result()
+    finally:
+        with suppress(DALServiceError):
+            job.delete()  # one that has ended too; nobody else will
 
 
 def _tidy_session(stack: ExitStack) -> requests.Session:

@@ -280,7 +280,8 @@ class TestAnswers:
             say(votable(one), **kind),
             say(votable(other), **kind),
         ]
-        table = get_survey("harps").query_targets(targets, 1 * u.arcsec)
+        survey = get_survey("obscore", url=f"{stub.url}/tap")
+        table = survey.query_targets(targets, 1 * u.arcsec)
         assert list(table["target_id"]) == [0, 1]
 
     @pytest.mark.parametrize("status", [429, 502, 503, 504])

@@ -19,12 +19,13 @@ class EsoSurvey(ObsCoreSurvey):
     Parameters
     ----------
     mode : {"sync", "async"}, optional
-        How queries are run.
+        How queries are run; by default at once, lists of targets as jobs.
     """
 
     key = "dp_id"
     keys = ("dp_id",)
     has_snr = True
+    takes_uploads = False
     columns = (
         "dp_id, target_name, s_ra, s_dec, dataproduct_type, obs_collection, t_min, "
         "t_max, t_exptime, em_min, em_max, em_res_power, em_xel, snr, proposal_id, "
@@ -41,7 +42,7 @@ class EsoSurvey(ObsCoreSurvey):
     #: ``obs_collection`` in the archive.
     eso_collection: ClassVar[str]
 
-    def __init__(self, *, mode: str = "sync") -> None:
+    def __init__(self, *, mode: str = "") -> None:
         super().__init__(collection=self.eso_collection, mode=mode)
 
     @property
