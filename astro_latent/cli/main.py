@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in VERBS:
         module = import_module(f".{verb}", __package__)
-        summary = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+        summary = (module.__doc__ or verb).strip().splitlines()[0].rstrip(".")
         sub = verbs.add_parser(verb, help=summary, description=module.__doc__)
         module.add_arguments(sub)
         add_talk(sub)

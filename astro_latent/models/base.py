@@ -1,16 +1,18 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """A loaded model: prepared spectra in, latents or parameters out, as numpy arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..exceptions import GridMismatchError
+from ..exceptions import AstroLatentError, GridMismatchError, WeightsError
 from ..preparation import Recipe, SpectralGrid
 from ..preparation.prepared import PreparedSpectra
+from ..utils.guard import explain
 from .card import ModelCard
 from .config import ModelConfig
 from .domain import FluxBasis
@@ -142,7 +144,8 @@ class SpectralModel:
             If they were prepared by another recipe.
         """
         self._require("encode", prepared)
-        return encode_spectra(self, prepared)
+        with self._guarded():
+            return encode_spectra(self, prepared)
 
     def decode(self, mean: np.ndarray) -> np.ndarray:
         """Return the spectra of latent vectors.
@@ -190,7 +193,8 @@ class SpectralModel:
             As `encode`.
         """
         self._require("reconstruct", prepared)
-        return reconstruct_spectra(self, prepared, keep_flux=keep_flux)
+        with self._guarded():
+            return reconstruct_spectra(self, prepared, keep_flux=keep_flux)
 
     def predict(
         self, prepared: PreparedSpectra, *, flux_errors: bool = True
@@ -240,7 +244,8 @@ class SpectralModel:
         explain of the total is the model's part.
         """
         self._require("predict", prepared)
-        return predict_labels(self, prepared, flux_errors=flux_errors)
+        with self._guarded():
+            return predict_labels(self, prepared, flux_errors=flux_errors)
 
     def sample(
         self, prepared: PreparedSpectra, n_samples: int = 100, *, seed: int = 0
@@ -292,7 +297,22 @@ class SpectralModel:
             As `predict`.
         """
         self._require("jacobian", prepared)
-        return label_jacobian(self, prepared)
+        with self._guarded():
+            return label_jacobian(self, prepared)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Let what a network raises name its weights; lack of memory is no fault."""
+        try:
+            yield
+        except (AstroLatentError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            text = explain(
+                self.config.source or self.name, error,
+                problem="the network cannot be run", remedy="fetch the weights again",
+            )  # fmt: skip
+            raise WeightsError(text) from error
 
     def _require(
         self, capability: str, prepared: PreparedSpectra | None = None

@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy import units as u
 
 from ..exceptions import WeightsError, WeightsNotFoundError
 from ..preparation import Recipe, SpectralGrid, get_grid
+from ..utils.guard import guarding
+from .schema import check_schema
 
 __all__ = ["CONFIG_FILE", "SCHEMA_VERSION", "ModelConfig", "OutputColumn"]
 
@@ -51,6 +54,7 @@ _DOMAIN_KEYS = (
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "systematic", "shape_68", "shape_95",
 )  # fmt: skip
+_AGAIN = "correct it, or fetch the weights again"
 _CARD_KEYS = (
     "intended_use", "out_of_scope", "limitations", "real_stars", "fails",
 )  # fmt: skip
@@ -192,12 +196,11 @@ class ModelConfig:
         if not path.is_file():
             msg = f"{path} does not exist; a folder of weights needs one"
             raise WeightsNotFoundError(msg)
-        try:
+        problem = "is not valid JSON"
+        with guarding(path, WeightsError, problem=problem, remedy=_AGAIN):
             record = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            msg = f"{path} is not valid JSON: {error}"
-            raise WeightsError(msg) from error
-        return cls.from_dict(record, source=path)
+        with guarding(path, WeightsError, problem="cannot be used", remedy=_AGAIN):
+            return cls.from_dict(record, source=path)
 
     @classmethod
     def from_dict(
@@ -224,6 +227,7 @@ class ModelConfig:
         """
         where = CONFIG_FILE if source is None else source
         _check_record(record, where)
+        check_schema(record, where)
         fields = {**record}
         del fields["schema_version"]
         fields["grid_record"] = fields.pop("grid")
@@ -353,12 +357,7 @@ def _check_values(config: ModelConfig, where: object) -> None:
     for url in config.origin:
         if not str(url).startswith(("http://", "https://")):
             _fail(where, "origin", f"must be http or https addresses, not {url!r}")
-    for key, values in config.calibration.items():
-        if key not in _CALIBRATION_KEYS:
-            _fail(where, f"calibration.{key}", f"is not one of {_CALIBRATION_KEYS}")
-        if len(values) != config.n_outputs:
-            problem = f"has {len(values)} numbers for {config.n_outputs} outputs"
-            _fail(where, f"calibration.{key}", problem)
+    _check_calibration(config, where)
     for key, check in (
         ("grid", lambda: config.grid),
         ("recipe", lambda: Recipe.from_dict(config.recipe_record)),
@@ -367,3 +366,34 @@ def _check_values(config: ModelConfig, where: object) -> None:
             check()
         except (KeyError, TypeError, ValueError) as error:
             _fail(where, key, f"cannot be used: {error}")
+    _check_grid(config.grid, where)
+
+
+def _check_calibration(config: ModelConfig, where: object) -> None:
+    """Check that there is a number for each output, and whole sets of coefficients."""
+    count = config.n_outputs
+    for key, values in config.calibration.items():
+        if key not in _CALIBRATION_KEYS:
+            _fail(where, f"calibration.{key}", f"is not one of {_CALIBRATION_KEYS}")
+        if len(values) != count:
+            problem = f"has {len(values)} numbers for {count} outputs"
+            _fail(where, f"calibration.{key}", problem)
+        lengths = {len(row) for row in values if isinstance(row, list)}
+        if lengths - {5 + 2 * count}:
+            problem = f"has rows of {sorted(lengths)} numbers, not {5 + 2 * count}"
+            _fail(where, f"calibration.{key}", problem)
+    if ("shape_68" in config.calibration) != ("shape_95" in config.calibration):
+        _fail(where, "calibration", "has one of shape_68 and shape_95; it needs both")
+    low, high = config.domain.get("snr", (0, 1))
+    if not low < high:
+        _fail(where, "domain.snr", f"must be [low, high], not {[low, high]}")
+
+
+def _check_grid(grid: SpectralGrid, where: object) -> None:
+    """Check that wavelengths of a grid are those of light, and in order."""
+    seen = grid.wavelength[grid.valid]
+    if not len(seen) or not (np.isfinite(seen).all() and 0 < seen[0] < seen[-1] < 1e8):
+        _fail(where, "grid", "has wavelengths that are none, in Angstrom")
+    if np.any(np.diff(seen) <= 0):
+        at = int(np.argmax(np.diff(seen) <= 0))
+        _fail(where, "grid", f"has wavelengths that do not increase at pixel {at + 1}")

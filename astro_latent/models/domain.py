@@ -10,6 +10,7 @@ emission is added what a model of few components gets wrong about the lines them
 noise limits the search where there is much of it, and the model elsewhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,13 @@ from ..preparation.prepared import PreparedSpectra
 from ..utils.quality import QualityFlag
 from .config import ModelConfig
 
-__all__ = ["BASIS_TENSORS", "FluxBasis", "model_flags", "score_features"]
+__all__ = [
+    "BASIS_TENSORS",
+    "FluxBasis",
+    "drop_broken",
+    "model_flags",
+    "score_features",
+]
 
 #: Names of the tensors of a `FluxBasis` in a tensor file, in the order of its fields.
 BASIS_TENSORS = (
@@ -199,6 +206,31 @@ def model_flags(
         if height is not None and key in config.domain:
             _mark(flags, height > config.domain[key], bit)
     return flags
+
+
+def drop_broken(
+    found: Mapping[str, np.ndarray], values: np.ndarray, prepared: PreparedSpectra
+) -> np.ndarray:
+    """Take back results of spectra for which a model gives no finite number.
+
+    Parameters
+    ----------
+    found : mapping of str to ndarray, shape (n_spectra, ...)
+        Results; those rows become NaN.
+    values : ndarray, shape (n_spectra, n_outputs)
+        Labels or latents.
+    prepared : PreparedSpectra
+        What the model was given.
+
+    Returns
+    -------
+    ndarray of int32, shape (n_spectra,)
+        ``NO_RESULT`` for those rows.
+    """
+    broken = prepared.usable & ~np.isfinite(values).all(axis=1)
+    for each in found.values():
+        each[broken] = np.nan
+    return np.where(broken, np.int32(QualityFlag.NO_RESULT), np.int32(0))
 
 
 def score_features(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..preparation.prepared import PreparedSpectra
-from .domain import model_flags, score_features
+from .domain import drop_broken, model_flags, score_features
 from .error_shape import (
     TWO_SIDED_95,
     error_factor,
@@ -63,6 +63,7 @@ def predict_labels(
     for rows in _blocks(model, prepared):
         for name, values in _predict_block(model, prepared, rows, flux_errors).items():
             found[name][rows] = values
+    broken = drop_broken(found, found["values"], prepared)
     peaks = {name: found.pop(name) for name in ("second", "emission")}
     flags = model_flags(
         model.config,
@@ -72,7 +73,7 @@ def predict_labels(
         score=found["domain_score"],
         **peaks,
     )
-    return Parameters(**found, flags=flags)
+    return Parameters(**found, flags=flags | broken)
 
 
 def _predict_block(

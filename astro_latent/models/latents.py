@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
-from .domain import model_flags
+from .domain import drop_broken, model_flags
 from .networks import LatentNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
@@ -40,7 +40,9 @@ def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
         n_pixels=model.grid.n_pixels,
     ):
         mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
-    return Latents(mean=mean, sigma=sigma, flags=model_flags(model.config, prepared))
+    broken = drop_broken({"mean": mean, "sigma": sigma}, mean, prepared)
+    flags = model_flags(model.config, prepared) | broken
+    return Latents(mean=mean, sigma=sigma, flags=flags)
 
 
 def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
@@ -122,7 +124,10 @@ def reconstruct_spectra(
             residual[row] = np.abs(difference).mean(dtype=float)
         if flux is not None:
             flux[rows] = decoded
-    flags = model_flags(model.config, prepared, residual=residual)
+    found = {"mean": mean, "sigma": sigma, "residual": residual}
+    found |= {} if flux is None else {"flux": flux}
+    broken = drop_broken(found, mean, prepared)
+    flags = model_flags(model.config, prepared, residual=residual) | broken
     latents = Latents(mean=mean, sigma=sigma, flags=flags)
     return Reconstruction(flux=flux, residual=residual, latents=latents, flags=flags)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .._config import conf
 from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
+from ..utils.guard import guarding
 from .architectures import ARCHITECTURES
 from .base import SpectralModel
 from .config import ModelConfig
@@ -25,6 +26,7 @@ from .networks import kind_of
 
 __all__ = ["load_model"]
 
+FETCH_AGAIN = "correct it, or fetch the weights again"
 #: Tensors beside those of the networks.
 DOMAIN_TENSORS = ("domain.mean", "domain.whitening")
 
@@ -78,9 +80,15 @@ def load_model(
     runner = Runner(choose_device(device), mixed_precision=mixed_precision)
     folder = find_weights(name_or_path)
     config = ModelConfig.from_folder(folder)
+    with guarding(folder, WeightsError, problem="cannot be loaded", remedy=FETCH_AGAIN):
+        return _load(config, folder, runner)
+
+
+def _load(config: ModelConfig, folder: Path, runner: Runner) -> SpectralModel:
     tensors, where = _read_tensors(config, folder)
     extra = [tensors.pop(name, None) for name in (*DOMAIN_TENSORS, *BASIS_TENSORS)]
-    members = _build(config)
+    _check_sizes(config, tensors, where)
+    members = _build(config, config.members)
     _fill(members, tensors, where)
     mean, whitening, *parts = (None if t is None else t.double().numpy() for t in extra)
     return SpectralModel(
@@ -109,7 +117,11 @@ def _flux_basis(
             f"components, spread and emission on {pixels} pixels are needed"
         )
         raise WeightsIntegrityError(msg)
-    return FluxBasis(*arrays)
+    basis = FluxBasis(*arrays)
+    if not np.all(basis.spread > 0):
+        msg = f"{where}: 'domain.flux_spread' must be positive; {FETCH_AGAIN}"
+        raise WeightsIntegrityError(msg)
+    return basis
 
 
 def tensor_names(members: int) -> list[str]:
@@ -159,7 +171,10 @@ def _read_tensors(config: ModelConfig, folder: Path) -> tuple[dict[str, Tensor],
         msg = f"{where} is not a safetensors file ({error}); nothing else is loaded"
         raise WeightsIntegrityError(msg) from error
     for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
+        if not tensor.dtype.is_floating_point:
+            msg = f"{where}: the tensor {name!r} is of {tensor.dtype}, not of numbers"
+            raise WeightsIntegrityError(msg)
+        if not torch.isfinite(tensor.float()).all():
             msg = f"{where}: the tensor {name!r} is not finite"
             raise WeightsIntegrityError(msg)
     return {name: tensor.float() for name, tensor in tensors.items()}, where
@@ -206,16 +221,31 @@ def _fetch(config: ModelConfig, path: Path) -> tuple[bytes, str]:
     raise WeightsNotFoundError(msg)
 
 
-def _build(config: ModelConfig) -> list[nn.Module]:
+def _check_sizes(config: ModelConfig, tensors: dict[str, Tensor], where: str) -> None:
+    """Compare shapes before anything is allocated: arguments may ask for any size."""
+    try:
+        with torch.device("meta"):
+            members = _build(config, 1) * config.members
+    except WeightsError as error:
+        if "meta" in str(error.__cause__):  # it does more than to make tensors
+            return
+        raise
+    _find_problems(members, tensors, where)
+
+
+def _build(config: ModelConfig, count: int) -> list[nn.Module]:
     """Make the networks, leaving the caller's random numbers alone."""
-    architecture = ARCHITECTURES[config.architecture]
-    with torch.random.fork_rng(devices=[]):
-        try:
-            members = [architecture(**config.arguments) for _ in range(config.members)]
-        except (TypeError, ValueError) as error:
-            name = config.architecture
-            msg = f"{config.source}: 'arguments' do not fit {name}: {error}"
-            raise WeightsError(msg) from error
+    name = config.architecture
+    if name not in ARCHITECTURES:
+        msg = f"{config.source}: 'architecture' is {name!r}; known: {[*ARCHITECTURES]}"
+        raise WeightsError(msg)
+    architecture = ARCHITECTURES[name]
+    problem = f"'arguments' do not fit {name}: {str(config.arguments)[:200]}"
+    with (
+        torch.random.fork_rng(devices=[]),
+        guarding(config.source, WeightsError, problem=problem, remedy=FETCH_AGAIN),
+    ):
+        members = [architecture(**config.arguments) for _ in range(count)]
     network = members[0]
     kind_of(network, config.architecture)
     for key, of_network, of_config in (
@@ -232,7 +262,20 @@ def _build(config: ModelConfig) -> list[nn.Module]:
 
 
 def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> None:
-    """Copy tensors into the networks; names and shapes must agree exactly."""
+    """Copy tensors into the networks."""
+    wanted, once = _find_problems(members, tensors, where)
+    for name, tensor in wanted.items():
+        tensor.copy_(tensors[name])
+    for member in members[1:]:
+        for name, tensor in member.state_dict().items():
+            if shared_name(name) in once:
+                tensor.copy_(tensors[shared_name(name)])
+
+
+def _find_problems(
+    members: list[nn.Module], tensors: dict[str, Tensor], where: str
+) -> tuple[dict[str, Tensor], set[str]]:
+    """Return where the tensors go; their names and shapes must agree exactly."""
     once = {shared_name(name) for name in members[0].state_dict()} & {*tensors}
     wanted = {
         prefix + name: tensor
@@ -258,9 +301,4 @@ def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> N
     if text:
         msg = f"{where} does not fit its configuration; tensors {text}"
         raise WeightsIntegrityError(msg)
-    for name, tensor in wanted.items():
-        tensor.copy_(tensors[name])
-    for member in members[1:]:
-        for name, tensor in member.state_dict().items():
-            if shared_name(name) in once:
-                tensor.copy_(tensors[shared_name(name)])
+    return wanted, once

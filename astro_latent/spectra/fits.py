@@ -40,6 +40,7 @@ _STRUCTURE = re.compile(
     rb"((?:NAXIS\d  = {1,20}\d+ .{49})*)"
     rb"(?:PCOUNT  = {1,20}(\d+) .{49}GCOUNT  = {1,20}(\d+) .{49})?"
 )
+_NAXIS = re.compile(rb"NAXIS   =")
 
 
 class NotFitsError(SpectrumReadError):
@@ -88,7 +89,12 @@ class Hdu:
 
     def _structure(self) -> tuple[int, list[int], int, int]:
         """Return BITPIX, NAXISn, PCOUNT and GCOUNT, mostly without a full parse."""
-        found = _STRUCTURE.match(self.file.buffer, self._cards.start, self._cards.stop)
+        start, stop = self._cards.start, self._cards.stop
+        places = (m.start() for m in _NAXIS.finditer(self.file.buffer, start, stop))
+        if sum((place - start) % _CARD == 0 for place in places) > 1:
+            msg = "NAXIS stands there more than once"  # Astropy takes another one
+            raise ValueError(msg)
+        found = _STRUCTURE.match(self.file.buffer, start, stop)
         if found and (found[4] or not self.index):
             axes, more = int(found[2]), found[3]
             if len(more) == _CARD * axes:

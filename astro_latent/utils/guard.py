@@ -124,7 +124,8 @@ def guarding(
         said = str(error)
         if isinstance(error, kind) and str(what) in said and said == printable(said):
             raise
-        raise kind(explain(what, error, problem=problem, remedy=remedy)) from error
+        text = explain(what, error, problem=problem, remedy=remedy)
+        raise (type(error) if isinstance(error, kind) else kind)(text) from error
 
 
 def explain(

@@ -53,6 +53,7 @@ class QualityFlag(IntFlag):
     MODEL_BY_COVERAGE = 1 << 26
     INCONSISTENT_PARTS = 1 << 27
     WAVELENGTHS_SUSPECT = 1 << 28
+    NO_RESULT = 1 << 29
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -88,6 +89,7 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.MODEL_BY_COVERAGE: "survey unknown; the model suits by coverage",
         QualityFlag.INCONSISTENT_PARTS: "parts of the spectrum contradict each other",
         QualityFlag.WAVELENGTHS_SUSPECT: "lines do not lie where the wavelengths say",
+        QualityFlag.NO_RESULT: "the model gives no finite number for the spectrum",
     }.items()
 }
 
@@ -97,6 +99,7 @@ FATAL_FLAGS = int(
     | QualityFlag.NO_SIGNAL
     | QualityFlag.NO_OVERLAP
     | QualityFlag.NO_MODEL
+    | QualityFlag.NO_RESULT
 )
 
 
