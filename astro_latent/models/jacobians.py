@@ -75,6 +75,8 @@ def _chain(
         outer, weight = network.project_slope(pooled.clone())
     n_labels, n_pixels = outer.shape[1], valid.shape[1]
     used = (pooled > 0).any(0)
+    for slope in slopes:  # exact zeros count, too: all of them in a dead network
+        used[slope.active] = True
     rows = outer[: len(slopes)].flatten(0, 1)
     rows = pad_rows(rows, max(2 * ROW_MULTIPLE, _round_up(len(rows))))
     by_pooled = (rows @ weight.index_select(1, used.nonzero()[:, 0])).numpy()
