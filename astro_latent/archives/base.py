@@ -16,11 +16,15 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ..exceptions import NoResultsWarning
-from .files import FileRequest
+from .files import FileRequest, estimated_bytes
+from .hosts import trust
 from .obscore_columns import to_obscore
 from .query import TimeLike, resolve_name
 
 __all__ = ["Survey"]
+
+
+_PATHS = ("path", "local_path")
 
 
 class Survey(ABC):
@@ -184,6 +188,7 @@ class Survey(ABC):
             FileRequest(
                 identifier=str(row["obs_id"]),
                 url=str(row["access_url"]),
+                estimate=estimated_bytes(row),
                 datalink="content=datalink" in str(row["access_format"]),
             )
             for row in table
@@ -219,6 +224,7 @@ class Survey(ABC):
         from .download import download_files
         from .files import default_directory, with_results
 
+        trust(self.url)
         results = download_files(
             self.file_requests(table),
             directory or default_directory(self.name),
@@ -267,6 +273,8 @@ class Survey(ABC):
     ) -> Table:
         """Bring an archive's rows to the common shape; say so if there are none."""
         out = to_obscore(table, survey=self.name, rename=rename)
+        if self.url:  # what a service calls path is no file of this machine
+            out.remove_columns([name for name in _PATHS if name in out.colnames])
         out.meta["survey"] = self.name
         out.meta.update({key: value for key, value in meta.items() if value})
         if len(out) == 0:

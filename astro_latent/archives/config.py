@@ -35,6 +35,17 @@ class Conf(_config.ConfigNamespace):
     file_timeout = _item(
         1800.0, "Seconds after which one file is given up, however it trickles in."
     )
+    answer_timeout = _item(
+        600.0, "Seconds after which an answer is given up, however it trickles in."
+    )
+    max_answer_size = _item(512.0, "Megabytes of the answer to a query.")
+    max_download_size = _item(2048.0, "Megabytes of one downloaded file.")
+    max_pages = _item(10000, "Pages of one query after which no more are asked for.")
+    allow_private_addresses = _item(
+        False,
+        "Let servers lead to addresses of this machine and of private networks; those "
+        "of services that a call or the configuration names are allowed in any case.",
+    )
     max_attempts = _item(5, "How often one request is tried.")
     give_up_after = _item(
         20, "Files in a row that a host may fail to send before it is left alone."

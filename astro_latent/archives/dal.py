@@ -144,6 +144,8 @@ def _describe_break(error: Exception, url: str) -> TransientError:
 def _translate(error: DALAccessError, url: str, query: str) -> ArchiveError:
     """Turn pyvo's errors into ours, and tell which may pass with time."""
     cause = getattr(error, "cause", None)
+    if isinstance(cause, ArchiveError):  # of our session, on its way through pyvo
+        return cause
     response = getattr(cause, "response", None)
     if isinstance(
         cause, requests.ConnectionError | requests.Timeout | Urllib3Error | OSError

@@ -22,7 +22,14 @@ from ..utils.guard import explain
 from .config import conf
 from .dal import follow_datalink
 from .files import FileRequest, FileResult, safe_name, scratch_folder
-from .http import TransientError, check_scheme, make_session, with_retries
+from .http import (
+    PatientSession,
+    TransientError,
+    check_scheme,
+    make_session,
+    with_retries,
+)
+from .ledger import Ledger
 from .transfer import Part, transfer
 from .verify import SUFFIXES, IncompleteFileError, verify_file
 
@@ -75,7 +82,12 @@ def download_files(
         job = _Job(
             folder=folder,
             scratch=scratch,
-            session=session or stack.enter_context(make_session(n_connections=workers)),
+            files=stack.enter_context(
+                make_session(n_connections=workers, files=True, like=session)
+            ),
+            answers=stack.enter_context(
+                make_session(n_connections=workers, like=session)
+            ),
             hosts=_list_hosts(unique.values(), limit),
             bar=bar,
         )
@@ -91,15 +103,23 @@ class _Job:
         *,
         folder: Path,
         scratch: Path,
-        session: requests.Session,
+        files: PatientSession,
+        answers: PatientSession,
         hosts: "dict[str, _Host]",
         bar: tqdm,
     ) -> None:
-        self.folder, self.scratch, self.session = folder, scratch, session
+        self.folder, self.scratch, self.ledger = folder, scratch, Ledger(folder)
+        self.files, self.answers = files, answers
         self.hosts, self.bar = hosts, bar
         self.stop = threading.Event()
         self._lock = threading.Lock()
         self._bytes = 0
+
+    def give_up(self) -> None:
+        """End whatever is under way, at once."""
+        self.stop.set()
+        for session in (self.files, self.answers):
+            session.watch.stop()
 
     def count(self, n_bytes: int) -> None:
         """Add to the bytes that have arrived."""
@@ -189,10 +209,10 @@ def _run(
             results[result.identifier] = result
             job.done()
     except BaseException:
-        job.stop.set()
+        job.give_up()
+        pool.shutdown(wait=False, cancel_futures=True)
         raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    pool.shutdown()
     return results
 
 
@@ -205,7 +225,8 @@ def _find_cached(job: _Job, request: FileRequest) -> FileResult | None:
         return FileResult(identifier=identifier, status="failed", message=str(error))
     for suffix in SUFFIXES:
         path = job.folder / (stem + suffix)
-        if path.is_file() and request.size in (None, path.stat().st_size):
+        right = job.ledger.holds(path)
+        if right and request.size in (None, path.stat().st_size):
             return FileResult(identifier=identifier, path=path, status="cached")
     return None
 
@@ -237,12 +258,15 @@ def _attempt(job: _Job, request: FileRequest) -> Path:
     part = Part(job.scratch / stem).load()
     url = request.url
     if request.datalink:
-        url = follow_datalink(url, job.session)
-    fetch = partial(transfer, job.session, part=part, stop=job.stop, count=job.count)
+        url = follow_datalink(url, job.answers)
+    fetch = partial(
+        transfer, job.files, part=part, stop=job.stop, count=job.count,
+        estimate=request.estimate,
+    )  # fmt: skip
     content_type = fetch(url)
     if "content=datalink" in content_type.replace(" ", "").lower():
         part.discard()  # a list of files came instead of the file
-        url = follow_datalink(url, job.session)
+        url = follow_datalink(url, job.answers)
         fetch(url)
     try:
         suffix = verify_file(part.path, size=request.size, checksum=request.checksum)
@@ -253,5 +277,9 @@ def _attempt(job: _Job, request: FileRequest) -> Path:
         part.discard()
         raise type(error)(str(error), url=url) from error
     target = job.folder / (stem + suffix)
+    if job.stop.is_set():  # the call has ended, its folder is no longer ours
+        msg = "stopped"
+        raise ArchiveError(msg, url=url)
     part.finish(target)
+    job.ledger.note(target)
     return target

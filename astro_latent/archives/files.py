@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from astropy.config import get_cache_dir_path
-from astropy.table import Column, Table
+from astropy.table import Column, Row, Table
 
 from ..utils.quality import QualityFlag
 from .config import conf
@@ -34,6 +34,7 @@ __all__ = [
     "FileRequest",
     "FileResult",
     "default_directory",
+    "estimated_bytes",
     "safe_name",
     "scratch_folder",
     "with_results",
@@ -54,6 +55,8 @@ class FileRequest:
         Size in bytes where the archive states it exactly.
     checksum : str
         ``"md5:..."`` or ``"sha256:..."``; "" where none is given.
+    estimate : float or None
+        Bytes that the archive expects, roughly (``access_estsize``).
     datalink : bool
         The address leads to a DataLink document that lists the file.
     """
@@ -62,6 +65,7 @@ class FileRequest:
     url: str
     size: int | None = None
     checksum: str = ""
+    estimate: float | None = None
     datalink: bool = False
 
 
@@ -169,6 +173,28 @@ def _tidy(shared: Path) -> None:
         with suppress(OSError):
             (shared / "lock").unlink()
             shared.rmdir()
+
+
+def estimated_bytes(row: Row) -> float | None:
+    """Return what a row says of the size of its file.
+
+    Parameters
+    ----------
+    row : `~astropy.table.Row`
+        With ``access_estsize`` in kilobytes, perhaps.
+
+    Returns
+    -------
+    float or None
+        Bytes; None if nothing is said.
+    """
+    if "access_estsize" not in row.colnames:
+        return None
+    try:
+        size = float(getattr(row["access_estsize"], "value", row["access_estsize"]))
+    except (TypeError, ValueError):
+        return None
+    return size * 1000 if 0 < size < np.inf else None
 
 
 def default_directory(survey: str) -> Path:

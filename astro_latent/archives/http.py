@@ -11,16 +11,19 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import requests
-from requests.adapters import HTTPAdapter
 
 from .. import __version__
 from .._config import conf as package_conf
 from ..exceptions import ArchiveError, ArchiveTimeoutError
 from ..utils.service_error import service_error
+from .answers import take_whole
 from .config import conf
+from .hosts import check_host
+from .watch import Request, Watch, watched_adapter
 
 __all__ = [
     "RETRY_STATUS",
+    "PatientSession",
     "TransientError",
     "check_scheme",
     "describe_answer",
@@ -60,56 +63,109 @@ class TransientError(ArchiveError):
         self.wait = wait
 
 
-class _PatientSession(requests.Session):
-    """A session with time-outs on every request, redirected ones included."""
+class PatientSession(requests.Session):
+    """A session in which every request, redirected ones included, has an end."""
+
+    def __init__(self, n_connections: int, *, files: bool) -> None:
+        super().__init__()
+        self.watch, self._files = Watch(), files
+        self.max_redirects = 5
+        adapter = watched_adapter(self.watch, n_connections=n_connections)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, adapter)
+        self.hooks["response"].append(self._arrive)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> Any:
+        """Send a request, if its address may be asked, and wait for so long only."""
+        check_scheme(str(request.url))
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (conf.connect_timeout, package_conf.timeout)
-        return super().send(request, **kwargs)
+        if self.watch.current is not None:  # led on from another address
+            return super().send(request, **kwargs)
+        with self.watch.request() as record:
+            record.arm(conf.connect_timeout + package_conf.timeout)
+            try:
+                response = super().send(request, **kwargs)
+            except Exception as error:
+                self._check_end(record, request, error)
+                raise
+            self._check_end(record, request)  # what was shut may look complete
+            if not self._files:
+                self.watch.finish(record)
+                return response
+        close = response.close
+
+        def finish() -> None:
+            self.watch.finish(record)
+            close()
+
+        response.close = finish  # type: ignore[method-assign]
+        return response
+
+    def _check_end(
+        self,
+        record: Request,
+        request: requests.PreparedRequest,
+        cause: Exception | None = None,
+    ) -> None:
+        if self.watch.stopped:
+            msg = "stopped"
+            raise ArchiveError(msg, url=request.url, cause=cause) from cause
+        if record.expired:
+            msg = "the server took too long, byte by byte: given up"
+            raise ArchiveTimeoutError(msg, url=request.url, cause=cause) from cause
+
+    def _arrive(self, response: requests.Response, **_: object) -> None:
+        """Bound what is read from here on; keep nothing of what only leads on."""
+        record = self.watch.current
+        if record is None:
+            return
+        try:
+            self._check_end(record, response.request)
+            if response.is_redirect:
+                response._content = b""
+                response._content_consumed = True
+                response.raw.close()
+                return
+            record.arm(conf.file_timeout if self._files else conf.answer_timeout)
+            if not self._files:
+                take_whole(response)
+        except BaseException:
+            response.raw.close()
+            raise
 
 
-def make_session(*, n_connections: int = 10) -> requests.Session:
+def make_session(
+    *,
+    n_connections: int = 10,
+    files: bool = False,
+    like: requests.Session | None = None,
+) -> PatientSession:
     """Open a session that speaks http and https only and never waits for ever.
 
     Parameters
     ----------
     n_connections : int, optional
         Connections kept open to one host.
+    files : bool, optional
+        For large files, whose bytes the caller takes as they arrive; other answers
+        are read whole, within bounds, and refused if they lead elsewhere.
+    like : `requests.Session`, optional
+        One that is logged in: its cookies and headers are taken over.
 
     Returns
     -------
     `requests.Session`
         To be given to pyvo, or used directly.
     """
-    session = _PatientSession()
-    session.max_redirects = 5
+    session = PatientSession(n_connections, files=files)
     session.headers["User-Agent"] = (
         f"astro_latent/{__version__} {requests.utils.default_user_agent()}"
     )
-    adapter = HTTPAdapter(pool_maxsize=n_connections)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
+    if like is not None:
+        for name in ("cookies", "headers", "auth", "verify", "cert", "proxies"):
+            setattr(session, name, getattr(like, name))
     return session
-
-
-def check_scheme(url: str) -> None:
-    """Refuse addresses that are not http or https.
-
-    Parameters
-    ----------
-    url : str
-        Address that somebody, perhaps a server, gave.
-
-    Raises
-    ------
-    ArchiveError
-        If it is anything else, such as ``file:``.
-    """
-    parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        msg = "only http and https addresses are fetched"
-        raise ArchiveError(msg, url=url)
 
 
 def describe_answer(response: requests.Response) -> str:
@@ -130,6 +186,33 @@ def describe_answer(response: requests.Response) -> str:
     if said is None:
         said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
     return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
+
+
+def check_scheme(url: str) -> None:
+    """Refuse addresses that are not http or https.
+
+    Parameters
+    ----------
+    url : str
+        Address that somebody, perhaps a server, gave.
+
+    Raises
+    ------
+    ArchiveError
+        If it is anything else, such as ``file:``.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        msg = f"is no address ({error})"
+        raise ArchiveError(msg, url=url, cause=error) from error
+    scheme = parts.scheme.lower()
+    if scheme not in ("http", "https") or not host:
+        msg = "only http and https addresses are used; this one is not fetched"
+        raise ArchiveError(msg, url=url)
+    literal = "127.0.0.1" if host == "localhost" else host
+    check_host(host, port or (443 if scheme == "https" else 80), literal)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

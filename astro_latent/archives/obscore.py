@@ -11,7 +11,7 @@ from ..exceptions import ArchiveTimeoutError
 from .adql import circle, conditions, degrees, identifier, literal
 from .base import Survey
 from .config import conf
-from .files import FileRequest
+from .files import FileRequest, estimated_bytes
 from .query import QueryFilter, TimeLike
 
 if TYPE_CHECKING:
@@ -331,6 +331,7 @@ class ObsCoreSurvey(Survey):
             FileRequest(
                 identifier=str(row["obs_publisher_did"]) or str(row["obs_id"]),
                 url=str(row["access_url"]),
+                estimate=estimated_bytes(row),
                 datalink="content=datalink" in str(row["access_format"]),
             )
             for row in table

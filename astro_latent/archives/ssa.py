@@ -150,11 +150,13 @@ class SsaSurvey(Survey):
         from pyvo.dal import SSAService
 
         from .dal import call, without_overflow_warning
+        from .hosts import trust
         from .http import check_scheme, make_session
 
         if not self.url:
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
             raise ValueError(msg)
+        trust(self.url)
         check_scheme(self.url)
         with make_session() as session:
             service = SSAService(self.url, session=session)

@@ -19,6 +19,7 @@ from ..utils.angles import find_position_columns, parse_angles
 from .adql import literal
 from .config import conf
 from .dal import call, overflowed, without_overflow_warning
+from .hosts import trust
 from .http import check_scheme, make_session
 
 _ENDED = ("COMPLETED", "ABORTED", "ERROR")
@@ -55,6 +56,7 @@ class TapClient:
     """
 
     def __init__(self, url: str, *, mode: str = "sync") -> None:
+        trust(url)
         check_scheme(url)
         if mode not in ("sync", "async"):
             msg = f"mode must be 'sync' or 'async', not {mode!r}"
@@ -124,8 +126,8 @@ class TapClient:
         TapResult
             One page.
         """
-        condition = ""
-        while True:
+        condition, seen = "", set()
+        for _ in range(conf.max_pages):
             page = self.run(build(conf.page_size, condition), row_limit=None)
             if len(page.table):
                 yield page
@@ -134,7 +136,14 @@ class TapClient:
             if not len(page.table):
                 msg = "the service says that there is more, and returns nothing"
                 raise ArchiveFormatError(msg, url=self.url)
-            condition = f"{key} > {literal(str(page.table[key][-1]))}"
+            last = str(page.table[key][-1])
+            if last in seen:
+                msg = f"the service sends the page after {key}={last!r} again and again"
+                raise ArchiveFormatError(msg, url=self.url)
+            seen.add(last)
+            condition = f"{key} > {literal(last)}"
+        msg = f"more than {conf.max_pages} pages (archives.conf.max_pages)"
+        raise ArchiveFormatError(msg, url=self.url)
 
     def _attempt(
         self, adql: str, maxrec: int | None, content: bytes | None

@@ -21,6 +21,8 @@ from .http import RETRY_STATUS, TransientError, check_scheme, retry_after
 __all__ = ["CancelledError", "Part", "transfer"]
 
 _BLOCK = 1 << 16
+# estimates are rounded, and of files packed or not
+_TOLERANCE, _MARGIN = 5, 10_000_000
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -81,7 +83,8 @@ class Part:
 
     def start(self, url: str) -> int:
         """Byte from which to go on; 0 unless the rest is sure to fit."""
-        if self.url != url or not self.path.exists() or not (self.tag or self.total):
+        known = self.tag and self.total is not None
+        if self.url != url or not self.path.exists() or not known:
             self.discard()
             return 0
         return self.path.stat().st_size
@@ -94,6 +97,7 @@ def transfer(
     *,
     stop: threading.Event,
     count: Callable[[int], None],
+    estimate: float | None = None,
 ) -> str:
     """Bring the bytes of one address into a partial file, going on where it ends.
 
@@ -109,6 +113,8 @@ def transfer(
         Set from elsewhere to give up.
     count : callable
         Called with the number of bytes as they arrive.
+    estimate : float, optional
+        Bytes that the archive expects; much more are refused.
 
     Returns
     -------
@@ -129,14 +135,19 @@ def transfer(
         return ""  # all of it came before, only the last step was missed
     headers = {"Accept-Encoding": "identity"}
     if offset:
-        headers["Range"] = f"bytes={offset}-"
-        if part.tag:
-            headers["If-Range"] = part.tag
+        headers |= {"Range": f"bytes={offset}-", "If-Range": part.tag}
     try:
         with session.get(url, headers=headers, stream=True) as response:
             _check_status(response, part, url)
             _open(response, part, url, offset)
-            _receive(response, part, url, stop=stop, deadline=deadline, count=count)
+            most = int(conf.max_download_size * 1e6)
+            if estimate is not None:
+                most = min(most, int(_TOLERANCE * estimate) + _MARGIN)
+            _check_size(part.total or 0, most, part, url)
+            _receive(
+                response, part, url,
+                stop=stop, deadline=deadline, count=count, most=most,
+            )  # fmt: skip
             return response.headers.get("Content-Type", "")
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
         msg = f"the server leads to an address that is not fetched: {error}"
@@ -148,8 +159,18 @@ def transfer(
         msg = "the server does not answer in time"
         raise TransientError(msg, url=url, cause=TimeoutError(str(error))) from error
     except (requests.RequestException, Urllib3Error, ConnectionError) as error:
+        _check_end(url, stop, deadline)
         msg = f"the connection broke: {error}"
         raise TransientError(msg, url=url, cause=error) from error
+
+
+def _check_end(url: str, stop: threading.Event, deadline: float) -> None:
+    if stop.is_set():
+        msg = "stopped"
+        raise CancelledError(msg, url=url)
+    if time.monotonic() > deadline:
+        msg = f"the file did not arrive within {conf.file_timeout:.0f} s"
+        raise ArchiveTimeoutError(msg, url=url)
 
 
 def _check_status(response: requests.Response, part: Part, url: str) -> None:
@@ -177,9 +198,9 @@ def _open(response: requests.Response, part: Part, url: str, offset: int) -> Non
     if response.status_code == 206:
         total = int(found[3]) if found and found[3] != "*" else None
         fits = found and int(found[1]) == offset and total in (None, part.total)
-        if not offset or not fits or (not part.tag and total is None):
+        if not offset or not fits or _version(response) != part.tag:
             part.discard()
-            msg = "the server sent another range than it was asked for"
+            msg = "the server sent another range, or one of another version of the file"
             raise TransientError(msg, url=url)
         return
     part.discard()
@@ -187,10 +208,26 @@ def _open(response: requests.Response, part: Part, url: str, offset: int) -> Non
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     length = response.headers.get("Content-Length", "")
     part.total = int(length) if length.isdigit() and not encoded else None
+    part.tag = _version(response)
+    part.save()
+
+
+def _version(response: requests.Response) -> str:
+    """Return what the server calls this version of the file, or nothing."""
     etag = response.headers.get("ETag", "")
     weak = etag.startswith("W/")  # good enough for readers, not for joining bytes
-    part.tag = etag if etag and not weak else response.headers.get("Last-Modified", "")
-    part.save()
+    return etag if etag and not weak else response.headers.get("Last-Modified", "")
+
+
+def _check_size(size: int, most: int, part: Part, url: str) -> None:
+    if size > most:
+        part.discard()
+        msg = (
+            f"more than {most / 1e6:.1f} MB: either the archive's estimate is wrong, "
+            "or this is not the file; astro_latent.archives.conf.max_download_size is "
+            "the limit where nothing is estimated"
+        )
+        raise ArchiveError(msg, url=url)
 
 
 def _receive(
@@ -201,18 +238,18 @@ def _receive(
     stop: threading.Event,
     deadline: float,
     count: Callable[[int], None],
+    most: int,
 ) -> None:
     """Write what arrives as it arrives: a trickle cannot outwit the deadline."""
+    size = part.path.stat().st_size if part.path.exists() else 0
     with part.path.open("ab") as stream:
         while block := response.raw.read1(_BLOCK, decode_content=True):
+            size += len(block)
+            _check_size(size, most, part, url)
             stream.write(block)
             count(len(block))
-            if stop.is_set():
-                msg = "stopped"
-                raise CancelledError(msg, url=url)
-            if time.monotonic() > deadline:
-                msg = f"the file did not arrive within {conf.file_timeout:.0f} s"
-                raise ArchiveTimeoutError(msg, url=url)
+            _check_end(url, stop, deadline)
+    _check_end(url, stop, deadline)  # a connection that was shut looks complete
     size = part.path.stat().st_size
     if part.total is not None and size != part.total:
         if size > part.total:

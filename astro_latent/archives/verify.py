@@ -6,8 +6,10 @@ import hashlib
 import math
 import re
 import zlib
+from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
+from xml.parsers import expat
 
 from ..exceptions import ArchiveFormatError
 from ..utils.service_error import service_error
@@ -108,9 +110,22 @@ def _check_votable(path: Path, start: bytes) -> None:
     if not _VOTABLE_END.search(end):
         msg = "the VOTable has no end"
         raise IncompleteFileError(msg)
-    said = service_error(start)
+    _check_root(path, start)
+    said = service_error(path.read_bytes())
     if said is not None:
         msg = f"the service answered with an error message: {said or '(no text)'}"
+        raise ArchiveFormatError(msg)
+
+
+def _check_root(path: Path, start: bytes) -> None:
+    """Refuse pages that only mention VOTABLE, in a comment or a script."""
+    roots: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda tag, _: roots.append(tag)
+    with suppress(expat.ExpatError):
+        parser.Parse(start, False)
+    if roots and roots[0].rpartition(":")[2] != "VOTABLE":
+        msg = f"the answer is a web page or other XML ({roots[0]!r}) instead of data"
         raise ArchiveFormatError(msg)
 
 

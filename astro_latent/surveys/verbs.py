@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Row, Table, vstack
 
 from ..archives.base import Survey
-from ..utils.guard import is_file
+from ..archives.ledger import was_fetched
 from . import SURVEYS
 
 __all__ = [
@@ -282,4 +282,4 @@ def _is_here(row: Row) -> bool:
     """Tell whether a row names a file; one that is gone may still have an address."""
     path = str(row["path"]) if "path" in row.colnames else ""
     address = str(row["access_url"]) if "access_url" in row.colnames else ""
-    return bool(path) and (not address or is_file(path))
+    return bool(path) and (not address or was_fetched(Path(path)))

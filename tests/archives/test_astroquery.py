@@ -300,7 +300,7 @@ class TestGaia:
         assert len(first) == 5
         assert str(self.ids[0]) in Path(fetched["path"][0]).name
         # Nothing but our own names, and nothing outside the folder.
-        assert len(list((tmp_path / "in").iterdir())) == 2
+        assert len(list((tmp_path / "in").glob("[!.]*"))) == 2
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
         assert set(Path.cwd().iterdir()) == here
 

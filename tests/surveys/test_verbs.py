@@ -14,6 +14,7 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 
 from astro_latent.archives import OBSCORE_COLUMNS, to_obscore
+from astro_latent.archives.ledger import Ledger
 from astro_latent.exceptions import (
     ArchiveError,
     ArchiveFormatError,
@@ -252,10 +253,15 @@ class TestSample:
 
     def test_a_file_that_was_fetched_is_here_until_it_is_gone(self, tmp_path):
         (tmp_path / "a.fits").write_bytes(b"")
-        paths = [str(tmp_path / name) for name in ("a.fits", "b.fits", "c.fits")]
-        table = Table({"survey": ["harps"] * 3, "path": paths})
-        table["access_url"] = ["https://x/a", "https://x/b", ""]
-        assert _find_owners(table).tolist() == ["local", "harps", "local"]
+        (tmp_path / "d.fits").write_bytes(b"")  # nobody fetched this one
+        Ledger(tmp_path).note(tmp_path / "a.fits")
+        paths = [
+            str(tmp_path / name) for name in ("a.fits", "b.fits", "c.fits", "d.fits")
+        ]
+        table = Table({"survey": ["harps"] * 4, "path": paths})
+        table["access_url"] = ["https://x/a", "https://x/b", "", "https://x/d"]
+        owners = _find_owners(table).tolist()
+        assert owners == ["local", "harps", "local", "harps"]
 
     def test_a_table_that_names_no_survey_is_refused(self):
         with pytest.raises(ValueError, match="nothing says where the spectra are"):

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from ..._config import conf as package_conf
 from ...archives.config import conf as archive_conf
 from ...archives.files import FileRequest, FileResult, safe_name, scratch_folder
+from ...archives.hosts import trust
 from ...archives.http import (
     RETRY_STATUS,
     TransientError,
@@ -31,6 +32,7 @@ from ...archives.http import (
     retry_after,
     with_retries,
 )
+from ...archives.ledger import Ledger
 from ...archives.verify import verify_file
 from ...exceptions import ArchiveError, ArchiveFormatError
 from ...utils.guard import explain
@@ -84,9 +86,10 @@ def fetch_sources(
         "retrieval_type": retrieval_type,
         "data_structure": data_structure,
     }
+    ledger = Ledger(folder)
     results: dict[str, FileResult] = {}
     for request in wanted:
-        here = _find_cached(folder, request)
+        here = _find_cached(folder, ledger, request)
         if here is not None:
             results[request.identifier] = here
     unique = dict.fromkeys(request.identifier for request in wanted)
@@ -97,18 +100,25 @@ def fetch_sources(
         scratch_folder(folder) as scratch,
         tqdm(total=len(wanted), unit="spectrum", disable=not show) as bar,
     ):
-        session = session or stack.enter_context(make_session())
+        trust(conf.server_url)
+        session = stack.enter_context(make_session(files=True, like=session))
         bar.update(len(wanted) - len(missing))
         for start in range(0, len(missing), _PER_REQUEST):
             names = missing[start : start + _PER_REQUEST]
-            results.update(_fetch_some(names, folder, scratch, session, words))
+            new = _fetch_some(names, folder, scratch, session, words)
+            for result in new.values():
+                if result.path is not None:
+                    ledger.note(result.path)
+            results.update(new)
             bar.update(len(names))
     return [results[request.identifier] for request in wanted]
 
 
-def _find_cached(folder: Path, request: FileRequest) -> FileResult | None:
+def _find_cached(
+    folder: Path, ledger: Ledger, request: FileRequest
+) -> FileResult | None:
     path = folder / f"{safe_name(request.identifier)}.vot"
-    if not path.is_file():
+    if not ledger.holds(path):
         return None
     return FileResult(identifier=request.identifier, path=path, status="cached")
 
@@ -189,8 +199,13 @@ class _Carrier:
 
     def _save(self, response: requests.Response, deadline: float) -> None:
         with self.packed.open("wb") as stream:
+            size = 0
             for block in response.iter_content(1 << 16):
                 stream.write(block)
+                size += len(block)
+                if size > archive_conf.max_download_size * 1e6:
+                    msg = f"more than {archive_conf.max_download_size:g} MB"
+                    raise ArchiveError(msg, url=self.url)
                 if time.monotonic() > deadline:
                     msg = f"no whole answer within {archive_conf.file_timeout:.0f} s"
                     raise ArchiveError(msg, url=self.url)
