@@ -72,7 +72,7 @@ def fetch_spectra(
     lost = iter([row for row in fetched if row["path"] == ""])
     for spectrum in spectra:  # of which a file may hold several
         observation = spectrum.meta["observation"]
-        if observation.message == NO_FILE:
+        if NO_FILE in observation.message:
             row = next(lost)
             spectrum.meta["observation"] = observation.flagged(
                 int(row["flags"]), str(row["message"])

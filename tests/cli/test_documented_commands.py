@@ -56,6 +56,8 @@ def folder(tmp_path, monkeypatch, apogee, harps, run):
     run("predict", "star.fits", "-o", "parameters.vot")
     found = Table.read("parameters.vot")
     Table({"ra": found["ra"], "dec": found["dec"]}).write("catalogue.fits")
+    fibres = {"RA_FIB": found["ra"], "DEC_FIB": found["dec"]}
+    Table(fibres).write("survey.fits")
     monkeypatch.setattr("sys.stdin", io.StringIO("star.fits\n"))
     return tmp_path
 

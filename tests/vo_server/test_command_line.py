@@ -86,7 +86,8 @@ def settings(folder, addresses):
     """Environment of a user whose configuration names these addresses."""
     config = folder / ".astropy" / "config"  # of that HOME, before Astropy 8
     config.mkdir(parents=True)
-    sections: dict[str, list[str]] = {}
+    private = "allow_private_addresses = True"  # the servers are on this machine
+    sections = {"[archives]": [private]}
     for place, value in addresses.items():
         section, _, name = place.rpartition(".")
         sections.setdefault(f"[{section}]", []).append(f"{name} = {value}")
