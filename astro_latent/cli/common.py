@@ -169,6 +169,11 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         help="name or folder of weights; by default one is found for each spectrum",
     )
     add_output(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was stopped; its rows are kept in FILE.parts",
+    )
     add_show(parser)
     facts = parser.add_argument_group("what files lack can be stated")
     facts.add_argument("--medium", choices=("air", "vacuum"))

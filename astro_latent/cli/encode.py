@@ -3,9 +3,8 @@
 
 import argparse
 
-from .common import add_result_options, run_options
-from .inputs import expand_inputs, find_missing
-from .output import check_output, finish
+from .common import add_result_options
+from .long_run import run_verb
 
 __all__ = ["add_arguments", "run"]
 
@@ -19,7 +18,4 @@ def run(options: argparse.Namespace) -> int:
     """Encode spectra and write or print the table."""
     from ..pipeline import encode_spectra
 
-    check_output(options)
-    inputs = expand_inputs(options.inputs)
-    table = encode_spectra(inputs, **run_options(options))
-    return finish(table, options, find_missing(inputs))
+    return run_verb(options, encode_spectra)

@@ -2,10 +2,10 @@
 """Stellar parameters of spectra, with errors."""
 
 import argparse
+from functools import partial
 
-from .common import add_result_options, run_options
-from .inputs import expand_inputs, find_missing
-from .output import check_output, finish
+from .common import add_result_options
+from .long_run import run_verb
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,9 +25,5 @@ def run(options: argparse.Namespace) -> int:
     """Predict parameters and write or print the table."""
     from ..pipeline import predict_parameters
 
-    check_output(options)
-    inputs = expand_inputs(options.inputs)
-    table = predict_parameters(
-        inputs, flux_errors=not options.no_flux_errors, **run_options(options)
-    )
-    return finish(table, options, find_missing(inputs))
+    verb = partial(predict_parameters, flux_errors=not options.no_flux_errors)
+    return run_verb(options, verb)

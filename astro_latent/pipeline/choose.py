@@ -57,6 +57,9 @@ class OneModel:
         self.default: SpectralModel | None = model
         self.used = [model]
 
+    def load(self, name: str) -> None:
+        """Do nothing: the model is there."""
+
     def choose(self, arrays: SpectrumArrays) -> Choice:
         """Return the model that was named."""
         return Choice(self.default)
@@ -123,6 +126,11 @@ class ModelChooser:
             text = f"survey unknown; {fits[0]} suits by coverage and resolution"
             return Choice(self._load(fits[0]), QualityFlag.MODEL_BY_COVERAGE, text)
         return Choice(None, QualityFlag.NO_MODEL, self._refusal(survey, misfits))
+
+    def load(self, name: str) -> None:
+        """Load a model that rows of an earlier run are from; "" stands for none."""
+        if name:
+            self._load(name)
 
     def _load(self, name: str) -> "SpectralModel":
         from ..models import load_model

@@ -14,6 +14,7 @@ from ..spectra.reading import SpectraLike
 from ..tables.fields import assemble
 from ..tables.result_table import ResultTable
 from .choose import ModelChooser, OneModel, as_chooser
+from .long_run import run_in_parts
 from .loop import MemorySink, Task, iter_rows, push_rows
 from .rows import Rows, describe_rows, provenance
 
@@ -90,6 +91,7 @@ def encode_spectra(
     device: str | None = None,
     progress: bool | None = None,
     reconstruct: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> ResultTable:
     """Compute the latent features of spectra.
 
@@ -117,6 +119,9 @@ def encode_spectra(
     reconstruct : bool, optional
         Decode as well, and tell how well the spectrum is reproduced; False saves half
         of the time.
+    checkpoint : path-like, optional
+        Folder in which finished rows are kept as they come, as VOTables of 64 files
+        each. If the run is stopped, the same call goes on behind them.
 
     Returns
     -------
@@ -130,6 +135,8 @@ def encode_spectra(
         If there is no such model.
     TypeError
         If the model is not an encoder, or the input nothing that holds spectra.
+    ValueError
+        If the checkpoint is of other spectra or options.
 
     Examples
     --------
@@ -142,6 +149,7 @@ def encode_spectra(
         model,
         Task(name="encode", reconstruct=reconstruct),
         device,
+        checkpoint,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -159,6 +167,7 @@ def predict_parameters(
     device: str | None = None,
     progress: bool | None = None,
     flux_errors: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> ResultTable:
     """Predict stellar parameters, with errors.
 
@@ -169,7 +178,7 @@ def predict_parameters(
     model : str, path-like or SpectralModel, optional
         Name or folder of weights, or a loaded model. By default a model is found for
         each spectrum: by its survey, or where that is unknown by what it covers.
-    radial_velocity, facts, batch_size, device, progress
+    radial_velocity, facts, batch_size, device, progress, checkpoint
         As for `encode_spectra`.
     flux_errors : bool, optional
         Propagate the errors of the flux, which takes most of the time of a network.
@@ -192,6 +201,8 @@ def predict_parameters(
         If there is no such model.
     TypeError
         If the model predicts no labels, or the input nothing that holds spectra.
+    ValueError
+        If the checkpoint is of other spectra or options.
 
     Examples
     --------
@@ -204,6 +215,7 @@ def predict_parameters(
         model,
         Task(name="predict", flux_errors=flux_errors),
         device,
+        checkpoint,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -267,12 +279,21 @@ def _gather(
     model: ModelLike | None,
     task: Task,
     device: str | None,
+    checkpoint: str | Path | None,
     **options: Any,
 ) -> ResultTable:
     """Send spectra through the loop into a table in memory."""
     chooser, sink = as_chooser(model, task.name, device), MemorySink()
+
+    def to_table(rows: Rows) -> ResultTable:
+        return _table(rows, chooser, task.name, spectra)
+
+    if checkpoint is not None:
+        return to_table(
+            run_in_parts(spectra, chooser, task, checkpoint, to_table, **options)
+        )
     push_rows(spectra, chooser, task, sink, **options)
-    return _table(sink.rows(), chooser, task.name, spectra)
+    return to_table(sink.rows())
 
 
 def _table(

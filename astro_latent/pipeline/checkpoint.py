@@ -1,0 +1,182 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Runs of hours: finished rows are kept in a folder as they come.
+
+A run goes through its spectra in parts of `PART` files. The rows of each part are a
+VOTable in the folder, written under a temporary name and then moved, so that a kill at
+any time leaves whole parts only. A run that finds parts goes on behind them: the parts
+are the same whether it was stopped or not, and so are the numbers in them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Row, Table
+
+from ..models.config import OutputColumn
+from ..spectra.reading import SpectraLike, find_files, find_path_column
+from ..tables.fields import ucd_of, unit_to_text
+from ..tables.result_table import ResultTable, read_table, write_table
+from ..utils.writing import write_bytes
+from .rows import Rows
+
+__all__ = ["PART", "Checkpoint", "list_items", "table_rows"]
+
+#: Files in a part: what a kill may cost, at most.
+PART = 64
+_PLAN = "run.json"
+
+
+def list_items(source: SpectraLike) -> list[Any]:
+    """List what a run reads, without reading it.
+
+    Parameters
+    ----------
+    source : SpectraLike
+        Paths, folders, patterns, a table with a column of paths, or objects.
+
+    Returns
+    -------
+    list
+        Paths, rows or objects, in order; one of them may hold several spectra.
+    """
+    if isinstance(source, str | PathLike):
+        return find_files(source) or [source]
+    if isinstance(source, Table):
+        return list(source) if find_path_column(source.colnames) else [source]
+    if isinstance(source, list | tuple):
+        paths = all(isinstance(part, str | PathLike) for part in source)
+        return [p for part in source for p in list_items(part)] if paths else [*source]
+    return [source]
+
+
+def _digest(items: list[Any]) -> str:
+    """Tell lists of files apart; objects in memory count by their number."""
+    names = []
+    for item in items:
+        if isinstance(item, Row):
+            item = str(item[find_path_column(item.colnames)])
+        names.append(str(item) if isinstance(item, str | PathLike) else "")
+    return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()
+
+
+class Checkpoint:
+    """The finished parts of a run.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where they are; made if it is not there.
+    items : list
+        What the run reads, from `list_items`.
+    plan : dict
+        What else decides the numbers, as JSON can say it.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds parts of a run on other spectra or with another plan, or
+        is a folder of something else.
+    """
+
+    def __init__(
+        self, folder: str | PathLike[str], items: list[Any], plan: dict[str, Any]
+    ) -> None:
+        self.folder = Path(folder)
+        plan = plan | {"spectra": len(items), "names": _digest(items), "part": PART}
+        plan = json.loads(json.dumps(plan))
+        note = self.folder / _PLAN
+        if note.is_file():
+            self._compare(json.loads(note.read_text("utf-8")), plan)
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            msg = f"{self.folder} holds other files; name a folder that is not there"
+            raise ValueError(msg)
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_bytes(note, json.dumps(plan, indent=1).encode())
+        self._n_items = len(items)
+        self.n_parts = 0
+        while self._path(self.n_parts).is_file():
+            self.n_parts += 1
+
+    def _compare(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        other = sorted(name for name in new if old.get(name) != new[name])
+        if other:
+            msg = (
+                f"{self.folder} was made with other {', '.join(other)}: give the same "
+                "files and options to go on, or remove the folder to start anew"
+            )
+            raise ValueError(msg)
+
+    @property
+    def n_done(self) -> int:
+        """Files whose rows are kept."""
+        return min(self.n_parts * PART, self._n_items)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:06d}.vot"
+
+    def keep(self, table: ResultTable) -> None:
+        """Keep the rows of the next part.
+
+        Parameters
+        ----------
+        table : ResultTable
+            The rows.
+        """
+        write_table(table, self._path(self.n_parts), overwrite=True)
+        self.n_parts += 1
+
+    def close(self) -> None:
+        """Remove the folder if nothing is kept in it."""
+        if not self.n_parts:
+            (self.folder / _PLAN).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's files are in it
+                self.folder.rmdir()
+
+    def tables(self) -> Iterator[ResultTable]:
+        """Yield the parts, in order.
+
+        Yields
+        ------
+        ResultTable
+            The rows of one part.
+        """
+        for number in range(self.n_parts):
+            yield read_table(self._path(number))
+
+
+def table_rows(table: ResultTable) -> Rows:
+    """Take the rows out of a table of results again.
+
+    Parameters
+    ----------
+    table : ResultTable
+        As the verbs make it.
+
+    Returns
+    -------
+    Rows
+        The same columns, to be stacked with others.
+    """
+    labels = tuple(table.meta.get("labels", ()))
+    outputs = {
+        name: OutputColumn(
+            name=name,
+            unit=unit_to_text(table[name].unit),
+            ucd=ucd_of(table[name]),
+            description=table[name].info.description or "",
+        )
+        for name in (*labels, "latent")
+        if name in table.colnames
+    }
+    columns = {
+        name: np.ma.getdata(getattr(table[name], "value", table[name]))
+        for name in table.colnames
+    }
+    return Rows({n: np.asarray(v) for n, v in columns.items()}, labels, outputs)

@@ -1,0 +1,125 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""The loop, part by part, with finished parts kept and not run again."""
+
+from collections.abc import Callable, Iterator
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from tqdm.auto import tqdm
+
+from .. import _config
+from ..spectra.reading import SpectraLike
+from ..tables.result_table import ResultTable
+from .checkpoint import PART, Checkpoint, list_items, table_rows
+from .choose import ModelChooser, OneModel
+from .inputs import as_spectra
+from .loop import MemorySink, Task, push_rows
+from .rows import Rows, stack_rows
+
+__all__ = ["run_in_parts"]
+
+
+def run_in_parts(
+    spectra: SpectraLike,
+    chooser: OneModel | ModelChooser,
+    task: Task,
+    folder: str | PathLike[str],
+    to_table: Callable[[Rows], ResultTable],
+    *,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> Rows:
+    """Send spectra through the loop, and keep the rows of each part in a folder.
+
+    Parameters
+    ----------
+    spectra : SpectraLike
+        As for `~astro_latent.spectra.iter_arrays`.
+    chooser : OneModel or ModelChooser
+        What finds the model of each spectrum.
+    task : Task
+        What is asked of it.
+    folder : path-like
+        Where finished parts are kept; those that are there already are not run again.
+    to_table : callable
+        Makes a table of rows, with what is known of their origin.
+    radial_velocity : float, array_like or Quantity, optional
+        As for `push_rows`; if one each, of as many as there are files.
+    progress : bool, optional
+        Show a bar with the number of files; by default as configured.
+    **options
+        As for `push_rows`.
+
+    Returns
+    -------
+    Rows
+        Of all parts.
+    """
+    items = list_items(as_spectra(spectra))
+    plan = _plan(chooser, task, radial_velocity, options)
+    kept = Checkpoint(folder, items, plan)
+    rows = [table_rows(table) for table in kept.tables()]
+    for name in dict.fromkeys(name for part in rows for name in part.columns["model"]):
+        chooser.load(str(name))
+    show = _config.conf.show_progress if progress is None else progress
+    bar = tqdm(total=len(items), initial=kept.n_done, unit=" files", disable=not show)
+    try:
+        with bar:
+            for first in range(kept.n_done, len(items) or 1, PART):
+                part = slice(first, first + PART)
+                sink = MemorySink()
+                push_rows(
+                    _count(items[part], bar),
+                    chooser,
+                    task,
+                    sink,
+                    radial_velocity=_share(radial_velocity, part, len(items)),
+                    progress=False,
+                    **options,
+                )
+                kept.keep(to_table(sink.rows()))
+                rows.append(sink.rows())
+    finally:
+        kept.close()
+    return stack_rows(rows)
+
+
+def _count(items: list[Any], bar: "tqdm[Any]") -> Iterator[Any]:
+    """Hand out files, and count each when the next is asked for."""
+    for item in items:
+        yield item
+        bar.update()
+
+
+def _share(
+    given: float | np.ndarray | u.Quantity | None, part: slice, count: int
+) -> float | np.ndarray | u.Quantity | None:
+    """Return the velocities of a part."""
+    if given is None or isinstance(given, float | int) or np.ndim(given) == 0:
+        return given
+    if len(given) != count:
+        msg = f"{len(given)} radial velocities for {count} files"
+        raise ValueError(msg)
+    return given[part]
+
+
+def _plan(
+    chooser: OneModel | ModelChooser,
+    task: Task,
+    velocity: object,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Say what decides the numbers, so that no run goes on with others."""
+    known = chooser.default
+    return {
+        "task": task.name,
+        "reconstruct": task.reconstruct,
+        "flux_errors": task.flux_errors,
+        "model": None if known is None else f"{known.name} {known.sha256}",
+        "radial_velocity": None if velocity is None else repr(np.asarray(velocity)),
+        "facts": {k: str(v) for k, v in (options.get("facts") or {}).items()},
+        "batch_size": options.get("batch_size"),
+    }
