@@ -88,7 +88,7 @@ def make_model(
     SpectralModel
         On the CPU.
     """
-    weights = {"file": "none", "sha256": "", "size": 0, "dtype": "float32"}
+    weights = {"file": "none", "sha256": "0" * 64, "size": 0, "dtype": "float32"}
     full = {**record, "schema_version": 1, "members": len(members), "weights": weights}
     mean, whitening = domain or (None, None)
     return SpectralModel(
