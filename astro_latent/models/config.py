@@ -385,7 +385,7 @@ def _check_calibration(config: ModelConfig, where: object) -> None:
     if ("shape_68" in config.calibration) != ("shape_95" in config.calibration):
         _fail(where, "calibration", "has one of shape_68 and shape_95; it needs both")
     low, high = config.domain.get("snr", (0, 1))
-    if not low < high:
+    if not low <= high:  # all may have been equally good
         _fail(where, "domain.snr", f"must be [low, high], not {[low, high]}")
 
 

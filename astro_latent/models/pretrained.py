@@ -227,7 +227,7 @@ def _check_sizes(config: ModelConfig, tensors: dict[str, Tensor], where: str) ->
         with torch.device("meta"):
             members = _build(config, 1) * config.members
     except WeightsError as error:
-        if "meta" in str(error.__cause__):  # it does more than to make tensors
+        if "meta" in str(error.__cause__).lower():  # it does more than to make tensors
             return
         raise
     _find_problems(members, tensors, where)
