@@ -88,7 +88,7 @@ def file_names(path: str | Path) -> list[str]:
     --------
     >>> from astro_latent.training.listing import file_names
     >>> file_names("spectra/spec-55859-F9302.fits.gz")
-    ['spec-55859-F9302.fits.gz', 'spec-55859-F9302.fits', 'spec-55859-F9302', 'F9302', '55859', 'spec']
+    ['spec-55859-F9302.fits.gz', 'spec-55859-F9302.fits', 'spec-55859-F9302', '55859', 'F9302', 'spec']
     """  # noqa: E501
     name = Path(path).name
     names = [name]

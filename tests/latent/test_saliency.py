@@ -58,7 +58,7 @@ def model(weights):
                 {"name": "teff", "unit": "K", "scale": 400.0, "offset": 4800.0},
                 {"name": "logg", "unit": "dex", "scale": 0.5, "offset": 2.5},
             ],
-            "weights": {"file": "none", "sha256": "", "size": 0, "dtype": "float32"},
+            "weights": {"file": "none", "sha256": "0", "size": 0, "dtype": "float32"},
             "licence": "BSD-3-Clause", "citation": "None.",
         }
     )  # fmt: skip
