@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from astro_latent import train_model
-from astro_latent.preparation import SpectralGrid
 from recipes.gaia_xp_starnet_v1.spectra import LABELS, read_stars
 from recipes.options import Options
 from recipes.real.stars import is_test, select
+from recipes.real.train import train
 
 __all__ = ["make"]
 
@@ -32,23 +31,8 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     stars = read_stars(options.data)
     parts = divide(stars, **recipe["parts"])
     kept = parts != ""
-    train_model(
-        {**select(stars, kept), "part": parts[kept]},
-        list(LABELS),
-        split="part",
-        grid=SpectralGrid.from_dict(recipe["grid"]),
-        recipe={"steps": recipe["steps"]},
-        output=options.output,
-        work=options.work,
-        device=options.device,
-        overwrite=True,
-        about={k: v for k, v in recipe["card_texts"].items() if k != "name"},
-        seed=recipe["seed"],
-        limits=recipe["limits"],
-        augment=recipe["augment"],
-        arguments=recipe["arguments"],
-        **recipe["train"],
-    )
+    taught = {**select(stars, kept), "part": parts[kept]}
+    train(taught, LABELS, recipe, options, split="part")
     return True
 
 

@@ -3,11 +3,10 @@
 
 from typing import Any
 
-from astro_latent import train_model
-from astro_latent.preparation import SpectralGrid
 from recipes.lamost_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
 from recipes.real.stars import select
+from recipes.real.train import train
 
 __all__ = ["make"]
 
@@ -29,23 +28,9 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     """
     stars = read_stars(options.data)
     stars = select(stars, ~stars["test"])
-    train_model(
-        stars,
-        LABELS,
-        facts=FACTS,
-        star="star",
-        radial_velocity=stars["radial_velocity"],
-        grid=SpectralGrid.from_dict(recipe["grid"]),
-        recipe={"steps": recipe["steps"]},
-        output=options.output,
-        work=options.work,
-        device=options.device,
-        overwrite=True,
-        about={k: v for k, v in recipe["card_texts"].items() if k != "name"},
-        seed=recipe["seed"],
-        limits=recipe["limits"],
-        augment=recipe["augment"],
-        arguments=recipe["arguments"],
-        **recipe["train"],
-    )
+    velocity = stars["radial_velocity"]
+    train(
+        stars, LABELS, recipe, options, facts=FACTS, star="star",
+        radial_velocity=velocity,
+    )  # fmt: skip
     return True

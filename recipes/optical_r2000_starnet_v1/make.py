@@ -5,13 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from astro_latent import train_model
 from astro_latent.models.card import CARD_FILE, ModelCard
 from astro_latent.models.config import CONFIG_FILE, ModelConfig
-from astro_latent.preparation import SpectralGrid
 from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
 from recipes.real.stars import select
+from recipes.real.train import train
 
 __all__ = ["make"]
 
@@ -32,24 +31,8 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
         Whether the weights are written.
     """
     stars = read_stars(options.data, **recipe["stars"])
-    train_model(
-        select(stars, ~stars["test"]),
-        LABELS,
-        facts=FACTS,
-        star="miles_id",
-        grid=SpectralGrid.from_dict(recipe["grid"]),
-        recipe={"steps": recipe["steps"]},
-        output=options.output,
-        work=options.work,
-        device=options.device,
-        overwrite=True,
-        about={k: v for k, v in recipe["card_texts"].items() if k != "name"},
-        seed=recipe["seed"],
-        limits=recipe["limits"],
-        augment=recipe["augment"],
-        arguments=recipe["arguments"],
-        **recipe["train"],
-    )
+    taught = select(stars, ~stars["test"])
+    train(taught, LABELS, recipe, options, facts=FACTS, star="miles_id")
     state_noise(options.output, recipe["snr"])
     return True
 
