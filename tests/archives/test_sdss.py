@@ -1,14 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""SDSS, Gaia and XMatch through astroquery, against answers in their own formats."""
+"""The database of SDSS (CAS), against answers in its own format."""
 
-import io
 import math
-import re
 import sqlite3
-import zipfile
 from contextlib import closing
-from io import BytesIO
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -17,16 +12,12 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_latent.archives import conf
-from astro_latent.archives.xmatch import query_xmatch, vizier_crossmatch
 from astro_latent.exceptions import (
     ArchiveError,
-    ArchiveFormatError,
     NoResultsWarning,
     TruncatedResultsWarning,
 )
 from astro_latent.surveys import fetch, get_survey
-from astro_latent.surveys.gaia.config import conf as gaia_conf
 from astro_latent.surveys.sdss.config import conf as sdss_conf
 from astro_latent.surveys.sdss.sql import name_literal, sky_condition
 
@@ -43,9 +34,6 @@ specobjid,plate,mjd,fiberid,run2d,ra,dec,snmedian,subclass,z,zwarning,wavemin,wa
 299489677444933632,266,51630,12,26,146.71,-1.04,21.4,F5,0.0001,0,3810.5,9210.5
 8000000000000000000,10000,57346,7,v5_13_2,30.1,28.2,15.1,K3,-0.0002,0,3600.1,10320.2
 """
-REFUSAL = b"""<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">
-<INFO name="QUERY_STATUS" value="ERROR">Unknown table: vizier:X/1</INFO>
-</RESOURCE></VOTABLE>"""
 
 
 @pytest.fixture
@@ -237,184 +225,3 @@ class TestSdss:
             NotImplementedError, match="field, mjd, catalogid and run2d"
         ):
             get_survey("sdss", release=19).query_region(CENTRE, 1 * u.deg)
-
-
-def rvs_votable(source):
-    """What one member of Gaia's zip archive holds."""
-    table = Table(
-        {
-            "wavelength": np.linspace(846, 870, 5) * u.nm,
-            "flux": np.ones(5),
-            "flux_error": np.full(5, 0.01),
-        }
-    )
-    table.meta["description"] = f"Gaia DR3 {source}"
-    stream = BytesIO()
-    table.write(stream, format="votable")
-    return stream.getvalue()
-
-
-def zipped(members):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return stream.getvalue()
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of astroquery's import
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-class TestGaia:
-    ids = (4295806720, 34361129088)
-
-    @pytest.fixture
-    def gaia(self, stub, say):
-        stub.routes["/data-server/data"] = say(
-            zipped(
-                {
-                    f"RVS-Gaia DR3 {self.ids[1]}.xml": rvs_votable(self.ids[1]),
-                    "../../evil.xml": b"evil",
-                    f"RVS-Gaia DR3 {self.ids[0]}.xml": rvs_votable(self.ids[0]),
-                }
-            ),
-            content_type="application/zip",
-        )
-        with gaia_conf.set_temp("server_url", f"{stub.url}/"):
-            yield stub
-
-    def rows(self, *ids):
-        table = Table({"source_id": np.array(ids or self.ids, dtype=np.int64)})
-        table["obs_id"] = [f"Gaia-DR3-RVS-{source}" for source in table["source_id"]]
-        return table
-
-    def test_one_request_for_all_sources(self, gaia, tmp_path):
-        here = set(Path.cwd().iterdir())
-        fetched = fetch(self.rows(), tmp_path / "in", survey="gaia")
-        assert list(fetched["fetch_status"]) == ["downloaded"] * 2
-        body = parse_qs(gaia.requests_for("/data-server/data")[0].body.decode())
-        assert body["ID"] == [",".join(map(str, self.ids))]
-        assert body["RELEASE"] == ["Gaia DR3"]
-        assert body["RETRIEVAL_TYPE"] == ["RVS"]
-        assert body["DATA_STRUCTURE"] == ["INDIVIDUAL"]
-        first = Table.read(fetched["path"][0], format="votable")
-        assert len(first) == 5
-        assert str(self.ids[0]) in Path(fetched["path"][0]).name
-        # Nothing but our own names, and nothing outside the folder.
-        assert len(list((tmp_path / "in").glob("[!.]*"))) == 2
-        assert [path.name for path in tmp_path.iterdir()] == ["in"]
-        assert set(Path.cwd().iterdir()) == here
-
-    def test_a_second_run_makes_no_request(self, gaia, tmp_path):
-        fetch(self.rows(), tmp_path, survey="gaia")
-        again = fetch(self.rows(), tmp_path, survey="gaia")
-        assert list(again["fetch_status"]) == ["cached"] * 2
-        assert len(gaia.requests_for("/data-server/data")) == 1
-
-    def test_a_source_without_spectrum_is_a_flagged_row(self, gaia, tmp_path):
-        fetched = fetch(self.rows(99999999, self.ids[0]), tmp_path, survey="gaia")
-        assert list(fetched["flags"]) == [1, 0]
-        assert "no RVS spectrum of this source" in fetched["message"][0]
-
-    def test_words_of_the_next_release(self, gaia, tmp_path):
-        with gaia_conf.set_temp("release", "DR4"):
-            fetch(self.rows(), tmp_path, survey="gaia")
-        body = parse_qs(gaia.requests_for("/data-server/data")[0].body.decode())
-        assert body["RELEASE"] == ["Gaia DR4"]
-        assert body["RETRIEVAL_TYPE"] == ["MEAN_SPECTRUM_RVS"]
-        assert body["DATA_STRUCTURE"] == ["DATAMODEL_STANDARD"]
-
-    def test_xp(self, gaia, tmp_path):
-        fetch(self.rows(), tmp_path, survey="gaia_xp")
-        body = parse_qs(gaia.requests_for("/data-server/data")[0].body.decode())
-        assert body["RETRIEVAL_TYPE"] == ["XP_SAMPLED"]
-
-    @pytest.mark.parametrize(
-        ("answer", "message"),
-        [
-            ({"body": b"<html>maintenance</html>"}, "the answer is no zip archive"),
-            ({"status": 500}, "answered 500.*given up after 3"),
-            ({"status": 400, "body": b"bad word"}, "answered 400.*bad word"),
-        ],
-    )
-    def test_faults_flag_the_rows(self, gaia, say, tmp_path, answer, message):
-        gaia.routes["/data-server/data"] = say(**answer)
-        fetched = fetch(self.rows(), tmp_path, survey="gaia")
-        assert list(fetched["flags"]) == [1, 1]
-        assert np.all([np.char.find(text, "[") > 0 for text in fetched["message"]])
-        assert re.search(message, fetched["message"][0])
-
-    def test_a_table_without_sources_is_refused(self, gaia, tmp_path):
-        with pytest.raises(ValueError, match="needs a column source_id"):
-            fetch(Table({"obs_id": ["x"]}), tmp_path, survey="gaia")
-
-
-class TestXMatch:
-    mine = Table({"ra": [10.0, 20.0] * u.deg, "dec": [5.0, -5.0] * u.deg})
-
-    @pytest.fixture
-    def cds(self, stub, say):
-        pairs = Table(
-            {
-                "angDist": [0.8, 0.2],
-                "al_row": [1, 0],
-                "al_ra": [20.0, 10.0],
-                "al_dec": [-5.0, 5.0],
-                "Jmag": [9.5, 8.5] * u.mag,
-            }
-        )
-        stream = BytesIO()
-        pairs.write(stream, format="votable")
-        stub.routes["/sync"] = say(stream.getvalue(), content_type="text/xml")
-        with conf.set_temp("xmatch_url", f"{stub.url}/sync"):
-            yield stub
-
-    def test_pairs_in_order(self, cds):
-        pairs = vizier_crossmatch(self.mine, "II/246/out", 2 * u.arcsec)
-        assert list(pairs["row"]) == [0, 1]
-        assert list(pairs["separation"]) == [0.2, 0.8]
-        assert pairs["separation"].unit == u.arcsec
-        assert pairs["Jmag"].unit == u.mag
-        body = cds.requests_for("/sync")[0].body.decode()
-        assert "vizier:II/246/out" in body
-        assert re.search(r"al_row,al_ra,al_dec\s+0,10\.0,5\.0", body)
-        assert [request.path for request in cds.seen] == ["/sync"]
-
-    def test_pieces(self, cds, monkeypatch):
-        monkeypatch.setattr("astro_latent.archives.xmatch.MAX_ROWS", 1)
-        assert len(vizier_crossmatch(self.mine, "simbad", 2 * u.arcsec)) == 4
-        assert len(cds.requests_for("/sync")) == 2
-
-    @pytest.mark.parametrize("radius", [0 * u.arcsec, 181 * u.arcsec])
-    def test_radius(self, radius):
-        with pytest.raises(ValueError, match="radius must lie between"):
-            query_xmatch(self.mine, "simbad", radius=radius)
-
-    def test_a_busy_service_is_asked_again(self, cds, say):
-        good = cds.routes["/sync"]
-        cds.routes["/sync"] = [say(fault="drop"), good]
-        assert len(vizier_crossmatch(self.mine, "simbad", 1 * u.arcsec)) == 2
-
-    @pytest.mark.parametrize(
-        ("status", "body", "told"),
-        [
-            (400, REFUSAL, "400 Bad Request: Unknown table: vizier:X/1"),
-            (400, b"", "400 Bad Request"),
-            (403, b"<html><p>Banned</p></html>", "403 Forbidden: Banned"),
-            (404, b"<html><h1>Not\nhere</h1></html>", "404 Not Found: Not here"),
-        ],
-    )
-    def test_a_refusal_says_why(self, cds, say, status, body, told):
-        cds.routes["/sync"] = say(body, status=status, content_type="text/xml")
-        with pytest.raises(ArchiveError, match=f"refused the request: {told}"):
-            vizier_crossmatch(self.mine, "X/1", 1 * u.arcsec)
-        assert len(cds.requests_for("/sync")) == 1
-
-    def test_a_web_page_of_a_busy_service(self, cds, say):
-        page = say(b"<html>Busy</html>", status=503, content_type="text/html")
-        cds.routes["/sync"] = [page, cds.routes["/sync"]]
-        assert len(vizier_crossmatch(self.mine, "simbad", 1 * u.arcsec)) == 2
-
-    def test_a_web_page_instead_of_a_table(self, cds, say):
-        cds.routes["/sync"] = say(b"<html>Down</html>", content_type="text/html")
-        with pytest.raises(ArchiveFormatError, match="answered with something else"):
-            vizier_crossmatch(self.mine, "simbad", 1 * u.arcsec)
