@@ -24,7 +24,6 @@ from astropy.table import Table
 from astro_latent.models import load_model
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.priors import APOGEE_LABELS
-from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import score_residuals
 from recipes.apogee.held_out import simulate_test_set
 from recipes.apogee.stars import apogee_emulator
@@ -68,7 +67,7 @@ def network(model, *, flux_errors: bool) -> Method:
         prepared = replace(prepared, recipe=model.recipe)
         result = model.predict(prepared, flux_errors=flux_errors)
         # the systematic part is about other models of spectra, which are not here
-        error = statistical_error(result.error, model.config.calibration)
+        error = result.error_statistical
         return result.values[:, columns], error[:, columns]
 
     return method

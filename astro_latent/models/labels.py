@@ -49,9 +49,8 @@ def predict_labels(
         Labels and errors.
     """
     n_labels = model.config.n_outputs
-    per_label = dict.fromkeys(
-        ("values", "error", "error_flux", "error_model"), (n_labels,)
-    )
+    names = ("values", "error", "error_statistical", "error_flux", "error_model")
+    per_label = dict.fromkeys(names, (n_labels,))
     shapes: dict[str, tuple[int, ...]] = {
         **per_label,
         "covariance": (n_labels, n_labels),
@@ -88,17 +87,20 @@ def _predict_block(
         from_flux = _flux_covariance(model, inputs, slopes)
     missing = measure_missing(prepared, rows)[:, None]
     growth = 1.0 + _calibration(model, "missing", 0.0) * missing
-    total = _total_covariance(model, from_flux, predicted, growth)
+    statistical = _statistical_covariance(model, from_flux, predicted, growth)
+    total = statistical + np.diag(_calibration(model, "systematic", 0.0) ** 2)
     interval = None
     if "shape_68" in model.config.calibration:
-        total, interval = _shape_errors(model, prepared, rows, mean, total)
-    error, error_flux = (
-        _deviation(each).astype(np.float32) for each in (total, from_flux)
+        factor, interval = _shape_errors(model, prepared, rows, mean, total)
+        total, statistical = total * factor, statistical * factor
+    error, error_statistical, error_flux = (
+        _deviation(each).astype(np.float32) for each in (total, statistical, from_flux)
     )
     found = {
         "values": mean,
         "covariance": total,
         "error": error,
+        "error_statistical": error_statistical,
         "error_flux": error_flux,
         "domain_score": score_features(
             features,
@@ -126,7 +128,7 @@ def _shape_errors(
     values: np.ndarray,
     total: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Covariance with the errors that each spectrum deserves, and 95 % intervals."""
+    """Return what corrects the covariance of each spectrum, and 95 % intervals."""
     error = _deviation(total)
     inputs = error_inputs(
         values,
@@ -140,7 +142,7 @@ def _shape_errors(
         error_factor(inputs, np.asarray(model.config.calibration[key]))
         for key in ("shape_68", "shape_95")
     )
-    return total * one[:, :, None] * one[:, None, :], TWO_SIDED_95 * error * two
+    return one[:, :, None] * one[:, None, :], TWO_SIDED_95 * error * two
 
 
 def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
@@ -292,7 +294,7 @@ def _flux_covariance(
     return covariance * np.outer(scales, scales)
 
 
-def _total_covariance(
+def _statistical_covariance(
     model: LoadedModel,
     from_flux: np.ndarray,
     predicted: np.ndarray | None,
@@ -301,15 +303,14 @@ def _total_covariance(
     """Combine and calibrate; see the notes of `SpectralModel.predict`."""
     scale = _calibration(model, "scale", 1.0)
     floor = _calibration(model, "floor", 0.0)
-    common = np.diag(_calibration(model, "systematic", 0.0) ** 2)
     if predicted is None:
-        return from_flux * np.outer(scale, scale) + np.diag(floor**2) + common
+        return from_flux * np.outer(scale, scale) + np.diag(floor**2)
     from_flux = np.nan_to_num(from_flux)
     variance = scale**2 * _variance(predicted) + floor**2
     sigma = np.sqrt(np.maximum(variance, _variance(from_flux)))
     both = from_flux + predicted
     ratio = growth * sigma / _deviation(both)
-    return both * ratio[:, :, None] * ratio[:, None, :] + common
+    return both * ratio[:, :, None] * ratio[:, None, :]
 
 
 def _calibration(model: LoadedModel, key: str, default: float) -> np.ndarray:

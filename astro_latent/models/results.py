@@ -65,6 +65,9 @@ class Parameters:
         Labels.
     error : ndarray, shape (n_spectra, n_labels), float32
         Total, calibrated: the root of the diagonal of ``covariance``.
+    error_statistical : ndarray, shape (n_spectra, n_labels), float32
+        The total without the declared systematic part, which all spectra share: the
+        error within one sample. Equal to ``error`` where no such part is declared.
     error_flux : ndarray, shape (n_spectra, n_labels), float32
         From the flux errors through the Jacobian; NaN where these are not known.
     error_model : ndarray, shape (n_spectra, n_labels), float32
@@ -83,6 +86,7 @@ class Parameters:
 
     values: np.ndarray
     error: np.ndarray
+    error_statistical: np.ndarray
     error_flux: np.ndarray
     error_model: np.ndarray
     covariance: np.ndarray

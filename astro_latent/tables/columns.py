@@ -104,8 +104,9 @@ _ELEMENTS = (
 )  # fmt: skip
 
 #: Stellar labels that models may predict. Errors are ``<label>_error`` (total),
-#: ``<label>_error_flux`` and ``<label>_error_model``; of models that know it,
-#: ``<label>_interval_95`` is half of the width within which 95 % of the stars lie.
+#: ``<label>_error_statistical`` (within one sample), ``<label>_error_flux`` and
+#: ``<label>_error_model``; of models that know it, ``<label>_interval_95`` is half of
+#: the width within which 95 % of the stars lie.
 LABELS = _by_name(
     ColumnInfo("teff", "K", "phys.temperature.effective", "Effective temperature"),
     ColumnInfo("logg", "dex", "phys.gravity", "Log10 of surface gravity in cm/s2"),

@@ -41,7 +41,6 @@ _HOMES = {
     "share_layers": ".start",
     "start_from": ".start",
     "train_model": ".train",
-    "statistical_error": ".calibration",
     "write_checkpoint": ".loop",
 }
 __all__ = sorted(_HOMES)

@@ -4,8 +4,6 @@
 All take arrays, so that the labels and errors of any network can be calibrated.
 """
 
-from typing import Any
-
 import numpy as np
 from scipy.optimize import minimize
 
@@ -15,7 +13,6 @@ __all__ = [
     "calibrate_errors",
     "fit_growth_with_missing",
     "scale_flux_errors",
-    "statistical_error",
 ]
 
 
@@ -91,32 +88,6 @@ def fit_growth_with_missing(
         )
         found.append(factors[np.argmin(cost)])
     return np.array(found)
-
-
-def statistical_error(error: np.ndarray, calibration: dict[str, Any]) -> np.ndarray:
-    """Take the declared systematic part off total errors.
-
-    Parameters
-    ----------
-    error : ndarray, shape (n_spectra, n_labels)
-        Total errors of a model.
-    calibration : dict
-        Of its configuration.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, n_labels)
-        What held-out spectra of the training's own kind scatter by.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_latent.training.calibration import statistical_error
-    >>> statistical_error(np.array([[5.0]]), {"systematic": [3.0]})
-    array([[4.]])
-    """
-    common = np.asarray(calibration.get("systematic", 0.0), dtype=float)
-    return np.sqrt(np.maximum(error.astype(float) ** 2 - common**2, 0.0))
 
 
 def scale_flux_errors(

@@ -21,7 +21,6 @@ from astro_latent.simulation.apogee import observe_apogee
 from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.simulation.priors import APOGEE_LABELS
-from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import score_residuals
 from recipes.apogee.stars import CALM, draw_apogee_stars, prepare_observed, with_recipe
 
@@ -163,7 +162,7 @@ def measure_label_scale(
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
         difference = result.values - labels
         square = np.mean(difference**2, axis=0)
-        noise = statistical_error(result.error, model.config.calibration)
+        noise = result.error_statistical
         # what all stars share is no noise, however large that is
         shared = np.mean(difference, axis=0) ** 2
         squares.append(np.maximum(square - np.mean(noise**2, axis=0), shared))

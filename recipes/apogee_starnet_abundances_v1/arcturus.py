@@ -10,7 +10,6 @@ from astro_latent.models import SpectralModel
 from astro_latent.preparation import prepare_spectra
 from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS
 from astro_latent.spectra.observation import Observation, SpectrumArrays
-from astro_latent.training.calibration import statistical_error
 
 __all__ = ["ARCTURUS", "judge_arcturus", "read_arcturus"]
 
@@ -87,7 +86,7 @@ def judge_arcturus(model: SpectralModel, path: str | Path) -> dict[str, Any]:
     alpha = float(np.mean([ARCTURUS[f"{x}_fe"] for x in ALPHA_ELEMENTS if x != "s"]))
     report: dict[str, Any] = {"flags": int(result.flags[0]), "labels": {}}
     ours, guess, pulls = [], [], []
-    statistical = statistical_error(result.error, model.config.calibration)
+    statistical = result.error_statistical
     for column, output in enumerate(model.outputs):
         name, value = output.name, float(result.values[0, column])
         error = float(result.error[0, column])

@@ -12,7 +12,6 @@ from astro_latent.preparation import get_grid
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions, observe_apogee
 from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS, SynthesisEmulator
-from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import coverage, score_residuals
 from recipes.apogee.stars import CALM, prepare_observed
 from recipes.apogee_starnet_abundances_v1.abundances import (
@@ -269,7 +268,7 @@ def evaluate_abundances(
     some = slice(0, n_spectra // 2)
     prepared = observe_stars(clean[some], model, seed=seed + 2, conditions=conditions)
     result = model.predict(prepared)
-    error = statistical_error(result.error, model.config.calibration)
+    error = result.error_statistical
     report["all_conditions"] = {
         "n": len(prepared),
         "coverage": coverage(result.values - truth[some][:, columns], error),

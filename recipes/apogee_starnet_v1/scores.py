@@ -23,7 +23,6 @@ from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.spectra import decode_flags, iter_arrays
-from astro_latent.training.calibration import statistical_error
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from astro_latent.utils.quality import QualityFlag
 from recipes.apogee.held_out import (
@@ -122,7 +121,7 @@ def _coverage(
     model: SpectralModel, result: Parameters, truth: np.ndarray
 ) -> dict[str, list[float]]:
     """Coverage of the statistical errors."""
-    error = statistical_error(result.error, model.config.calibration)
+    error = result.error_statistical
     return coverage(result.values - truth, error)
 
 
@@ -232,7 +231,7 @@ def _independent(
     prepared, truth = observe_bovy_giants(data, n_spectra, seed=seed)
     result = model.predict(with_recipe(prepared, model))
     residual = result.values[:, :4] - truth
-    statistical = statistical_error(result.error, model.config.calibration)[:, :4]
+    statistical = result.error_statistical[:, :4]
     return {
         "bovy_cannon_giants_snr_100": score_residuals(
             result.values[:, :4], truth, _names(model)[:4]

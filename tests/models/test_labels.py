@@ -198,9 +198,12 @@ def test_flux_scale_and_systematic_part(save, label_config, make_prepared):
     np.testing.assert_allclose(
         after.error_flux, before.error_flux * [0.5, 0.8], rtol=1e-5
     )
-    statistical = np.sqrt(after.error**2 - np.square([100.0, 0.2]))
+    np.testing.assert_array_equal(before.error_statistical, before.error)
+    statistical = after.error_statistical
     assert np.all(statistical <= before.error * (1 + 1e-4))
     assert np.all(statistical >= after.error_flux * (1 - 1e-4))
+    total = np.hypot(statistical, [100.0, 0.2])
+    np.testing.assert_allclose(total, after.error, rtol=1e-5)
     parts = np.hypot(after.error_flux, after.error_model)
     np.testing.assert_allclose(parts, after.error, rtol=1e-5)
     quick = model.predict(make_prepared(model), flux_errors=False)
@@ -225,7 +228,7 @@ def test_statistical_errors_grow_with_missing_stretches(
     valid[1, first : first + (last - first) // 2] = False  # a quarter of all pixels
     valid[2, first:last] = False  # a whole segment: not more than without
     result = model.predict(replace(prepared, valid=valid), flux_errors=False)
-    statistical = np.sqrt(result.error.astype(float) ** 2 - np.square([100.0, 0.1]))
+    statistical = result.error_statistical
     share = np.mean([b - a for a, b in model.grid.segments])
     share = ((last - first) // 2) / (len(model.grid.segments) * share)
     expected = statistical[0] * (1.0 + np.array([2.0, 0.5]) * share)

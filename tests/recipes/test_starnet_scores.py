@@ -8,7 +8,7 @@ import pytest
 
 from astro_latent.models import load_model
 from astro_latent.preparation import get_grid
-from astro_latent.training.calibration import fit_growth_with_missing, statistical_error
+from astro_latent.training.calibration import fit_growth_with_missing
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from recipes.apogee.held_out import (
     drop_pixels,
@@ -103,7 +103,7 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
         assert found[name]["bias"] == pytest.approx(
             stated["bias"], abs=stated["scatter"]
         )
-    error = statistical_error(result.error, model.config.calibration)
+    error = result.error_statistical
     shares = coverage(result.values - truth, error)
     for level in ("68", "95"):
         stated = card["snr_100"]["coverage"][level]

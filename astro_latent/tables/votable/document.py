@@ -39,7 +39,9 @@ DATATYPES = {
 }  # fmt: skip
 #: Types that VOTable lacks, and the next larger one that it has.
 _WIDENED = {"i1": "i2", "u2": "i4", "u4": "i8", "u8": "i8", "f2": "f4"}
-_ERROR_SUFFIXES = ("_error", "_error_flux", "_error_model", "_interval_95")
+_ERROR_SUFFIXES = (
+    "_error", "_error_statistical", "_error_flux", "_error_model", "_interval_95",
+)  # fmt: skip
 _JSON = "astro_latent:json"  # utype of a PARAM that holds a list or dict
 #: Beginnings of the XML identifiers of everything that is not a column.
 _RESERVED = ("coosys_", "timesys_", "group_", "param_", "info_", "bit_", "table_")
