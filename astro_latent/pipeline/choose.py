@@ -4,8 +4,6 @@
 Only configurations are read here; no network is loaded before a spectrum needs it.
 """
 
-import os
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -13,15 +11,16 @@ import numpy as np
 from astropy import log
 
 from ..models.config import ModelConfig
-from ..models.locate import ModelLike, weights_configs
+from ..models.locate import weights_configs
 from ..spectra.observation import SpectrumArrays
 from ..surveys import SURVEYS
 from ..utils.quality import QualityFlag
+from .loop import Choice
 
 if TYPE_CHECKING:
     from ..models import SpectralModel
 
-__all__ = ["Choice", "ModelChooser", "OneModel", "as_chooser"]
+__all__ = ["ModelChooser"]
 
 #: Share of a model's pixels that a spectrum has to cover to be taken for its kind.
 _COVERED = 0.5
@@ -29,40 +28,6 @@ _COVERED = 0.5
 _COARSE = 2.0
 #: Its resolving power, where it is known, must reach this share of the model's.
 _SHARP = 0.7
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which model a spectrum goes to, and why.
-
-    Parameters
-    ----------
-    model : SpectralModel or None
-        None if there is none.
-    flag : int
-        ``NO_MODEL``, ``MODEL_BY_COVERAGE`` or none.
-    message : str
-        For a person.
-    """
-
-    model: "SpectralModel | None"
-    flag: int = 0
-    message: str = ""
-
-
-class OneModel:
-    """The answer of those who named their model: that one for every spectrum."""
-
-    def __init__(self, model: "SpectralModel") -> None:
-        self.default: SpectralModel | None = model
-        self.used = [model]
-
-    def load(self, name: str) -> None:
-        """Do nothing: the model is there."""
-
-    def choose(self, arrays: SpectrumArrays) -> Choice:
-        """Return the model that was named."""
-        return Choice(self.default)
 
 
 class ModelChooser:
@@ -195,44 +160,3 @@ def _step(wavelength: np.ndarray) -> float:
     if len(wavelength) < 2:
         return np.inf
     return float(np.median(np.diff(wavelength) / wavelength[1:]))
-
-
-def as_chooser(
-    model: ModelLike | None, task: str, device: str | None
-) -> OneModel | ModelChooser:
-    """Turn the argument ``model`` of a verb into what chooses.
-
-    Parameters
-    ----------
-    model : str, path-like, SpectralModel or None
-        None finds a model for each spectrum.
-    task : {"encode", "predict"}
-        What it has to do.
-    device : str, optional
-        Where it runs.
-
-    Returns
-    -------
-    OneModel or ModelChooser
-        With the method ``choose``.
-
-    Raises
-    ------
-    TypeError
-        If the model cannot do the task.
-    ValueError
-        If a device is given for a model that is loaded already.
-    """
-    if model is None:
-        return ModelChooser(task, device)
-    if isinstance(model, str | os.PathLike):
-        from ..models import load_model
-
-        model = load_model(model, device=device)
-    elif device is not None:
-        msg = f"the model is loaded already; device={device!r} goes to load_model"
-        raise ValueError(msg)
-    if task not in model.capabilities:
-        msg = f"model {model.name!r} can {', '.join(model.capabilities)}, not {task}"
-        raise TypeError(msg)
-    return OneModel(model)

@@ -13,9 +13,7 @@ from .. import _config
 from ..spectra.reading import SpectraLike
 from ..tables.result_table import ResultTable
 from .checkpoint import PART, Checkpoint, list_items, table_rows
-from .choose import ModelChooser, OneModel
-from .inputs import as_spectra
-from .loop import MemorySink, Task, push_rows
+from .loop import Chooser, MemorySink, Task, as_spectra, push_rows
 from .rows import Rows, stack_rows
 
 __all__ = ["run_in_parts"]
@@ -23,7 +21,7 @@ __all__ = ["run_in_parts"]
 
 def run_in_parts(
     spectra: SpectraLike,
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     task: Task,
     folder: str | PathLike[str],
     to_table: Callable[[Rows], ResultTable],
@@ -38,7 +36,7 @@ def run_in_parts(
     ----------
     spectra : SpectraLike
         As for `~astro_latent.spectra.iter_arrays`.
-    chooser : OneModel or ModelChooser
+    chooser : Chooser
         What finds the model of each spectrum.
     task : Task
         What is asked of it.
@@ -107,7 +105,7 @@ def _share(
 
 
 def _plan(
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     task: Task,
     velocity: object,
     options: dict[str, Any],

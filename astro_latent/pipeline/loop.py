@@ -1,25 +1,39 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The loop: read, choose a model, prepare, run, lay out rows, hand them on."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Row, Table
 
 from ..preparation.prepare import iter_chunks, prepare_chunk
 from ..preparation.resample import Resampler
+from ..spectra.formats import identify_format
 from ..spectra.observation import SpectrumArrays
-from ..spectra.reading import SpectraLike
-from .choose import Choice, ModelChooser, OneModel
-from .inputs import as_spectra
+from ..spectra.reading import SpectraLike, find_path_column, read_file
+from ..spectra.sources import is_table_like
+from ..spectra.tablefile import TableFile
 from .rows import Rows, label_rows, latent_rows, observed_rows, stack_rows
 
 if TYPE_CHECKING:
     from ..models import SpectralModel
 
-__all__ = ["MemorySink", "Sink", "Task", "iter_rows", "push_rows"]
+__all__ = [
+    "Choice",
+    "Chooser",
+    "MemorySink",
+    "OneModel",
+    "Sink",
+    "Task",
+    "as_spectra",
+    "as_table",
+    "iter_rows",
+    "push_rows",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +53,59 @@ class Task:
     name: str
     reconstruct: bool = True
     flux_errors: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model a spectrum goes to, and why.
+
+    Parameters
+    ----------
+    model : SpectralModel or None
+        None if there is none.
+    flag : int
+        ``NO_MODEL``, ``MODEL_BY_COVERAGE`` or none.
+    message : str
+        For a person.
+    """
+
+    model: "SpectralModel | None"
+    flag: int = 0
+    message: str = ""
+
+
+class Chooser(Protocol):
+    """Whatever finds the model of each spectrum."""
+
+    default: "SpectralModel | None"
+
+    @property
+    def used(self) -> list["SpectralModel"]:
+        """The models that spectra were given to."""
+        ...
+
+    def load(self, name: str) -> None:
+        """Load a model that rows of an earlier run are from."""
+        ...
+
+    def choose(self, arrays: SpectrumArrays) -> Choice:
+        """Find the model of a spectrum."""
+        ...
+
+
+class OneModel:
+    """The answer of those who named their model: that one for every spectrum."""
+
+    def __init__(self, model: "SpectralModel") -> None:
+        self.default: SpectralModel | None = model
+        self.used: list[SpectralModel] = [model]
+
+    def load(self, name: str) -> None:
+        """Do nothing: the model is there."""
+
+    def choose(self, arrays: SpectrumArrays) -> Choice:
+        """Return the model that was named."""
+        return Choice(self.default)
 
 
 class Sink(Protocol):
@@ -64,9 +131,77 @@ class MemorySink:
         return stack_rows(self._parts)
 
 
+def as_spectra(source: Any) -> SpectraLike:
+    """Turn what other packages return into what spectra are read from.
+
+    Parameters
+    ----------
+    source : object
+        Results of pyvo, frames of pandas or polars, mappings of columns, tables of
+        astroquery; what `~astro_latent.spectra.iter_arrays` takes is returned as it is.
+
+    Returns
+    -------
+    SpectraLike
+        Spectra, or a table with a column of paths. Rows that name no file here are
+        fetched: by ``access_url``, or by what their survey calls its spectra.
+
+    Raises
+    ------
+    ValueError
+        If a table says nowhere where its spectra are; the message lists its columns
+        and those that are needed.
+    """
+    table = as_table(source)
+    if table is None:
+        return source
+    if find_path_column(table.colnames):
+        return table
+    spectrum = TableFile("", table)
+    if identify_format(spectrum) is not None:
+        return list(read_file(spectrum, None, {}))
+    from ..surveys import fetch
+
+    return fetch(table)
+
+
+def as_table(source: Any) -> Table | None:
+    """Return whatever is a table in its own package as one of Astropy's.
+
+    Parameters
+    ----------
+    source : object
+        Anything.
+
+    Returns
+    -------
+    `~astropy.table.Table` or None
+        None if it is no table.
+    """
+    if isinstance(source, Row):
+        return Table(source)
+    if isinstance(source, Table):
+        return source
+    if _is(source, "pyvo.dal", "DALResults"):
+        return source.to_table()
+    if _is(source, "pandas", "DataFrame"):
+        return Table.from_pandas(source)
+    if _is(source, "polars", "DataFrame"):
+        return Table(source.to_dict(as_series=False))
+    if isinstance(source, Mapping) and is_table_like(source):
+        return Table(dict(source))
+    return None
+
+
+def _is(value: Any, module: str, name: str) -> bool:
+    """Tell whether this is an object of a package, without importing the package."""
+    here = sys.modules.get(module)
+    return here is not None and isinstance(value, getattr(here, name, ()))
+
+
 def push_rows(
     spectra: SpectraLike,
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     task: Task,
     sink: Sink,
     *,
@@ -81,7 +216,7 @@ def push_rows(
     ----------
     spectra : SpectraLike
         As for `~astro_latent.spectra.iter_arrays`.
-    chooser : OneModel or ModelChooser
+    chooser : Chooser
         What finds the model of each spectrum.
     task : Task
         What is asked of it.
@@ -111,7 +246,7 @@ def push_rows(
 
 def iter_rows(
     spectra: SpectraLike,
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     task: Task,
     *,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
@@ -140,7 +275,7 @@ def iter_rows(
 
 def _run_chunk(
     chunk: list[SpectrumArrays],
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     task: Task,
     velocities: np.ndarray,
     resamplers: dict[str, list[Resampler]],

@@ -15,8 +15,8 @@ from ..preparation.resample import Resampler
 from ..spectra.convert import to_spectrum
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
-from .choose import ModelChooser, OneModel, as_chooser
-from .inputs import as_spectra
+from .loop import Chooser, as_spectra
+from .verbs import as_chooser
 
 if TYPE_CHECKING:
     from specutils import Spectrum, SpectrumList
@@ -91,7 +91,7 @@ def reconstruct_spectra(
 def _reconstruct(
     arrays: SpectrumArrays,
     velocity: float,
-    chooser: OneModel | ModelChooser,
+    chooser: Chooser,
     kept: dict[str, list[Resampler]],
 ) -> "Spectrum":
     choice = chooser.choose(arrays)

@@ -393,6 +393,6 @@ def _facts(model: "SpectralModel") -> dict[str, Any]:
         "model_sha256": model.sha256,
         "model_licence": model.config.licence,
         "grid": model.grid.name,
-        "recipe": model.recipe.to_dict(),
+        "recipe": model.config.recipe_record,
         "citation": model.config.citation,
     }

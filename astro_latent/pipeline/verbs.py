@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The verbs: rows of an archive to spectra, spectra to tables, one row each."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,9 @@ from ..models import ModelLike
 from ..spectra.reading import SpectraLike
 from ..tables.fields import assemble
 from ..tables.result_table import ResultTable
-from .choose import ModelChooser, OneModel, as_chooser
+from .choose import ModelChooser
 from .long_run import run_in_parts
-from .loop import MemorySink, Task, iter_rows, push_rows
+from .loop import Chooser, MemorySink, OneModel, Task, iter_rows, push_rows
 from .rows import Rows, describe_rows, provenance
 
 if TYPE_CHECKING:
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
     from ..archives import Survey
 
-__all__ = ["encode_spectra", "fetch_spectra", "iter_results", "predict_parameters"]
+__all__ = [
+    "as_chooser",
+    "encode_spectra",
+    "fetch_spectra",
+    "iter_results",
+    "predict_parameters",
+]
 
 
 def fetch_spectra(
@@ -274,6 +281,45 @@ def iter_results(
         yield _table(rows, chooser, task, spectra)
 
 
+def as_chooser(model: ModelLike | None, task: str, device: str | None) -> Chooser:
+    """Turn the argument ``model`` of a verb into what chooses.
+
+    Parameters
+    ----------
+    model : str, path-like, SpectralModel or None
+        None finds a model for each spectrum.
+    task : {"encode", "predict"}
+        What it has to do.
+    device : str, optional
+        Where it runs.
+
+    Returns
+    -------
+    Chooser
+        What finds the model of each spectrum.
+
+    Raises
+    ------
+    TypeError
+        If the model cannot do the task.
+    ValueError
+        If a device is given for a model that is loaded already.
+    """
+    if model is None:
+        return ModelChooser(task, device)
+    if isinstance(model, str | os.PathLike):
+        from ..models import load_model
+
+        model = load_model(model, device=device)
+    elif device is not None:
+        msg = f"the model is loaded already; device={device!r} goes to load_model"
+        raise ValueError(msg)
+    if task not in model.capabilities:
+        msg = f"model {model.name!r} can {', '.join(model.capabilities)}, not {task}"
+        raise TypeError(msg)
+    return OneModel(model)
+
+
 def _gather(
     spectra: SpectraLike,
     model: ModelLike | None,
@@ -297,7 +343,7 @@ def _gather(
 
 
 def _table(
-    rows: Rows, chooser: OneModel | ModelChooser, task: str, spectra: SpectraLike
+    rows: Rows, chooser: Chooser, task: str, spectra: SpectraLike
 ) -> ResultTable:
     """Make a table of rows, with all that is known of their origin."""
     fields, arrays = describe_rows(rows)

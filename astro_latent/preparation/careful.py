@@ -1,18 +1,17 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""The guard of preparation: a spectrum with which it fails costs its own row only."""
+"""When preparation fails: the spectrum at fault costs its own row only."""
 
 from typing import Protocol
 
 import numpy as np
 
 from ..exceptions import SpectrumReadError
-from ..spectra.checks import placeholder
-from ..spectra.observation import SpectrumArrays
+from ..spectra.observation import SpectrumArrays, placeholder
 from ..utils.guard import guarding
 from .prepared import Batch
 from .resample import Resampler
 
-__all__ = ["run_guarded"]
+__all__ = ["run_carefully"]
 
 _FACTS = ("obs_id", "target_name", "survey", "ra", "dec", "source")
 
@@ -29,13 +28,12 @@ class _Run(Protocol):
     ) -> Batch: ...
 
 
-def run_guarded(
+def run_carefully(
     run: _Run,
     chunk: list[SpectrumArrays],
     velocities: np.ndarray,
-    resamplers: list[Resampler],
 ) -> Batch:
-    """Carry out a recipe; a spectrum with which that fails becomes an empty one.
+    """Carry out a recipe that failed; a spectrum at fault becomes an empty one.
 
     Parameters
     ----------
@@ -46,23 +44,18 @@ def run_guarded(
         The spectra.
     velocities : ndarray, shape (n_spectra,)
         As for `prepare_chunk`.
-    resamplers : list of Resampler
-        As for `prepare_chunk`.
 
     Returns
     -------
     Batch
         One row for each spectrum.
     """
-    try:
-        return run(chunk, velocities=velocities, resamplers=resamplers)
-    except Exception:
-        run([], velocities=np.zeros(0), resamplers=[])
-        whole = [
-            _empty_if_bad(run, arrays, velocities[row : row + 1])
-            for row, arrays in enumerate(chunk)
-        ]
-        return run(whole, velocities=velocities, resamplers=[])
+    run([], velocities=np.zeros(0), resamplers=[])
+    whole = [
+        _empty_if_bad(run, arrays, velocities[row : row + 1])
+        for row, arrays in enumerate(chunk)
+    ]
+    return run(whole, velocities=velocities, resamplers=[])
 
 
 def _empty_if_bad(

@@ -13,7 +13,7 @@ from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, iter_arrays
 from ..utils.quality import QualityFlag
-from .careful import run_guarded
+from .careful import run_carefully
 from .grid import SpectralGrid, get_grid
 from .prepared import Batch, PreparedSpectra, Row
 from .recipe import Recipe, get_step
@@ -286,7 +286,11 @@ def prepare_chunk(
     run = partial(run_recipe, grid=grid, recipe=recipe)
     for first in range(0, n, size):
         part = slice(first, first + size)
-        batch = run_guarded(run, chunk[part], velocities[part], resamplers)
+        mine, given = chunk[part], velocities[part]
+        try:
+            batch = run(mine, velocities=given, resamplers=resamplers)
+        except Exception:  # of one spectrum, or of the recipe
+            batch = run_carefully(run, mine, given)
         with np.errstate(over="ignore"):
             flux[part], variance[part] = batch.flux, batch.variance
         valid[part], scale[part] = batch.valid, batch.scale

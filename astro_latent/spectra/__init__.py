@@ -25,7 +25,7 @@ _LAZY = {
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",
-    "read_arrays": ".formats",
+    "read_arrays": ".reading",
     "read_spectra": ".reading",
     "to_spectrum": ".convert",
     "write_example": ".examples",

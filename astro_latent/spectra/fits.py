@@ -247,8 +247,9 @@ class Hdu:
 
     def _check_size(self, shape: tuple[int, ...]) -> None:
         """Refuse arrays that no spectrum needs, before they are made."""
-        check_pixels(self.file.path, shape[-1] if shape else 0)
-        check_pixels(self.file.path, math.prod(shape) // _MANY)
+        count = math.prod(shape)
+        if shape and count > conf.max_pixels:
+            check_pixels(self.file.path, max(shape[-1], count // _MANY))
 
     def _check_heap(self, offset: int, kind: str) -> None:
         """Refuse variable lengths whose sum is more than the file holds."""

@@ -12,8 +12,16 @@ import numpy as np
 from astropy import units as u
 
 from ..utils.guard import printable
+from ..utils.quality import QualityFlag
 
-__all__ = ["FRAMES", "MEDIA", "NORMALISATIONS", "Observation", "SpectrumArrays"]
+__all__ = [
+    "FRAMES",
+    "MEDIA",
+    "NORMALISATIONS",
+    "Observation",
+    "SpectrumArrays",
+    "placeholder",
+]
 
 MEDIA = ("air", "vacuum", "unknown")
 FRAMES = ("observed", "barycentric", "rest", "unknown")
@@ -170,3 +178,28 @@ class SpectrumArrays:
             if value is not None and np.shape(value) != shape:
                 msg = f"{name} has shape {np.shape(value)}, wavelength has {shape}"
                 raise ValueError(msg)
+
+
+def placeholder(message: str, **facts: Any) -> SpectrumArrays:
+    """Return an empty spectrum that stands for one that could not be read.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong.
+    **facts
+        Fields of `Observation`.
+
+    Returns
+    -------
+    SpectrumArrays
+        No pixels, flag ``UNREADABLE``.
+    """
+    observation = Observation(**facts).flagged(QualityFlag.UNREADABLE, message)
+    nothing = np.empty(0)
+    return SpectrumArrays(
+        wavelength=nothing,
+        flux=nothing.copy(),
+        mask=np.empty(0, dtype=bool),
+        observation=observation,
+    )

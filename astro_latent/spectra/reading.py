@@ -1,22 +1,23 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Read whatever a user points to, one spectrum or millions, in order.
+"""Read whatever a user points to, one file or millions, in order.
 
 Files, folders, tables and specutils objects become arrays, or specutils objects.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import _config
-from ..exceptions import SpectrumReadError
-from ..utils.guard import guarding
-from .checks import placeholder
+from ..exceptions import SpectrumReadError, UnknownNameError
+from ..utils.guard import guarding, raise_as
 from .facts import identifier_from_path
-from .fits import FitsFile
-from .formats import check_options, read_file
-from .observation import Observation, SpectrumArrays
+from .fits import FitsFile, NotFitsError
+from .foreign import list_formats, read_foreign
+from .formats import FORMATS, AnyFile, find_format, open_file
+from .observation import Observation, SpectrumArrays, placeholder
 from .sources import Item, SpectraLike, expand, find_files, find_path_column
 from .tablefile import TableFile
 from .votable import VotableFile
@@ -26,13 +27,184 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SpectraLike",
+    "check_options",
     "find_files",
     "find_path_column",
     "iter_arrays",
+    "read_arrays",
+    "read_file",
     "read_spectra",
 ]
 
+_NO_SPECTRUM = (
+    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
+    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux), nor such names"
+)
+_NO_TABLE = (
+    "no spectrum found: which columns are wavelength and flux? Say "
+    'column_mapping=("...", "...") and wavelength_unit="nm", or give a SpectrumArrays'
+)
+
+_REMEDY = "is it damaged? Fetch it again; is its layout unusual? Give format="
+#: Container -> the format that takes columns as the caller names them.
+_BY_COLUMNS = {"fits": "sdm_fits", "table": "columns"}
 _ON_ERROR = ("flag", "raise")
+
+
+def read_arrays(
+    path: str | os.PathLike, *, format: str | None = None, **options: Any
+) -> list[SpectrumArrays]:
+    """Read one file as plain arrays, without specutils where the format is known.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    format : str, optional
+        One of `FORMATS` or of specutils' formats; found out if not given.
+    **options
+        Passed to the reader of the format if it knows them, such as ``visits``,
+        ``bad_bits``, ``estimate``, ``wavelength_unit``.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        One spectrum, or several where the format has several and they were asked for.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be read as a spectrum; the message names it.
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from astro_latent.spectra import read_arrays, write_example
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "sun.fits")
+    >>> wavelength = np.linspace(5000, 5010, 1001)
+    >>> path = write_example("harps_s1d", path, wavelength, np.ones(1001))
+    >>> spectrum, = read_arrays(path)
+    >>> spectrum.observation.medium, spectrum.observation.frame
+    ('air', 'barycentric')
+    """
+    check_options(format, options)
+    with guarding(path, SpectrumReadError, remedy="give another name"):
+        return read_file(Path(path).expanduser(), format, options)
+
+
+def check_options(format: str | None, options: dict[str, Any]) -> None:
+    """Refuse a format or an option that does not exist, before anything is read.
+
+    Parameters
+    ----------
+    format : str or None
+        One of `FORMATS` or of specutils' formats.
+    options : dict
+        Keyword arguments for readers.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+    """
+    if options:
+        known = {option for name in FORMATS for option in FORMATS[name].options}
+        for option in options.keys() - known:
+            msg = f"no format has the option {option!r}; known: {sorted(known)}"
+            raise TypeError(msg)
+    if format is None or format in FORMATS:
+        return
+    others = list_formats()
+    if format not in others:
+        raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
+
+
+def read_file(
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file, for a call that `check_options` found right.
+
+    Parameters
+    ----------
+    path : Path or an open file
+        The file, or what is in memory.
+    format : str or None
+        As for `read_arrays`.
+    options : dict
+        Keyword arguments for readers.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        As `read_arrays`.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be read as a spectrum; the message names it.
+    """
+    try:
+        return _read_file(path, format, options)
+    except Exception as error:
+        where = path if isinstance(path, Path) else path.path
+        raise_as(error, SpectrumReadError, where, remedy=_REMEDY)
+
+
+def _read_file(
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file; what a strange one makes libraries raise comes through."""
+    if not isinstance(path, Path):
+        found = _read_known(path, format, options)
+        return path.refuse(_NO_TABLE) if found is None else found
+    if path.is_dir():
+        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
+        raise SpectrumReadError(msg)
+    if format is not None and format not in FORMATS:
+        return read_foreign(path, format)
+    try:
+        file = open_file(path)
+    except NotFitsError:
+        if format is not None:
+            raise
+        return read_foreign(path, None, own=FORMATS)
+    with file:
+        found = _read_known(file, format, options)
+    return read_foreign(path, None, own=FORMATS) if found is None else found
+
+
+def _read_known(
+    file: AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays] | None:
+    """Read with one of our own formats; None if the file has none of them."""
+    if format is None and options.get("column_mapping") is not None:
+        format = _BY_COLUMNS.get(file.container)
+    chosen = FORMATS[format] if format else find_format(file)
+    if chosen is None:
+        return _refuse_votable(file) if isinstance(file, VotableFile) else None
+    name = chosen.name
+    if chosen.container != file.container:
+        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
+    taken = {key: options[key] for key in options if key in chosen.options}
+    try:
+        return chosen.read(file, **taken)
+    except Exception as error:
+        problem = f"cannot be read as {name}"
+        raise_as(error, SpectrumReadError, file.path, problem=problem, remedy=_REMEDY)
+
+
+def _refuse_votable(file: VotableFile) -> NoReturn:
+    said = file.error
+    if said is not None:
+        file.refuse(f"the service sent an error in place of a spectrum: {said}")
+    file.refuse(_NO_SPECTRUM)
 
 
 def iter_arrays(
@@ -89,12 +261,9 @@ def _iterate(
 ) -> Iterator[SpectrumArrays]:
     for item in expand(source):
         try:
-            with guarding(item.source or "the spectrum", SpectrumReadError):
-                found = _read_item(item, format, options)
-        except SpectrumReadError as error:
-            if on_error == "raise":
-                raise
-            found = [_make_placeholder(item, str(error))]
+            found = _read_item(item, format, options)
+        except Exception as error:
+            found = [_stand_in(item, error, on_error)]
         for arrays in found:
             if item.overrides:
                 facts = _number_visits(item, arrays, len(found))
@@ -126,7 +295,14 @@ def _read_item(
     return [from_spectrum(item.value)]
 
 
-def _make_placeholder(item: Item, message: str) -> SpectrumArrays:
+def _stand_in(item: Item, error: Exception, on_error: str) -> SpectrumArrays:
+    """Return a placeholder for what could not be read, or raise the reason."""
+    try:
+        raise_as(error, SpectrumReadError, item.source or "the spectrum")
+    except SpectrumReadError as reason:
+        if on_error == "raise":
+            raise
+        message = str(reason)
     facts: dict[str, Any] = {}
     said = getattr(item.value, "meta", {}).get("observation")
     if isinstance(said, Observation):

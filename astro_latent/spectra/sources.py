@@ -14,10 +14,9 @@ import numpy as np
 from astropy.table import Row, Table
 
 from ..exceptions import SpectrumReadError
-from ..utils.guard import guarding
-from .formats import identify_format
+from ..utils.guard import explain, guarding
+from .formats import identify_format, open_content
 from .observation import SpectrumArrays
-from .opening import open_content
 from .tablefile import TableFile, as_table, is_sampled, name_tables
 
 if TYPE_CHECKING:
@@ -233,10 +232,10 @@ def _expand_path(text: str) -> Iterator[Item]:
         yield Item(None, problem="an empty name names no file", source=text)
         return
     try:
-        with guarding(text, SpectrumReadError, remedy="give another name"):
-            names = find_files(text)
-    except SpectrumReadError as error:  # such as a name that no system can have
-        yield Item(None, problem=str(error), source=text)
+        names = find_files(text)
+    except Exception as error:  # such as a name that no system can have
+        problem = explain(text, error, remedy="give another name")
+        yield Item(None, problem=problem, source=text)
         return
     reason = "no file matches this pattern"
     if not names:

@@ -16,7 +16,6 @@ from astropy import units as u
 from ..exceptions import SpectrumReadError
 from .assemble import Context, assemble_spectra
 from .axis import hint_unit, read_axis
-from .checks import placeholder
 from .columns import Column
 from .facts import facts_from_header, number, stated_frame, stated_medium
 from .fibermap import add_fibres
@@ -25,7 +24,7 @@ from .formats import Format
 from .header import Header, chain_headers
 from .images import ImageSet, find_sets
 from .multispec import is_multispec, multispec_wavelengths
-from .observation import Observation, SpectrumArrays
+from .observation import Observation, SpectrumArrays, placeholder
 
 __all__ = ["WCS1D", "identify_wcs1d", "read_wcs1d"]
 

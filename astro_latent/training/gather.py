@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
-from ..pipeline.inputs import as_spectra, as_table
+from ..pipeline.loop import as_spectra, as_table
 from ..preparation.prepare import iter_chunks
 from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from astropy import log
 
 from ..exceptions import AstroLatentError
 
-__all__ = ["describe_error", "explain", "guarding", "is_file", "printable"]
+__all__ = ["describe_error", "explain", "guarding", "is_file", "printable", "raise_as"]
 
 _LONGEST = 400  # characters that are told of what somebody else wrote
 #: What no XML file may hold or changes (CR), and names that are no UTF-8.
@@ -121,11 +122,40 @@ def guarding(
     try:
         yield
     except Exception as error:
-        said = str(error)
-        if isinstance(error, kind) and str(what) in said and said == printable(said):
-            raise
-        text = explain(what, error, problem=problem, remedy=remedy)
-        raise (type(error) if isinstance(error, kind) else kind)(text) from error
+        raise_as(error, kind, what, problem=problem, remedy=remedy)
+
+
+def raise_as(
+    error: Exception,
+    kind: type[AstroLatentError],
+    what: object,
+    *,
+    problem: str = "cannot be read",
+    remedy: str = "",
+) -> NoReturn:
+    """Raise an error as one of a kind that names the item; see `guarding`.
+
+    Parameters
+    ----------
+    error : Exception
+        The error that is being handled.
+    kind, what, problem, remedy
+        As for `guarding`.
+
+    Examples
+    --------
+    >>> from astro_latent.exceptions import SpectrumReadError
+    >>> from astro_latent.utils.guard import raise_as
+    >>> raise_as(KeyError("BITPIX"), SpectrumReadError, "a.fits")
+    Traceback (most recent call last):
+    ...
+    astro_latent.exceptions.SpectrumReadError: a.fits: cannot be read (KeyError: ...
+    """
+    said = str(error)
+    if isinstance(error, kind) and str(what) in said and said == printable(said):
+        raise error
+    text = explain(what, error, problem=problem, remedy=remedy)
+    raise (type(error) if isinstance(error, kind) else kind)(text) from error
 
 
 def explain(

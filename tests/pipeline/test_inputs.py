@@ -8,7 +8,7 @@ from astropy.io.votable import from_table
 from astropy.table import Table
 
 from astro_latent import get_survey, predict_parameters, surveys
-from astro_latent.pipeline.inputs import as_spectra
+from astro_latent.pipeline.loop import as_spectra
 from astro_latent.surveys import SURVEYS, fetch
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from astro_latent.pipeline import iter_results, predict_parameters
-from astro_latent.pipeline.choose import Choice, OneModel
-from astro_latent.pipeline.loop import MemorySink, Task, push_rows
+from astro_latent.pipeline.loop import Choice, MemorySink, OneModel, Task, push_rows
 from astro_latent.preparation import prepare
 from astro_latent.tables import TableWriter, read_table
 from tests.fixtures.results import MeanModel, make_spectrum

@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from astro_latent.spectra.position import read_position
+from astro_latent.spectra.facts import read_position
 
 
 @pytest.mark.parametrize(

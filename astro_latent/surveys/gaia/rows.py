@@ -18,9 +18,9 @@ import numpy as np
 from astropy import units as u
 
 from ...exceptions import SpectrumReadError
-from ...spectra.checks import finish_arrays, placeholder
+from ...spectra.checks import finish_arrays
 from ...spectra.facts import identifier_from_path
-from ...spectra.observation import Observation, SpectrumArrays
+from ...spectra.observation import Observation, SpectrumArrays, placeholder
 from ...spectra.units import parse_unit
 
 __all__ = ["GaiaColumns", "holds_spectra", "read_columns"]

@@ -14,12 +14,12 @@ import numpy as np
 from astropy import units as u
 
 from ...exceptions import SpectrumReadError
-from ...spectra.checks import finish_arrays, placeholder, sigma_from_ivar
+from ...spectra.checks import finish_arrays, sigma_from_ivar
 from ...spectra.facts import number
 from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
 from ...spectra.header import chain_headers
-from ...spectra.observation import Observation, SpectrumArrays
+from ...spectra.observation import Observation, SpectrumArrays, placeholder
 from .facts import is_lamost, read_observation
 
 __all__ = ["LAMOST_MRS", "identify_lamost_mrs", "read_lamost_mrs"]

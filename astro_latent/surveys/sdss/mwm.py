@@ -15,13 +15,12 @@ from ...exceptions import SpectrumReadError
 from ...spectra.checks import (
     finish_arrays,
     mask_from_bits,
-    placeholder,
     sigma_from_ivar,
 )
 from ...spectra.facts import facts_from_header, number
 from ...spectra.fits import FitsFile, Hdu
 from ...spectra.formats import Format
-from ...spectra.observation import Observation, SpectrumArrays
+from ...spectra.observation import Observation, SpectrumArrays, placeholder
 from ..apogee.star import APOGEE_BAD_BITS, APOGEE_RESOLVING_POWER
 from .spectrum import SDSS_BAD_BITS, SDSS_FLUX_UNIT, SDSS_RESOLVING_POWER
 
