@@ -236,8 +236,8 @@ class SpectralModel:
         statistical variance ``scale**2 F + floor**2``. Statistical errors of a model
         that predicts a variance grow by ``1 + missing`` times the share of missing
         pixels in segments that are not missing altogether. Where the calibration has
-        ``shape_68``, the errors are multiplied by the factor that
-        `astro_latent.models.error_shape` gives for the spectrum, and ``shape_95`` gives
+        ``shape_68``, the errors are multiplied by a factor that depends on the
+        spectrum, `astro_latent.models.domain.error_factor`, and ``shape_95`` gives
         ``interval_95`` in the same way. The total has the square of
         ``systematic`` in addition: by how much models of real spectra disagree about
         the labels of one spectrum, the same for all. What the flux errors do not

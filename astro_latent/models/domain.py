@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Whether a model may be believed: limits, likeness to the training set, residuals.
+"""Whether a model may be believed: limits, likeness to the training set, errors.
 
 A low-rank model of single stars tells what a spectrum has that they have not.
 Lines of a second star stand in the residual as a shifted copy of the lines of the
@@ -8,6 +8,11 @@ cross-correlation, and measured in units of the scatter that the correlation has
 where neither can be: no error of the flux has to be right for that. To the scatter of
 emission is added what a model of few components gets wrong about the lines themselves:
 noise limits the search where there is much of it, and the model elsewhere.
+
+A network that was asked for errors gets them about right on average. What is left
+depends on the spectrum: on its labels, on its noise, on how large the error is. A
+polynomial in these, fitted to stars that taught nothing, is the factor; it is data of
+the configuration, one list of coefficients for each label.
 """
 
 from collections.abc import Mapping
@@ -23,10 +28,13 @@ from .config import ModelConfig
 
 __all__ = [
     "BASIS_TENSORS",
+    "TWO_SIDED_95",
     "FluxBasis",
-    "drop_broken",
-    "model_flags",
-    "score_features",
+    "error_factor",
+    "error_inputs",
+    "judge_results",
+    "measure_missing",
+    "measure_snr",
 ]
 
 #: Names of the tensors of a `FluxBasis` in a tensor file, in the order of its fields.
@@ -39,6 +47,14 @@ _MIMICRY = 0.01  # strongest line of the emission that an error of the model loo
 _CORE, _NEAR, _FAR, _LAST = 7, 45, 60, 700  # lags in pixels
 _WIDE = 5  # pixels by which emission may lie off its template
 _MOST = 2.0  # weight of the best pixels, in units of the median
+
+
+#: Standard deviations within which a Gaussian has 95 % of its weight.
+TWO_SIDED_95 = 1.959963984540054
+
+_SNR = 1.5  # log10 of a signal-to-noise ratio in the middle of surveys
+_REACH = 3.0  # beyond so many scatters of the training set nothing is extrapolated
+_LARGEST = 2.0  # ln of the largest factor
 
 
 @dataclass(frozen=True)
@@ -152,20 +168,13 @@ def _divide_by_scatter(
     return float(height / scatter) if scatter > 0 else 0.0
 
 
-def model_flags(
-    config: ModelConfig,
-    prepared: PreparedSpectra,
-    *,
-    values: np.ndarray | None = None,
-    error: np.ndarray | None = None,
-    score: np.ndarray | None = None,
-    residual: np.ndarray | None = None,
-    second: np.ndarray | None = None,
-    emission: np.ndarray | None = None,
+def judge_results(
+    config: ModelConfig, prepared: PreparedSpectra, found: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """Compare results with the limits that a configuration states.
 
-    What is NaN is not flagged: not knowing is no evidence of a fault.
+    What is NaN is not flagged: not knowing is no evidence of a fault. Where a model
+    gives no finite number for a usable spectrum, all its results are taken back.
 
     Parameters
     ----------
@@ -173,12 +182,11 @@ def model_flags(
         With the limits; one that is not stated flags nothing.
     prepared : PreparedSpectra
         What the model was given.
-    values, error : ndarray, shape (n_spectra, n_labels), optional
-        Labels and their total errors.
-    score, residual : ndarray, shape (n_spectra,), optional
-        Domain score, and mean absolute residual of the reconstruction.
-    second, emission : ndarray, shape (n_spectra,), optional
-        Heights of the peaks that `FluxBasis.search` finds.
+    found : mapping of str to ndarray, shape (n_spectra, ...)
+        Labels ``values`` and their total ``error``, or latents ``mean``; as far as
+        they are known ``domain_score``, mean absolute ``residual`` of the
+        reconstruction, and the peaks of `FluxBasis.search`, ``second`` and
+        ``emission``. Rows without a finite number become NaN.
 
     Returns
     -------
@@ -186,81 +194,154 @@ def model_flags(
         The preparation's flags with the model's.
     """
     flags = np.array(prepared.flags, dtype=np.int32)
+    numbers = found["values"] if "values" in found else found["mean"]
+    broken = prepared.usable & ~np.isfinite(numbers).all(axis=1)
+    for each in found.values():
+        each[broken] = np.nan
+    _mark(flags, broken, QualityFlag.NO_RESULT)
     if "snr" in config.domain:
         snr = np.array([observation.snr for observation in prepared.observations])
         _mark(flags, snr < config.domain["snr"][0], QualityFlag.LOW_SNR)
-    for column, output in enumerate(config.outputs):
-        if values is not None and output.domain is not None:
+    for column, output in enumerate(config.outputs if "values" in found else ()):
+        values, error = found["values"][:, column], found["error"][:, column]
+        if output.domain is not None:
             low, high = output.domain
-            outside = (values[:, column] < low) | (values[:, column] > high)
+            outside = (values < low) | (values > high)
             _mark(flags, outside, QualityFlag.LABEL_OUT_OF_DOMAIN)
-        if error is not None and output.max_error is not None:
-            _mark(flags, error[:, column] > output.max_error, QualityFlag.LARGE_ERROR)
-    if score is not None:
-        _mark(flags, score > 1, QualityFlag.UNLIKE_TRAINING)
-    for height, key, bit in (
-        (residual, "reconstruction_limit", QualityFlag.POOR_RECONSTRUCTION),
-        (second, "second_limit", QualityFlag.DOUBLE_LINED),
-        (emission, "emission_limit", QualityFlag.EMISSION_LINES),
+        if output.max_error is not None:
+            _mark(flags, error > output.max_error, QualityFlag.LARGE_ERROR)
+    limits = config.domain | {"domain_limit": 1.0}
+    for name, limit, bit in (
+        ("domain_score", "domain_limit", QualityFlag.UNLIKE_TRAINING),
+        ("residual", "reconstruction_limit", QualityFlag.POOR_RECONSTRUCTION),
+        ("second", "second_limit", QualityFlag.DOUBLE_LINED),
+        ("emission", "emission_limit", QualityFlag.EMISSION_LINES),
     ):
-        if height is not None and key in config.domain:
-            _mark(flags, height > config.domain[key], bit)
+        if name in found and limit in limits:
+            _mark(flags, found[name] > limits[limit], bit)
     return flags
 
 
-def drop_broken(
-    found: Mapping[str, np.ndarray], values: np.ndarray, prepared: PreparedSpectra
-) -> np.ndarray:
-    """Take back results of spectra for which a model gives no finite number.
+def measure_snr(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
+    """Return the median signal-to-noise ratio of pixels.
 
     Parameters
     ----------
-    found : mapping of str to ndarray, shape (n_spectra, ...)
-        Results; those rows become NaN.
-    values : ndarray, shape (n_spectra, n_outputs)
-        Labels or latents.
     prepared : PreparedSpectra
-        What the model was given.
+        Spectra.
+    rows : ndarray of int
+        Which.
 
     Returns
     -------
-    ndarray of int32, shape (n_spectra,)
-        ``NO_RESULT`` for those rows.
+    ndarray, shape (n_rows,)
+        NaN where no variance is known.
     """
-    broken = prepared.usable & ~np.isfinite(values).all(axis=1)
-    for each in found.values():
-        each[broken] = np.nan
-    return np.where(broken, np.int32(QualityFlag.NO_RESULT), np.int32(0))
+    flux, variance = prepared.flux[rows], prepared.variance[rows]
+    known = prepared.valid[rows] & np.isfinite(variance) & (variance > 0)
+    ratio = np.where(known, flux / np.sqrt(np.where(known, variance, 1.0)), np.nan)
+    found = np.full(len(rows), np.nan)
+    there = known.any(axis=1)
+    found[there] = np.nanmedian(ratio[there], axis=1)
+    return found
 
 
-def score_features(
-    features: np.ndarray,
-    mean: np.ndarray | None,
-    whitening: np.ndarray | None,
-    *,
-    limit: float | None,
-) -> np.ndarray:
-    """Return how far features lie from those of the training set.
+def measure_missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
+    """Return the share of missing pixels in segments that are there.
 
     Parameters
     ----------
-    features : ndarray, shape (n_spectra, n_features)
-        Output of the last hidden layer.
-    mean : ndarray, shape (n_features,), or None
-        Of the training set.
-    whitening : ndarray, shape (n_features, n_features), or None
-        Matrix that gives the training set unit covariance.
-    limit : float or None
-        Distance that counts as one.
+    prepared : PreparedSpectra
+        Spectra.
+    rows : ndarray of int
+        Which.
 
     Returns
     -------
-    ndarray, shape (n_spectra,)
-        Domain score; NaN if anything is not known.
+    ndarray, shape (n_rows,)
+        0 to 1.
     """
-    if limit is None or mean is None or whitening is None:
-        return np.full(len(features), np.nan)
-    return np.linalg.norm((features - mean) @ whitening.T, axis=1) / limit
+    missing, total = np.zeros(len(rows)), np.zeros(len(rows))
+    for first, last in prepared.grid.segments:
+        count = np.count_nonzero(prepared.valid[rows, first:last], axis=1)
+        missing += np.where(count > 0, last - first - count, 0)
+        total += np.where(count > 0, last - first, 0)
+    return missing / np.maximum(total, 1.0)
+
+
+def error_inputs(
+    values: np.ndarray,
+    error: np.ndarray,
+    snr: np.ndarray,
+    missing: np.ndarray,
+    *,
+    offsets: np.ndarray,
+    scales: np.ndarray,
+) -> np.ndarray:
+    """Return what the factor of an error is a polynomial in.
+
+    Parameters
+    ----------
+    values, error : ndarray, shape (n_spectra, n_labels)
+        Labels, and their errors before the factor.
+    snr, missing : ndarray, shape (n_spectra,)
+        Signal-to-noise ratio, NaN if not known, and share of missing pixels.
+    offsets, scales : ndarray, shape (n_labels,)
+        Mean and scatter of the labels of the training set.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels, 5 + 2 n_labels)
+        In the order: 1; missing; ln of the label's own error in units of the scatter;
+        log10 of the signal-to-noise ratio and its square; the labels in units of the
+        scatter; their squares.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.models.domain import error_inputs
+    >>> one = np.ones((1, 1))
+    >>> error_inputs(
+    ...     one, one, np.array([np.nan]), np.zeros(1), offsets=one[0], scales=one[0]
+    ... )
+    array([[[1., 0., 0., 0., 0., 0., 0.]]])
+    """
+    n_spectra, n_labels = values.shape
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.clip(np.log10(np.maximum(snr, 1e-3)) - _SNR, -1.5, 1.5)
+        own = np.clip(np.log(np.maximum(error / scales, 1e-6)), -6.0, 2.0)
+    level = np.where(np.isfinite(level), level, 0.0)
+    scaled = np.clip((values - offsets) / scales, -_REACH, _REACH)
+    common = [np.ones(n_spectra), missing]
+    both = np.stack([level, level**2], axis=1)
+    shared = np.concatenate([both, scaled, scaled**2], axis=1)
+    return np.concatenate(
+        [
+            np.repeat(np.stack(common, axis=1)[:, None], n_labels, axis=1),
+            own[:, :, None],
+            np.repeat(shared[:, None], n_labels, axis=1),
+        ],
+        axis=2,
+    )
+
+
+def error_factor(inputs: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Return what errors are multiplied by.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (n_spectra, n_labels, n_terms)
+        From `error_inputs`.
+    coefficients : ndarray, shape (n_labels, n_terms)
+        Of the logarithm of the factor.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels)
+        Between 0.14 and 7.4.
+    """
+    logarithm = np.einsum("nkt,kt->nk", inputs, coefficients)
+    return np.exp(np.clip(logarithm, -_LARGEST, _LARGEST))
 
 
 def _mark(flags: np.ndarray, rows: np.ndarray, bit: QualityFlag) -> None:

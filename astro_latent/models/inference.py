@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Running networks over any number of spectra: device and blocks.
+"""Running networks over any number of spectra, and differentiating them.
 
 A spectrum gives the same numbers alone and in a batch: matrix products see row counts
 that are a multiple of `ROW_MULTIPLE` (rows of zeros are added), because their order of
@@ -7,7 +7,7 @@ summation depends on nothing else, and long spectra go through one by one. Block
 small, so memory does not grow with the batch and freed temporaries are used again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .._config import conf
 from .layers.pooled_slope import PooledSlope
 from .networks import LabelNetwork, SlopedNetwork, SplitNetwork, inputs_of
 
-__all__ = ["ROW_MULTIPLE", "Runner", "choose_device", "pad_rows", "stack_pooled"]
+__all__ = ["ROW_MULTIPLE", "Runner", "iter_jacobians", "pad_rows", "stack_pooled"]
 
 #: Rows of every matrix product come in multiples of this.
 ROW_MULTIPLE = 8
@@ -29,51 +28,10 @@ ROWS_CONVOLVED = 4
 ROWS_DENSE = 64
 #: Pixels from which spectra go through a network one by one on a CPU.
 LONG_SPECTRUM = 65_536
-
-
-def choose_device(name: str | None = None) -> torch.device:
-    """Return the device to run on.
-
-    Parameters
-    ----------
-    name : str, optional
-        ``"auto"`` or a torch device; by default ``conf.device``. ``"auto"`` takes CUDA,
-        else MPS, else the CPU.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device here.
-
-    Examples
-    --------
-    >>> from astro_latent.models.inference import choose_device
-    >>> choose_device("cpu")
-    device(type='cpu')
-    """
-    text = conf.device if name is None else str(name)
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if text == "auto":
-        return torch.device(next(kind for kind, here in available.items() if here))
-    kind, _, index = text.partition(":")
-    here = available.get(kind, False)
-    if here and index:
-        count = torch.cuda.device_count() if kind == "cuda" else 1
-        here = index.isdigit() and int(index) < count
-    if not here:
-        present = [kind for kind, here in available.items() if here]
-        msg = f"device {text!r} is not available here; there is {', '.join(present)}"
-        raise ValueError(msg)
-    return torch.device(text)
+#: Numbers of a block of Jacobians, 32 MiB; one spectrum may have more.
+_JACOBIANS_SIZE = 2**23
+#: Spectra in such a block at most: the sparse matrices of each are used at once.
+_JACOBIANS_ROWS = 16
 
 
 class Runner:
@@ -134,39 +92,6 @@ class Runner:
         """
         dtype = torch.bool if array.dtype == bool else torch.float32
         return torch.tensor(array, dtype=dtype, device=self.device)
-
-    def blocks(
-        self,
-        function: Callable[..., tuple[Tensor, ...]],
-        *arrays: np.ndarray,
-        rows: np.ndarray,
-        n_pixels: int,
-    ) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
-        """Apply a function of whole spectra, block by block.
-
-        Parameters
-        ----------
-        function : callable
-            Takes tensors with the rows of a block, returns tensors with as many rows.
-        *arrays : ndarray
-            Of equal length.
-        rows : ndarray of int
-            Rows of the arrays to use.
-        n_pixels : int
-            Length of a spectrum.
-
-        Yields
-        ------
-        ndarray of int, tuple of ndarray
-            Rows of the block, and what the function returned for them.
-        """
-        size = self.row_multiple(n_pixels)
-        for start in range(0, len(rows), size):
-            block = rows[start : start + size]
-            tensors = [pad_rows(self.tensor(array[block]), size) for array in arrays]
-            with torch.inference_mode(), self.numerics():
-                results = function(*tensors)
-            yield block, tuple(_to_numpy(result[: len(block)]) for result in results)
 
     def row_multiple(self, n_pixels: int) -> int:
         """Return the multiple of rows that go through a network.
@@ -320,6 +245,104 @@ def pad_rows(tensor: Tensor, total: int) -> Tensor:
     if missing <= 0:
         return tensor
     return functional.pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, missing))
+
+
+def iter_jacobians(
+    runner: Runner,
+    networks: Sequence[LabelNetwork],
+    *inputs: Tensor,
+    slopes: Sequence[list[PooledSlope] | None],
+) -> Iterator[tuple[slice, Tensor]]:
+    """Differentiate the labels with respect to the flux, some spectra at a time.
+
+    Parameters
+    ----------
+    runner : Runner
+        Where and how the networks run.
+    networks : sequence of LabelNetwork
+        Members of an ensemble; their Jacobians are averaged.
+    *inputs : Tensor, shape (n, n_pixels)
+        Prepared flux, which of it was measured, and its variance.
+    slopes : sequence of list of PooledSlope or of None
+        From `Runner.slopes`, of each network.
+
+    Yields
+    ------
+    rows : slice
+        Which spectra.
+    jacobian : Tensor, shape (n_rows, n_labels, n_pixels)
+        In the network's units; 0 where not valid.
+    """
+    n_spectra, n_pixels = inputs[0].shape
+    rows = _JACOBIANS_SIZE // (networks[0].n_outputs * n_pixels)
+    size = max(1, min(rows, _JACOBIANS_ROWS))
+    if runner.row_multiple(n_pixels) == 1:
+        size = 1  # long spectra go alone
+    for start in range(0, n_spectra, size):
+        block = slice(start, start + size)
+        part = [tensor[block] for tensor in inputs]
+        total = torch.zeros(())
+        for network, each in zip(networks, slopes, strict=True):
+            if each is not None and isinstance(network, SlopedNetwork):
+                jacobian = _chain(network, each[block], part[1])
+            else:
+                jacobian = _backward(runner, network, *part)
+            total = jacobian if network is networks[0] else total + jacobian
+        yield block, total / len(networks) if len(networks) > 1 else total
+
+
+def _chain(
+    network: SlopedNetwork, slopes: Sequence[PooledSlope], valid: Tensor
+) -> Tensor:
+    """Multiply the derivatives of a network's two parts.
+
+    The dense layers are differentiated only by those of their inputs that change at
+    all in one of the spectra.
+    """
+    pooled = stack_pooled(slopes)
+    with torch.inference_mode(False), torch.enable_grad():
+        outer, weight = network.project_slope(pooled.clone())
+    n_labels, n_pixels = outer.shape[1], valid.shape[1]
+    used = (pooled > 0).any(0)
+    for slope in slopes:  # exact zeros count, too: all of them in a dead network
+        used[slope.active] = True
+    rows = outer[: len(slopes)].flatten(0, 1)
+    rows = pad_rows(rows, max(2 * ROW_MULTIPLE, _round_up(len(rows))))
+    by_pooled = (rows @ weight.index_select(1, used.nonzero()[:, 0])).numpy()
+    column = (used.cumsum(0) - 1).numpy()
+    result = torch.empty(len(slopes), n_labels, n_pixels)
+    for row, slope in enumerate(slopes):
+        mine = by_pooled[row * n_labels : (row + 1) * n_labels]
+        active = mine.take(column[slope.active.numpy()], axis=1)
+        result[row] = torch.from_numpy(slope.times(active.T.copy(), n_pixels)).T
+    return result.mul_(network.flux_slope(valid)[:, None])
+
+
+def _round_up(rows: int) -> int:
+    return -(-rows // ROW_MULTIPLE) * ROW_MULTIPLE
+
+
+def _backward(
+    runner: Runner,
+    network: LabelNetwork,
+    flux: Tensor,
+    valid: Tensor,
+    variance: Tensor,
+) -> Tensor:
+    """One backward pass for each label over all rows: rows do not depend on another."""
+    count, multiple = len(flux), runner.row_multiple(flux.shape[1])
+    total = -(-count // multiple) * multiple
+    with torch.inference_mode(False), torch.enable_grad(), runner.numerics():
+        # copies, as what was made in inference mode has no gradient
+        inputs = [pad_rows(tensor, total).clone() for tensor in (flux, valid, variance)]
+        inputs[0].requires_grad_()
+        result = network(*inputs_of(network, *inputs))
+        mean = result[0] if isinstance(result, tuple) else result
+        gradients = [
+            torch.autograd.grad(label.sum(), inputs[0], retain_graph=True)[0][:count]
+            for label in mean.unbind(1)
+        ]
+        return torch.stack(gradients, dim=1)
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

@@ -8,16 +8,15 @@ import numpy as np
 import torch
 
 from ..preparation.prepared import PreparedSpectra
-from .domain import drop_broken, model_flags, score_features
-from .error_shape import (
+from .domain import (
     TWO_SIDED_95,
     error_factor,
     error_inputs,
+    judge_results,
     measure_missing,
     measure_snr,
 )
-from .inference import ROW_MULTIPLE, ROWS_DENSE
-from .jacobians import iter_jacobians
+from .inference import ROW_MULTIPLE, ROWS_DENSE, iter_jacobians
 from .layers.pooled_slope import PooledSlope
 from .networks import LabelNetwork
 from .protocols import LoadedModel
@@ -62,17 +61,10 @@ def predict_labels(
     for rows in _blocks(model, prepared):
         for name, values in _predict_block(model, prepared, rows, flux_errors).items():
             found[name][rows] = values
-    broken = drop_broken(found, found["values"], prepared)
-    peaks = {name: found.pop(name) for name in ("second", "emission")}
-    flags = model_flags(
-        model.config,
-        prepared,
-        values=found["values"],
-        error=found["error"],
-        score=found["domain_score"],
-        **peaks,
-    )
-    return Parameters(**found, flags=flags | broken)
+    flags = judge_results(model.config, prepared, found)
+    for name in ("second", "emission"):
+        del found[name]
+    return Parameters(**found, flags=flags)
 
 
 def _predict_block(
@@ -102,12 +94,7 @@ def _predict_block(
         "error": error,
         "error_statistical": error_statistical,
         "error_flux": error_flux,
-        "domain_score": score_features(
-            features,
-            model.domain_mean,
-            model.domain_whitening,
-            limit=model.config.domain.get("feature_limit"),
-        ),
+        "domain_score": _score(model, features),
     }
     if interval is not None:
         found["interval_95"] = interval
@@ -311,6 +298,15 @@ def _statistical_covariance(
     both = from_flux + predicted
     ratio = growth * sigma / _deviation(both)
     return both * ratio[:, :, None] * ratio[:, None, :]
+
+
+def _score(model: LoadedModel, features: np.ndarray) -> np.ndarray:
+    """How far features lie from those of the training set; NaN if that is not known."""
+    limit = model.config.domain.get("feature_limit")
+    mean, whitening = model.domain_mean, model.domain_whitening
+    if limit is None or mean is None or whitening is None:
+        return np.full(len(features), np.nan)
+    return np.linalg.norm((features - mean) @ whitening.T, axis=1) / limit
 
 
 def _calibration(model: LoadedModel, key: str, default: float) -> np.ndarray:

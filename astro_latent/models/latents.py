@@ -1,13 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra to latent features and back, by a loaded autoencoder."""
 
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
-from .domain import drop_broken, model_flags
+from .domain import judge_results
+from .inference import Runner, pad_rows
 from .networks import LatentNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
@@ -32,7 +35,8 @@ def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
     """
     network = cast(LatentNetwork, model.members[0])
     mean, sigma = (_nan(len(prepared.flux), model.config.n_outputs) for _ in range(2))
-    for rows, (block, log_variance) in model.runner.blocks(
+    for rows, (block, log_variance) in _run_blocks(
+        model.runner,
         network.encode,
         prepared.flux,
         prepared.valid,
@@ -40,8 +44,7 @@ def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
         n_pixels=model.grid.n_pixels,
     ):
         mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
-    broken = drop_broken({"mean": mean, "sigma": sigma}, mean, prepared)
-    flags = model_flags(model.config, prepared) | broken
+    flags = judge_results(model.config, prepared, {"mean": mean, "sigma": sigma})
     return Latents(mean=mean, sigma=sigma, flags=flags)
 
 
@@ -72,7 +75,8 @@ def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
         raise ValueError(msg)
     network = cast(LatentNetwork, model.members[0])
     flux = _nan(len(mean), n_pixels)
-    for rows, (decoded,) in model.runner.blocks(
+    for rows, (decoded,) in _run_blocks(
+        model.runner,
         lambda latent: (network.decode(latent),),
         mean,
         rows=np.flatnonzero(np.isfinite(mean).all(axis=1)),
@@ -110,7 +114,8 @@ def reconstruct_spectra(
         latent, log_variance = network.encode(x, valid)
         return latent, log_variance, network.decode(latent)
 
-    for rows, (block, log_variance, decoded) in model.runner.blocks(
+    for rows, (block, log_variance, decoded) in _run_blocks(
+        model.runner,
         there_and_back,
         prepared.flux,
         prepared.valid,
@@ -126,10 +131,27 @@ def reconstruct_spectra(
             flux[rows] = decoded
     found = {"mean": mean, "sigma": sigma, "residual": residual}
     found |= {} if flux is None else {"flux": flux}
-    broken = drop_broken(found, mean, prepared)
-    flags = model_flags(model.config, prepared, residual=residual) | broken
+    flags = judge_results(model.config, prepared, found)
     latents = Latents(mean=mean, sigma=sigma, flags=flags)
     return Reconstruction(flux=flux, residual=residual, latents=latents, flags=flags)
+
+
+def _run_blocks(
+    runner: Runner,
+    function: Callable[..., tuple[Tensor, ...]],
+    *arrays: np.ndarray,
+    rows: np.ndarray,
+    n_pixels: int,
+) -> Iterator[tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+    """Apply a function to some rows of arrays, few at a time; yield which, and what."""
+    size = runner.row_multiple(n_pixels)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        tensors = [pad_rows(runner.tensor(array[block]), size) for array in arrays]
+        with torch.inference_mode(), runner.numerics():
+            results = function(*tensors)
+        found = (result[: len(block)].float().cpu().numpy() for result in results)
+        yield block, tuple(found)
 
 
 def _nan(*shape: int) -> np.ndarray:

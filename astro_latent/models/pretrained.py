@@ -20,11 +20,11 @@ from .architectures import ARCHITECTURES
 from .base import SpectralModel
 from .config import ModelConfig
 from .domain import BASIS_TENSORS, FluxBasis
-from .inference import Runner, choose_device
+from .inference import Runner
 from .locate import find_weights
 from .networks import kind_of
 
-__all__ = ["load_model"]
+__all__ = ["choose_device", "load_model"]
 
 FETCH_AGAIN = "correct it, or fetch the weights again"
 #: Tensors beside those of the networks.
@@ -302,3 +302,48 @@ def _find_problems(
         msg = f"{where} does not fit its configuration; tensors {text}"
         raise WeightsIntegrityError(msg)
     return wanted, once
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Return the device to run on.
+
+    Parameters
+    ----------
+    name : str, optional
+        ``"auto"`` or a torch device; by default ``conf.device``. ``"auto"`` takes CUDA,
+        else MPS, else the CPU.
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+
+    Examples
+    --------
+    >>> from astro_latent.models.pretrained import choose_device
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    text = conf.device if name is None else str(name)
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if text == "auto":
+        return torch.device(next(kind for kind, here in available.items() if here))
+    kind, _, index = text.partition(":")
+    here = available.get(kind, False)
+    if here and index:
+        count = torch.cuda.device_count() if kind == "cuda" else 1
+        here = index.isdigit() and int(index) < count
+    if not here:
+        present = [kind for kind, here in available.items() if here]
+        msg = f"device {text!r} is not available here; there is {', '.join(present)}"
+        raise ValueError(msg)
+    return torch.device(text)

@@ -10,7 +10,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Row, Table
 
-from ..preparation.prepare import iter_chunks, prepare_chunk
+from ..preparation.chunks import iter_chunks, prepare_chunk
 from ..preparation.resample import Resampler
 from ..spectra.formats import identify_format
 from ..spectra.observation import SpectrumArrays

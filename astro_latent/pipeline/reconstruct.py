@@ -9,8 +9,8 @@ import numpy as np
 from astropy import units as u
 
 from ..models import ModelLike
+from ..preparation.chunks import iter_chunks, prepare_chunk
 from ..preparation.inverse import restore_spectrum
-from ..preparation.prepare import iter_chunks, prepare_chunk
 from ..preparation.resample import Resampler
 from ..spectra.convert import to_spectrum
 from ..spectra.observation import SpectrumArrays

@@ -9,7 +9,7 @@ from astropy import units as u
 from ..exceptions import GridMismatchError
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import iter_arrays
-from .prepare import run_recipe
+from .chunks import run_recipe
 from .prepared import PreparedSpectra
 from .resample import Resampler
 from .wavelengths import air_to_vacuum, frame_factor, vacuum_to_air

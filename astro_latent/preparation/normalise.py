@@ -13,7 +13,7 @@ from scipy.interpolate import make_lsq_spline
 from ..exceptions import UnknownNameError
 from .grid import SpectralGrid
 from .prepared import Batch
-from .recipe import Step
+from .recipe import Settings
 
 __all__ = [
     "chebyshev_continuum",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-def divide_by_median(batch: Batch, step: Step) -> None:
+def divide_by_median(batch: Batch, settings: Settings) -> None:
     """Divide by the median of the valid pixels; recipe step ``divide_by_median``.
 
     ``per`` is ``"all"`` or ``"segment"``. With ``count_padding`` every pixel that is
@@ -35,18 +35,18 @@ def divide_by_median(batch: Batch, step: Step) -> None:
     for i, row in enumerate(batch.rows):
         if not row.usable:
             continue
-        parts = _parts(batch.grid, per=step["per"])
+        parts = _parts(batch.grid, per=settings["per"])
         for pixels, segments in parts:
             valid, flux = batch.valid[i, pixels], batch.flux[i, pixels]
             chosen = (
-                np.where(valid, flux, 0.0) if step["count_padding"] else flux[valid]
+                np.where(valid, flux, 0.0) if settings["count_padding"] else flux[valid]
             )
             median = float(np.median(chosen)) if valid.any() else 0.0
-            if median > step["minimum"]:
+            if median > settings["minimum"]:
                 batch.divide(i, pixels, median)
                 batch.scale[i, segments] *= median
             else:
-                limit = step["minimum"]
+                limit = settings["minimum"]
                 text = f"median flux {median:.4g} is not above {limit:.4g}"
                 batch.drop(i, pixels, text)
 
@@ -61,30 +61,30 @@ def _parts(grid: SpectralGrid, *, per: str) -> list[tuple[slice, slice]]:
     ]
 
 
-def clip(batch: Batch, step: Step) -> None:
+def clip(batch: Batch, settings: Settings) -> None:
     """Limit the flux; recipe step ``clip``.
 
     Pixels below ``lower`` or above ``upper`` are set to the limit (``action`` is
     ``"clip"``) or no longer used (``"mask"``).
     """
-    lower = -np.inf if step["lower"] is None else step["lower"]
-    upper = np.inf if step["upper"] is None else step["upper"]
+    lower = -np.inf if settings["lower"] is None else settings["lower"]
+    upper = np.inf if settings["upper"] is None else settings["upper"]
     if lower > upper:
         msg = f"lower ({lower}) is above upper ({upper})"
         raise ValueError(msg)
-    if step["action"] == "mask":
+    if settings["action"] == "mask":
         batch.valid &= (batch.flux >= lower) & (batch.flux <= upper)
     else:
         np.clip(batch.flux, lower, upper, out=batch.flux)
 
 
-def mask_pixels(batch: Batch, step: Step) -> None:
+def mask_pixels(batch: Batch, settings: Settings) -> None:
     """Leave out ranges of the grid's pixels; recipe step ``mask_pixels``.
 
     ``ranges`` are half-open pairs, for pixels that a model must not see because its
     training spectra are at fault there.
     """
-    for first, last in step["ranges"]:
+    for first, last in settings["ranges"]:
         if not 0 <= first < last <= batch.grid.n_pixels:
             msg = f"range {first}..{last} is not within 0..{batch.grid.n_pixels}"
             raise ValueError(msg)
@@ -233,15 +233,15 @@ def _chosen(grid: SpectralGrid, pixels: str | list[float] | None) -> np.ndarray:
     return chosen & grid.valid
 
 
-def continuum(batch: Batch, step: Step) -> None:
+def continuum(batch: Batch, settings: Settings) -> None:
     """Divide by the continuum of each segment; recipe step ``continuum``."""
-    chosen = _chosen(batch.grid, step["pixels"])
+    chosen = _chosen(batch.grid, settings["pixels"])
     for k, (first, last) in enumerate(batch.grid.segments):
         pixels = slice(first, last)
-        if step["method"] == "chebyshev":
-            levels = _chebyshev(batch, pixels, chosen[pixels], step["degree"])
+        if settings["method"] == "chebyshev":
+            levels = _chebyshev(batch, pixels, chosen[pixels], settings["degree"])
         else:
-            levels = _clipped(batch, pixels, step)
+            levels = _clipped(batch, pixels, settings)
         for i, row in enumerate(batch.rows):
             if row.usable:
                 _divide(batch, i, pixels, levels[i], k)
@@ -266,10 +266,11 @@ def _chebyshev(
     return np.matmul(coefficients[:, None, :], basis.T)[:, 0]
 
 
-def _clipped(batch: Batch, pixels: slice, step: Step) -> np.ndarray:
+def _clipped(batch: Batch, pixels: slice, settings: Settings) -> np.ndarray:
     """Sigma-clipped continua of one segment, for all rows."""
     options = {
-        name: step[name] for name in ("width", "sigma_lower", "sigma_upper", "knots")
+        name: settings[name]
+        for name in ("width", "sigma_lower", "sigma_upper", "knots")
     }
     wavelength = batch.grid.wavelength[pixels]
     return np.array(

@@ -1,39 +1,21 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """prepare_spectra: anything that can be read becomes one batch on a model's grid."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 
-from .._config import conf
-from ..spectra.observation import SpectrumArrays
-from ..spectra.reading import SpectraLike, iter_arrays
-from ..utils.quality import QualityFlag
-from .careful import run_carefully
+from ..spectra.reading import SpectraLike
+from .chunks import iter_chunks, prepare_chunk
 from .grid import SpectralGrid, get_grid
-from .prepared import Batch, PreparedSpectra, Row
-from .recipe import Recipe, get_step
+from .prepared import PreparedSpectra
+from .recipe import Recipe
 from .resample import Resampler
 
-__all__ = [
-    "iter_chunks",
-    "iter_prepared",
-    "prepare_chunk",
-    "prepare_spectra",
-    "run_recipe",
-]
-
-_BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
-#: Spectra in memory at a time: so many, or so many pixels (about 100 MB of them).
-_ROWS_IN_FLIGHT, _PIXELS_IN_FLIGHT = 1024, 2**23
-#: What the caller may say of spectra that do not say it themselves.
-_FACTS = ("medium", "frame", "resolving_power", "survey")
-#: What readers have to be told where files do not say it.
-_TOLD = ("wavelength_unit", "column_mapping")
+__all__ = ["iter_prepared", "prepare_spectra"]
 
 
 def prepare_spectra(
@@ -151,216 +133,6 @@ def _as_grid(grid: SpectralGrid | str) -> SpectralGrid:
 
 def _as_recipe(recipe: Recipe | dict) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
-
-
-def iter_chunks(
-    source: SpectraLike,
-    size: int | None = None,
-    *,
-    radial_velocity: float | np.ndarray | u.Quantity | None = None,
-    facts: Mapping[str, Any] | None = None,
-    on_error: str = "flag",
-    progress: bool | None = None,
-) -> Iterator[tuple[list[SpectrumArrays], np.ndarray]]:
-    """Read spectra chunk by chunk, each with the velocities that the caller gave.
-
-    Parameters
-    ----------
-    source, radial_velocity, on_error, progress
-        As for `iter_prepared`.
-    size : int, optional
-        Spectra in a chunk; by default as many as make up about 100 MB.
-    facts : mapping, optional
-        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
-        they do not say it themselves.
-
-    Yields
-    ------
-    list of SpectrumArrays, ndarray of shape (n_spectra,)
-        Spectra, and velocities in km/s, NaN where none is given.
-    """
-    stated = dict(facts or {})
-    unknown = stated.keys() - {*_FACTS, *_TOLD}
-    if unknown:
-        can = ", ".join(_FACTS + _TOLD)
-        msg = f"facts {sorted(unknown)} cannot be stated; {can} can"
-        raise ValueError(msg)
-    told = {name: stated.pop(name) for name in _TOLD if name in stated}
-    given, count = _velocity_values(radial_velocity), 0
-    for chunk in _chunks(source, size, on_error, progress, told):
-        if stated:
-            chunk = [_state(arrays, stated) for arrays in chunk]
-        first, count = count, count + len(chunk)
-        if given.ndim and count > len(given):
-            msg = f"{len(given)} radial velocities for more spectra than that"
-            raise ValueError(msg)
-        yield chunk, given[first:count] if given.ndim else np.full(len(chunk), given)
-    if given.ndim and count != len(given):
-        msg = f"{len(given)} radial velocities for {count} spectra"
-        raise ValueError(msg)
-
-
-def _velocity_values(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
-    """Velocities in km/s: one, or one for each spectrum; NaN where not known."""
-    if isinstance(given, u.Quantity):
-        given = given.to_value(u.km / u.s)
-    values = np.nan if given is None else np.ma.filled(given, np.nan)
-    values = np.asarray(values, dtype=float)
-    if values.ndim > 1:
-        msg = f"radial_velocity has shape {values.shape}; one each is needed"
-        raise ValueError(msg)
-    return values
-
-
-def _chunks(
-    source: SpectraLike,
-    size: int | None,
-    on_error: str,
-    progress: bool | None,
-    told: Mapping[str, Any],
-) -> Iterator[list[SpectrumArrays]]:
-    """Read spectra until they are so many or so long."""
-    stream: Iterable[SpectrumArrays] = iter_arrays(source, on_error=on_error, **told)
-    if conf.show_progress if progress is None else progress:
-        from tqdm import tqdm
-
-        stream = tqdm(stream, desc="prepare", unit="spectrum")
-    chunk: list[SpectrumArrays] = []
-    n_pixels = 0
-    for arrays in stream:
-        chunk.append(arrays)
-        n_pixels += len(arrays.wavelength)
-        full = n_pixels >= _PIXELS_IN_FLIGHT or len(chunk) >= _ROWS_IN_FLIGHT
-        if len(chunk) == size or (size is None and full):
-            yield chunk
-            chunk, n_pixels = [], 0
-    if chunk:
-        yield chunk
-
-
-def _state(arrays: SpectrumArrays, facts: Mapping[str, Any]) -> SpectrumArrays:
-    """Fill in what the caller knows and the spectrum does not say."""
-    said = arrays.observation
-    new = {
-        name: value
-        for name, value in facts.items()
-        if getattr(said, name) in ("unknown", "")
-        or getattr(said, name) != getattr(said, name)
-    }
-    return replace(arrays, observation=replace(said, **new)) if new else arrays
-
-
-def prepare_chunk(
-    chunk: list[SpectrumArrays],
-    grid: SpectralGrid,
-    recipe: Recipe,
-    velocities: np.ndarray,
-    resamplers: list[Resampler],
-) -> PreparedSpectra:
-    """Prepare one chunk, a few rows in double precision at a time.
-
-    Parameters
-    ----------
-    chunk : list of SpectrumArrays
-        The spectra.
-    grid : SpectralGrid
-        Where they go.
-    recipe : Recipe
-        How they get there.
-    velocities : ndarray, shape (n_spectra,)
-        Of the caller, km/s; NaN where not given.
-    resamplers : list of Resampler
-        Kept from chunk to chunk, for spectra that share their pixels.
-
-    Returns
-    -------
-    PreparedSpectra
-        One row for each spectrum.
-    """
-    n, shape = len(chunk), (len(chunk), grid.n_pixels)
-    flux, valid = np.zeros(shape, np.float32), np.zeros(shape, dtype=bool)
-    variance = np.full(shape, np.nan, np.float32)
-    scale = np.ones((n, len(grid.segments)))
-    rows: list[Row] = []
-    size = max(1, _BLOCK // grid.n_pixels)
-    run = partial(run_recipe, grid=grid, recipe=recipe)
-    for first in range(0, n, size):
-        part = slice(first, first + size)
-        mine, given = chunk[part], velocities[part]
-        try:
-            batch = run(mine, velocities=given, resamplers=resamplers)
-        except Exception:  # of one spectrum, or of the recipe
-            batch = run_carefully(run, mine, given)
-        with np.errstate(over="ignore"):
-            flux[part], variance[part] = batch.flux, batch.variance
-        valid[part], scale[part] = batch.valid, batch.scale
-        rows += batch.rows
-    return PreparedSpectra(
-        flux=flux,
-        variance=variance,
-        valid=valid,
-        scale=scale,
-        radial_velocity=np.array([row.velocity for row in rows], dtype=float),
-        radial_velocity_source=[row.velocity_source for row in rows],
-        flags=np.array([row.flags for row in rows], dtype=np.int32),
-        observations=[row.observation for row in rows],
-        grid=grid,
-        recipe=recipe,
-    )
-
-
-def run_recipe(
-    chunk: list[SpectrumArrays],
-    grid: SpectralGrid,
-    recipe: Recipe,
-    velocities: np.ndarray,
-    resamplers: list[Resampler],
-    *,
-    keep_divisor: bool = False,
-) -> Batch:
-    """Carry out the recipe on some spectra, in double precision."""
-    rows = []
-    for arrays, velocity in zip(chunk, velocities, strict=True):
-        row = Row.from_arrays(arrays, velocity=velocity)
-        if row.usable:
-            _own_pixels(row, grid, recipe)
-        rows.append(row)
-    step = recipe.stage("resample")[0]
-    batch = get_step("resample").function(rows, step, grid, resamplers=resamplers)
-    batch.check_coverage(recipe)
-    if keep_divisor:
-        batch.divisor = np.ones_like(batch.flux)
-    for step in recipe.stage("batch"):
-        get_step(step.name).function(batch, step)
-    _finish(batch)
-    return batch
-
-
-def _own_pixels(row: Row, grid: SpectralGrid, recipe: Recipe) -> None:
-    """Run the steps that come before resampling on one spectrum."""
-    expected = recipe.requirement("normalisation")
-    if expected == "none" and row.observation.normalisation == "continuum":
-        row.flag(QualityFlag.WRONG_NORMALISATION)
-    for step in recipe.stage("wavelength") + recipe.stage("native"):
-        get_step(step.name).function(row, step, grid)
-    # A recipe may leave out a step only where there is nothing to do.
-    if grid.medium not in ("unknown", row.medium):
-        text = f"medium {row.medium}, the model expects {grid.medium}, no conversion"
-        row.flag(QualityFlag.MEDIUM_UNKNOWN, text)
-    if grid.frame not in ("unknown", row.frame):
-        text = f"frame {row.frame}, the model expects {grid.frame}, no shift"
-        row.flag(QualityFlag.FRAME_UNKNOWN, text)
-
-
-def _finish(batch: Batch) -> None:
-    """Leave nothing in pixels that do not count."""
-    for i, row in enumerate(batch.rows):
-        if not row.usable:
-            batch.valid[i] = False
-    with np.errstate(invalid="ignore"):
-        batch.valid &= np.isfinite(batch.flux) & ~(batch.variance <= 0)
-    batch.flux[~batch.valid] = 0.0
-    batch.variance[~batch.valid] = np.nan
 
 
 def _join(parts: list[PreparedSpectra]) -> PreparedSpectra:

@@ -126,13 +126,13 @@ class Batch:
             covered = int(self.covered[i].sum())
             fraction = covered / max(int(inside.sum()), 1)
             valid = int(self.valid[i].sum())
-            if covered == 0 or fraction < recipe.requirement("min_overlap"):
+            if covered == 0 or fraction < recipe.requirements["min_overlap"]:
                 text = f"{fraction:.3f} of the model's pixels are covered"
                 row.flag(QualityFlag.NO_OVERLAP, text)
                 continue
-            if fraction < recipe.requirement("min_coverage"):
+            if fraction < recipe.requirements["min_coverage"]:
                 row.flag(QualityFlag.PARTIAL_COVERAGE)
-            if covered - valid > recipe.requirement("max_bad") * covered:
+            if covered - valid > recipe.requirements["max_bad"] * covered:
                 row.flag(QualityFlag.MANY_BAD_PIXELS)
             if not np.any(self.valid[i] & (self.flux[i] > 0)):
                 row.flag(QualityFlag.NO_SIGNAL, "no valid pixel has positive flux")

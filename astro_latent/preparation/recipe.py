@@ -5,8 +5,9 @@
 through `StepKind.function`. The recipes of the bundled models stand at the end.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -20,10 +21,13 @@ __all__ = [
     "STAGES",
     "STEPS",
     "Recipe",
+    "Settings",
     "Step",
     "StepKind",
-    "get_step",
 ]
+
+#: Parameters of a step, those with their defaults included.
+Settings = Mapping[str, Any]
 
 #: Order in which kinds of steps may follow each other in a recipe.
 STAGES = ("wavelength", "native", "resample", "batch")
@@ -116,24 +120,7 @@ STEPS: dict[str, StepKind] = {
 }  # fmt: skip
 
 
-def get_step(name: str) -> StepKind:
-    """Return the kind of step that has this name.
-
-    Parameters
-    ----------
-    name : str
-        As in a recipe.
-
-    Returns
-    -------
-    StepKind
-        Its stage and parameters.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such step.
-    """
+def _kind(name: str) -> StepKind:
     if name not in STEPS:
         raise UnknownNameError("preparation step", name, list(STEPS))
     return STEPS[name]
@@ -172,7 +159,7 @@ class Step:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kind = get_step(self.name)
+        kind = _kind(self.name)
         for key, value in self.parameters.items():
             if key not in kind.defaults:
                 what = f"parameter of the step {self.name!r}"
@@ -196,14 +183,19 @@ class Step:
         return self.settings[key]
 
     @property
-    def stage(self) -> str:
-        """When the step runs, see `~astro_latent.preparation.recipe.STAGES`."""
-        return get_step(self.name).stage
+    def kind(self) -> StepKind:
+        """What can be said of all steps of this name."""
+        return _kind(self.name)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def stage(self) -> str:
+        """When the step runs, see `~astro_latent.preparation.recipe.STAGES`."""
+        return self.kind.stage
+
+    @property
+    def settings(self) -> Settings:
         """All parameters, defaults included."""
-        return {**get_step(self.name).defaults, **self.parameters}
+        return self.kind.defaults | dict(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -278,20 +270,18 @@ class Recipe:
         """
         return tuple(step for step in self.steps if step.stage == name)
 
-    def requirement(self, name: str) -> Any:
-        """Return one of the requirements, or its default.
+    @cached_property
+    def functions(self) -> Mapping[str, Sequence[tuple[Callable[..., Any], Settings]]]:
+        """Of each stage, what is called, and with which settings."""
+        return {
+            stage: [(step.kind.function, step.settings) for step in self.stage(stage)]
+            for stage in STAGES
+        }
 
-        Parameters
-        ----------
-        name : str
-            ``normalisation``, ``min_overlap``, ``min_coverage`` or ``max_bad``.
-
-        Returns
-        -------
-        str or float
-            Its value.
-        """
-        return self.requires.get(name, _REQUIRES[name])
+    @cached_property
+    def requirements(self) -> Mapping[str, Any]:
+        """All requirements, defaults included."""
+        return _REQUIRES | dict(self.requires)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON data.

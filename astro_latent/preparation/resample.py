@@ -16,7 +16,7 @@ from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
 from .pixels import Pixels, Plan, flux_conserving_plan, linear_plan
 from .prepared import Batch, Row
-from .recipe import Step
+from .recipe import Settings
 
 __all__ = ["Resampler", "match_resolution", "resample", "smooth"]
 
@@ -79,7 +79,7 @@ def smooth(
     return total / safe, out, valid_weight / weight
 
 
-def match_resolution(row: Row, step: Step, grid: SpectralGrid) -> None:
+def match_resolution(row: Row, settings: Settings, grid: SpectralGrid) -> None:
     """Lower the resolving power to the grid's; recipe step ``match_resolution``.
 
     Within ``tolerance`` nothing is done. A lower resolving power cannot be raised: it
@@ -89,17 +89,17 @@ def match_resolution(row: Row, step: Step, grid: SpectralGrid) -> None:
     if not (np.isfinite(have) and have > 0):
         row.flag(QualityFlag.RESOLUTION_UNKNOWN)
         return
-    if have < want * (1.0 - step["tolerance"]):
+    if have < want * (1.0 - settings["tolerance"]):
         text = f"resolving power {have:.0f}, the model expects {want:.0f}"
         row.flag(QualityFlag.RESOLUTION_TOO_LOW, text)
         return
-    if have <= want * (1.0 + step["tolerance"]):
+    if have <= want * (1.0 + settings["tolerance"]):
         return
     sigma = float(np.sqrt(want**-2.0 - have**-2.0) / _FWHM)
     row.flux, row.variance, fraction = smooth(
         row.wavelength, row.flux, row.variance, row.valid, sigma=sigma
     )
-    row.valid = row.valid & (fraction >= step["min_good"])
+    row.valid = row.valid & (fraction >= settings["min_good"])
 
 
 _ALIGNED = 1e-6  # pixels
@@ -260,7 +260,11 @@ def _aligned(
 
 
 def resample(
-    rows: list[Row], step: Step, grid: SpectralGrid, *, resamplers: list[Resampler]
+    rows: list[Row],
+    settings: Settings,
+    grid: SpectralGrid,
+    *,
+    resamplers: list[Resampler],
 ) -> Batch:
     """Put spectra on the grid; recipe step ``resample``.
 
@@ -273,9 +277,9 @@ def resample(
             continue
         if not (resamplers and np.array_equal(resamplers[-1].source, row.wavelength)):
             resamplers[:] = [
-                Resampler.between(row.wavelength, grid, method=step["method"])
+                Resampler.between(row.wavelength, grid, method=settings["method"])
             ]
-        least = step["min_good"] - _ALIGNED
+        least = settings["min_good"] - _ALIGNED
         flux, variance, share = resamplers[-1](row.flux, row.variance, row.valid)
         batch.flux[i], batch.variance[i] = flux, variance
         batch.valid[i] = (share >= least) & (share > 0) & grid.valid

@@ -19,7 +19,7 @@ from ..utils.quality import QualityFlag
 from .consistency import check_parts
 from .grid import GRIDS, SpectralGrid, get_grid
 from .prepared import Batch, Row
-from .recipe import Step
+from .recipe import Settings
 from .resample import Resampler
 from .velocity import measure_velocity
 
@@ -106,7 +106,7 @@ def air_to_vacuum(wavelength: np.ndarray) -> np.ndarray:
     return np.where(above, vacuum, wavelength)
 
 
-def convert_medium(row: Row, step: Step, grid: SpectralGrid) -> None:
+def convert_medium(row: Row, settings: Settings, grid: SpectralGrid) -> None:
     """Bring a spectrum to the grid's medium; recipe step ``convert_medium``.
 
     An unknown medium is taken as the grid's and flagged; a grid whose medium is unknown
@@ -195,7 +195,7 @@ def _measure(row: Row, templates: str) -> tuple[float, str]:
     return velocity, "cross-correlation"
 
 
-def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
+def shift_frame(row: Row, settings: Settings, grid: SpectralGrid) -> None:
     """Shift a spectrum to the grid's frame; recipe step ``shift_frame``.
 
     The stellar velocity comes from the caller, else from the file, else, if the step
@@ -213,8 +213,8 @@ def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
         row.frame = "barycentric"  # the caller's velocities are barycentric
     if grid.frame == "rest" and row.frame != "rest":
         row.velocity, row.velocity_source = _find_velocity(row)
-        if np.isnan(row.velocity) and step["templates"]:
-            row.velocity, row.velocity_source = _measure(row, step["templates"])
+        if np.isnan(row.velocity) and settings["templates"]:
+            row.velocity, row.velocity_source = _measure(row, settings["templates"])
     else:
         row.velocity = 0.0
     factor = frame_factor(
@@ -229,18 +229,20 @@ def shift_frame(row: Row, step: Step, grid: SpectralGrid) -> None:
     row.frame = grid.frame
 
 
-def check_medium(batch: Batch, step: Step) -> None:
+def check_medium(batch: Batch, settings: Settings) -> None:
     """Flag spectra whose lines contradict their medium; recipe step ``check_medium``.
 
     ``lines`` is ``"apogee"`` (templates at rest: only where the velocity was known, as
     a measured one has taken up the shift; on the grids known by name) or
     ``"telluric_o2"`` (grids in the barycentric frame that reach 6910 Å).
     """
-    check = {"apogee": _check_templates, "telluric_o2": _check_tellurics}[step["lines"]]
+    check = {"apogee": _check_templates, "telluric_o2": _check_tellurics}[
+        settings["lines"]
+    ]
     for i, row in enumerate(batch.rows):
         if not row.usable:
             continue
-        if step["lines"] == "apogee" and _is_at_rest(batch, i):
+        if settings["lines"] == "apogee" and _is_at_rest(batch, i):
             check_parts(batch, i)
         velocity = check(batch, i)
         if velocity is not None:

@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
 from ..pipeline.loop import as_spectra, as_table
-from ..preparation.prepare import iter_chunks
+from ..preparation.chunks import iter_chunks
 from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, find_files

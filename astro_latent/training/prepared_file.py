@@ -15,7 +15,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..preparation import Recipe, SpectralGrid
-from ..preparation.prepare import iter_chunks, prepare_chunk
+from ..preparation.chunks import iter_chunks, prepare_chunk
 from ..preparation.prepared import PreparedSpectra
 from ..preparation.resample import Resampler
 from ..spectra.observation import Observation, SpectrumArrays

@@ -11,8 +11,9 @@ from torch import nn
 
 from ..models import SpectralModel
 from ..models.config import ModelConfig
-from ..models.error_shape import error_inputs, measure_missing, measure_snr
-from ..models.inference import Runner, choose_device
+from ..models.domain import error_inputs, measure_missing, measure_snr
+from ..models.inference import Runner
+from ..models.pretrained import choose_device
 from .domain import collect_features, describe_domain, point_outside
 from .job import Job
 from .prepared_file import PreparedFile

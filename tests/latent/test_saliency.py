@@ -11,7 +11,8 @@ from astro_latent.latent import measure_saliency
 from astro_latent.models import SpectralModel
 from astro_latent.models.check import reference_input
 from astro_latent.models.config import ModelConfig
-from astro_latent.models.inference import Runner, choose_device
+from astro_latent.models.inference import Runner
+from astro_latent.models.pretrained import choose_device
 from astro_latent.utils.quality import QualityFlag
 
 N_PIXELS = 40

@@ -10,7 +10,8 @@ import torch
 
 from astro_latent import conf
 from astro_latent.models import load_model
-from astro_latent.models.inference import Runner, choose_device
+from astro_latent.models.inference import Runner
+from astro_latent.models.pretrained import choose_device
 
 
 def test_device_comes_from_the_call_else_the_configuration():

@@ -7,8 +7,7 @@ import torch
 
 from astro_latent.models import load_model
 from astro_latent.models.architectures.starnet import StarNet
-from astro_latent.models.inference import Runner
-from astro_latent.models.jacobians import iter_jacobians
+from astro_latent.models.inference import Runner, iter_jacobians
 
 SHAPES = {
     "published": {},

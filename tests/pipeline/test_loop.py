@@ -8,7 +8,7 @@ import pytest
 
 from astro_latent.pipeline import iter_results, predict_parameters
 from astro_latent.pipeline.loop import Choice, MemorySink, OneModel, Task, push_rows
-from astro_latent.preparation import prepare
+from astro_latent.preparation import chunks
 from astro_latent.tables import TableWriter, read_table
 from tests.fixtures.results import MeanModel, make_spectrum
 
@@ -65,7 +65,7 @@ def test_rows_of_several_models_come_in_the_order_of_the_spectra(seven, size):
 def test_a_chunk_ends_when_enough_is_in_memory(monkeypatch, seven, predictor, limit):
     whole = predict_parameters(seven, model=predictor)
     for name, value in limit.items():
-        monkeypatch.setattr(prepare, name, value)
+        monkeypatch.setattr(chunks, name, value)
     parts = list(iter_results(seven, model=predictor, task="predict"))
     assert [len(part) for part in parts] == (
         [2, 2, 2, 1] if "_ROWS_IN_FLIGHT" in limit else [3, 3, 1]
@@ -103,13 +103,13 @@ def test_a_chunk_that_fails_leaves_the_rows_before_it_in_the_file(tmp_path, seve
 def test_velocities_are_dealt_out_across_chunks(predictor, seven):
     velocities = np.arange(7.0)
     velocities[3] = np.nan
-    chunks = list(prepare.iter_chunks(seven, 3, radial_velocity=velocities))
-    assert [len(chunk) for chunk, _ in chunks] == [3, 3, 1]
-    dealt = np.concatenate([given for _, given in chunks])
+    dealt_out = list(chunks.iter_chunks(seven, 3, radial_velocity=velocities))
+    assert [len(chunk) for chunk, _ in dealt_out] == [3, 3, 1]
+    dealt = np.concatenate([given for _, given in dealt_out])
     np.testing.assert_array_equal(dealt, velocities)
     for wrong in (velocities[:6], np.arange(8.0)):
         with pytest.raises(ValueError, match=f"{len(wrong)} radial velocities for"):
-            list(prepare.iter_chunks(seven, 3, radial_velocity=wrong))
+            list(chunks.iter_chunks(seven, 3, radial_velocity=wrong))
 
 
 def test_facts_fill_in_only_what_spectra_do_not_say(predictor):
@@ -117,7 +117,7 @@ def test_facts_fill_in_only_what_spectra_do_not_say(predictor):
     facts = {"medium": "air", "resolving_power": 900.0, "survey": "mine"}
     ((told, spoken),) = [
         chunk
-        for chunk, _ in prepare.iter_chunks(
+        for chunk, _ in chunks.iter_chunks(
             [silent, make_spectrum(2, survey="apogee")], facts=facts
         )
     ]
@@ -125,7 +125,7 @@ def test_facts_fill_in_only_what_spectra_do_not_say(predictor):
     assert spoken.observation.survey == "apogee"
     assert spoken.observation.resolving_power == 1000.0
     with pytest.raises(ValueError, match=r"'colour'.* cannot be stated"):
-        list(prepare.iter_chunks([], facts={"colour": "red"}))
+        list(chunks.iter_chunks([], facts={"colour": "red"}))
 
 
 def test_a_batch_holds_at_least_one_spectrum(seven, predictor):

@@ -138,9 +138,9 @@ def test_device_for_a_loaded_model_is_refused(spectra, encoder):
 
 
 def test_query_of_an_observation_table_is_kept(monkeypatch, spectra, encoder):
-    from astro_latent.preparation import prepare
+    from astro_latent.preparation import chunks
 
-    monkeypatch.setattr(prepare, "iter_arrays", lambda source, **_: iter(spectra))
+    monkeypatch.setattr(chunks, "iter_arrays", lambda source, **_: iter(spectra))
     source = Table({"path": ["a", "b", "c", "d"]}, meta={"query": "SELECT 1"})
     assert encode_spectra(source, model=encoder).meta["query"] == "SELECT 1"
 

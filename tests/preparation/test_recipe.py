@@ -83,5 +83,5 @@ def test_requirements_are_checked():
 def test_every_step_of_the_table_exists(name):
     kind = STEPS[name]
     assert kind.stage in STAGES
-    assert "step" in inspect.signature(kind.function).parameters
+    assert "settings" in inspect.signature(kind.function).parameters
     assert set(kind.choices) <= set(kind.defaults)
