@@ -16,6 +16,13 @@ from .recipe import Recipe
 
 __all__ = ["Batch", "PreparedSpectra", "Row"]
 
+#: Errors that are absurd, in units of the median error of the spectrum: so large, and
+#: larger than the median flux and than a part of the pixel's own; or so small, with a
+#: signal-to-noise ratio that nothing has. Real ones are within 0.2 to 45 medians.
+_LARGE, _LEAST_ERROR = 20.0, 0.3
+_SMALL, _MOST_SNR = 1e-3, 1e4
+_SAMPLE = 4_000  # pixels from which medians are taken
+
 
 @dataclass(eq=False)
 class Row:
@@ -84,10 +91,27 @@ class Row:
             # An error array that is mostly empty says nothing about single pixels.
             if 2 * np.sum(positive & self.valid) >= max(np.sum(self.valid), 1):
                 self.valid = self.valid & positive
-                self.variance = np.where(positive, sigma, 1.0) ** 2
+                self._drop_absurd(sigma)
+                self.variance = np.where(self.valid, sigma, 1.0) ** 2
                 return
         if self.usable:
             self.flag(QualityFlag.NO_UNCERTAINTY)
+
+    def _drop_absurd(self, sigma: np.ndarray) -> None:
+        """Do not use pixels whose errors do not belong to those of the others."""
+        measured = np.flatnonzero(self.valid)
+        some = measured[:: max(1, len(measured) // _SAMPLE)]
+        if not len(some):
+            return
+        size, typical = np.abs(self.flux), np.median(sigma[some])
+        large = (sigma > _LARGE * typical) & (sigma > np.median(size[some]))
+        large &= sigma > _LEAST_ERROR * size
+        small = (sigma < _SMALL * typical) & (size > _MOST_SNR * sigma)
+        absurd = self.valid & (large | small)
+        if count := np.count_nonzero(absurd):
+            self.valid = self.valid & ~absurd
+            text = f"{count} pixels with absurd errors masked"
+            self.flag(QualityFlag.ABSURD_ERRORS, text)
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units as u
 
 from ..exceptions import SpectrumReadError
-from .checks import finish_arrays, sigma_from_ivar, zero_runs
+from .checks import finish_arrays, sigma_from_ivar
 from .columns import Column, is_logarithm, medium_of_name
 from .observation import Observation, SpectrumArrays
 from .units import LOG_ANGSTROM, parse_unit, to_angstrom
@@ -40,8 +40,6 @@ class Context:
         What the header says where the column says nothing.
     estimate : bool
         Estimate the noise if there are no errors.
-    padded : bool
-        Whether runs of zeros are no data.
     meta : dict
         Header and other extras.
     """
@@ -50,7 +48,6 @@ class Context:
     wavelength_unit: str | u.UnitBase | None = None
     unit_hint: str = ""
     estimate: bool = False
-    padded: bool = False
     meta: dict[str, Any] = field(default_factory=dict)
 
     def refuse(self, reason: str) -> NoReturn:
@@ -190,8 +187,6 @@ def _assemble_one(columns: Mapping[str, Column], context: Context) -> SpectrumAr
         remark = f"the unit of the flux is unknown: {flux.unit!r}"
         observation = observation.remarked(remark)
     sigma, mask = _read_errors(columns, flux_unit, context)
-    if context.padded:
-        mask = mask | zero_runs(np.asarray(flux.values))
     return finish_arrays(
         wavelength,
         _as_floats(flux.values),

@@ -19,10 +19,10 @@ from .observation import Observation, SpectrumArrays
 __all__ = [
     "find_frozen",
     "find_repeated",
+    "find_zeros",
     "finish_arrays",
     "mask_from_bits",
     "sigma_from_ivar",
-    "zero_runs",
 ]
 
 _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
@@ -36,6 +36,7 @@ _BITS = 18  # of the table in which they are looked up
 _MIXER = np.uint32(0x9E3779B1)  # multiplicative hash, Knuth
 _COPIED = 32  # equal pixels in a row that make a repeated block
 _PAIRS = 8  # anchors that have their equal at the same distance
+_PADDING = 3  # zeros in a row that no counting gives
 
 # wavelength, flux, sigma, mask
 _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]
@@ -81,28 +82,30 @@ def sigma_from_ivar(ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return sigma, ~measured
 
 
-def zero_runs(flux: np.ndarray, *, length: int = 3) -> np.ndarray:
-    """Find runs of exact zeros: padding and gaps, which no detector measures.
+def find_zeros(flux: np.ndarray) -> np.ndarray:
+    """Find exact zeros, which pad spectra and stand for lost pixels.
+
+    Among fractions none is measured. Among whole numbers, such as counts, single ones
+    are, but no three in a row.
 
     Parameters
     ----------
     flux : ndarray, shape (n_pixels,)
         Flux.
-    length : int, optional
-        Shortest run that counts.
 
     Returns
     -------
     ndarray of bool, shape (n_pixels,)
-        True inside such runs.
+        True for zeros that are no data.
     """
     zero = flux == 0
+    if not zero.any() or not _is_whole(flux, np.isfinite(flux)):
+        return zero
     edges = np.flatnonzero(np.diff(np.concatenate(([False], zero, [False]))))
-    result = np.zeros(flux.shape, dtype=bool)
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start >= length:
-            result[start:stop] = True
-    return result
+    starts, stops = edges[::2], edges[1::2]
+    for start, stop in zip(starts, stops, strict=True):
+        zero[start:stop] = stop - start >= _PADDING
+    return zero
 
 
 def _refuse(observation: Observation, reason: str) -> NoReturn:
@@ -258,9 +261,10 @@ def finish_arrays(
 ) -> SpectrumArrays:
     """Check one spectrum, mask what cannot be used, set its flags.
 
-    Non-finite flux and useless uncertainties (not finite, not positive) are masked;
-    blocks of absurd or frozen flux as well, with ``CORRUPT_FLUX``. Descending
-    wavelengths are turned round, pixels without a wavelength are dropped.
+    Non-finite flux, zeros that are no data (`find_zeros`) and useless uncertainties
+    (not finite, not positive) are masked; blocks of absurd or frozen flux as well,
+    with ``CORRUPT_FLUX``. Descending wavelengths are turned round, pixels without a
+    wavelength are dropped. What is finished does not change when it is finished again.
 
     Parameters
     ----------
@@ -302,7 +306,7 @@ def finish_arrays(
     arrays, observation = _order((wavelength, flux, sigma, mask), observation)
     wavelength, flux, sigma, mask = arrays
     finite = np.isfinite(flux)
-    mask = mask | ~finite
+    mask = mask | ~finite | find_zeros(flux)
     if sigma is not None:
         with np.errstate(invalid="ignore"):
             valid = np.isfinite(sigma) & (sigma > 0)
@@ -325,18 +329,21 @@ def finish_arrays(
 def _mask_corrupt(
     flux: np.ndarray, finite: np.ndarray, mask: np.ndarray, observation: Observation
 ) -> tuple[np.ndarray, Observation]:
-    """Mask what no instrument measures, and say so."""
-    for find, what in (
-        (_find_absurd, "of absurd flux"),
-        (find_frozen, "that repeat their neighbours"),
-        (find_repeated, "that repeat others"),
-    ):
-        found = find(flux, finite & ~mask)
-        if found is not None:
-            mask = mask | found
-            text = f"{int(found.sum())} pixels {what} masked"
-            observation = observation.flagged(QualityFlag.CORRUPT_FLUX, text)
-    return mask, observation
+    """Mask what no instrument measures, until nothing of it is left, and say so."""
+    while True:
+        before = mask
+        for find, what in (
+            (_find_absurd, "of absurd flux"),
+            (find_frozen, "that repeat their neighbours"),
+            (find_repeated, "that repeat others"),
+        ):
+            found = find(flux, finite & ~mask)
+            if found is not None:
+                mask = mask | found
+                text = f"{int(found.sum())} pixels {what} masked"
+                observation = observation.flagged(QualityFlag.CORRUPT_FLUX, text)
+        if mask is before:  # no finder saw anything
+            return mask, observation
 
 
 def _take_estimate(

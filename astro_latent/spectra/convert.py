@@ -10,7 +10,7 @@ from astropy import units as u
 
 from ..exceptions import SpectrumReadError
 from ..utils.quality import QualityFlag
-from .checks import finish_arrays
+from .checks import finish_arrays, sigma_from_ivar
 from .facts import facts_from_header, number, stated_frame, stated_medium
 from .observation import Observation, SpectrumArrays
 from .units import to_angstrom
@@ -18,7 +18,7 @@ from .units import to_angstrom
 if TYPE_CHECKING:
     from specutils import Spectrum
 
-__all__ = ["from_spectrum", "split_spectrum", "to_spectrum"]
+__all__ = ["finish_again", "from_spectrum", "split_spectrum", "to_spectrum"]
 
 _KEY = "observation"
 
@@ -132,6 +132,37 @@ def from_spectrum(spectrum: "Spectrum") -> SpectrumArrays:
     )
 
 
+def finish_again(arrays: SpectrumArrays) -> SpectrumArrays:
+    """Put arrays that somebody else may have made through the checks of readers.
+
+    Parameters
+    ----------
+    arrays : SpectrumArrays
+        The spectrum; one that could not be read stays as it is.
+
+    Returns
+    -------
+    SpectrumArrays
+        The same with all masked that a file's reader would mask.
+
+    Raises
+    ------
+    SpectrumReadError
+        As a reader of files does.
+    """
+    if not arrays.flux.size:
+        return arrays
+    return finish_arrays(
+        arrays.wavelength,
+        arrays.flux,
+        sigma=arrays.sigma,
+        mask=arrays.mask,
+        flux_unit=arrays.flux_unit,
+        observation=arrays.observation,
+        meta=arrays.meta,
+    )
+
+
 def split_spectrum(spectrum: "Spectrum") -> "Iterator[Spectrum]":
     """Yield the one-dimensional spectra of one whose flux has more dimensions.
 
@@ -192,10 +223,10 @@ def _read_sigma(spectrum: "Spectrum") -> tuple[np.ndarray | None, np.ndarray | N
         values = values * uncertainty.unit.to(unit)
     if power == 1:
         return values, None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sigma = np.sqrt(values) if power == 2 else 1 / np.sqrt(values)
-        unusable = ~(np.isfinite(sigma) & (sigma > 0))
-    return np.where(unusable, np.nan, sigma), unusable
+    if power == -2:
+        return sigma_from_ivar(values)
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(values), None
 
 
 def _read_observation(spectrum: "Spectrum") -> Observation:

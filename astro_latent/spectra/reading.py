@@ -286,13 +286,12 @@ def _read_item(
 ) -> list[SpectrumArrays]:
     if item.problem:
         raise SpectrumReadError(item.problem)
-    if isinstance(item.value, SpectrumArrays):
-        return [item.value]
     if isinstance(item.value, Path | FitsFile | VotableFile | TableFile):
         return read_file(item.value, format, options)
-    from .convert import from_spectrum
+    from .convert import finish_again, from_spectrum
 
-    return [from_spectrum(item.value)]
+    memory = isinstance(item.value, SpectrumArrays)
+    return [finish_again(item.value) if memory else from_spectrum(item.value)]
 
 
 def _stand_in(item: Item, error: Exception, on_error: str) -> SpectrumArrays:
@@ -305,6 +304,8 @@ def _stand_in(item: Item, error: Exception, on_error: str) -> SpectrumArrays:
         message = str(reason)
     facts: dict[str, Any] = {}
     said = getattr(item.value, "meta", {}).get("observation")
+    if isinstance(item.value, SpectrumArrays):
+        said = item.value.observation
     if isinstance(said, Observation):
         names = ("obs_id", "target_name", "ra", "dec", "source")
         facts = {name: getattr(said, name) for name in names}

@@ -87,7 +87,7 @@ def read_wcs1d(
     Returns
     -------
     list of SpectrumArrays
-        One for each row; runs of three or more exact zeros are masked.
+        One for each row.
 
     Raises
     ------
@@ -104,7 +104,6 @@ def read_wcs1d(
             wavelength_unit=wavelength_unit,
             unit_hint=hint_unit(_headers(file, found.flux)),
             estimate=estimate,
-            padded=True,
             meta={"header": file.primary},
         )
         spectra += _read_set(file, found, context)

@@ -54,6 +54,7 @@ class QualityFlag(IntFlag):
     INCONSISTENT_PARTS = 1 << 27
     WAVELENGTHS_SUSPECT = 1 << 28
     NO_RESULT = 1 << 29
+    ABSURD_ERRORS = 1 << 30
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -90,6 +91,7 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.INCONSISTENT_PARTS: "parts of the spectrum contradict each other",
         QualityFlag.WAVELENGTHS_SUSPECT: "lines do not lie where the wavelengths say",
         QualityFlag.NO_RESULT: "the model gives no finite number for the spectrum",
+        QualityFlag.ABSURD_ERRORS: "pixels with absurd errors were found and masked",
     }.items()
 }
 
@@ -109,6 +111,7 @@ NOTICE_FLAGS = int(
     | QualityFlag.NOISE_ESTIMATED
     | QualityFlag.RV_MEASURED
     | QualityFlag.MODEL_BY_COVERAGE
+    | QualityFlag.ABSURD_ERRORS
 )
 
 

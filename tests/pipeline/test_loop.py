@@ -121,6 +121,7 @@ def test_facts_fill_in_only_what_spectra_do_not_say(predictor):
             [silent, make_spectrum(2, survey="apogee")], facts=facts
         )
     ]
+    facts |= {"noise": "file", "snr": 100.0}  # which its arrays say
     assert told.observation == replace(silent.observation, **facts)
     assert spoken.observation.survey == "apogee"
     assert spoken.observation.resolving_power == 1000.0

@@ -1,12 +1,14 @@
 """Noise estimated from the flux alone."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_latent.spectra import estimate_noise
-from astro_latent.spectra.checks import zero_runs
+from astro_latent.spectra.checks import find_zeros
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1.0, 1e4])
@@ -48,15 +50,17 @@ def test_scales_with_the_flux(scale, size):
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, -2.0]), min_size=1, max_size=40))
-def test_zero_runs(values):
-    flux = np.array(values)
-    found = zero_runs(flux, length=2)
-    assert not (found & (flux != 0)).any()
-    alone = [
-        i
-        for i in range(len(flux))
-        if flux[i] == 0
-        and (i == 0 or flux[i - 1] != 0)
-        and (i == len(flux) - 1 or flux[i + 1] != 0)
-    ]
-    assert found.sum() == (flux == 0).sum() - len(alone)
+def test_whole_numbers_may_be_zero_but_not_thrice_in_a_row(values):
+    found = find_zeros(np.array(values))
+    text = "".join("0" if value == 0 else "x" for value in values)
+    runs = [match.span() for match in re.finditer("0{3,}", text)]
+    expected = np.zeros(len(values), dtype=bool)
+    for first, last in runs:
+        expected[first:last] = True
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(st.lists(st.sampled_from([0.0, 1.5, -0.2]), min_size=1, max_size=40))
+def test_no_fraction_is_exactly_zero(values):
+    flux = np.array([*values, 0.25])
+    np.testing.assert_array_equal(find_zeros(flux), flux == 0)

@@ -143,7 +143,7 @@ def identify_aspcapstar(file: FitsFile) -> bool:
 
 
 def read_aspcapstar(file: FitsFile) -> list[SpectrumArrays]:
-    """Read an aspcapStar file; zeros and pixels without error are masked."""
+    """Read an aspcapStar file."""
     head = file.primary
     flux, sigma = file[1].array(row=0), file[2].array(row=0)
     facts = facts_from_header(head, file.path)
@@ -163,7 +163,6 @@ def read_aspcapstar(file: FitsFile) -> list[SpectrumArrays]:
             log_axis(file[1].header, flux.size, file=file),
             flux,
             sigma=sigma,
-            mask=flux == 0,
             observation=observation,
             meta={"header": head},
         )

@@ -5,7 +5,7 @@ Air wavelengths at 0.01 Å steps in the barycentric frame, no uncertainties, zer
 the ends and in the gap between the two detectors. HARPS-N writes the same.
 """
 
-from ...spectra.checks import finish_arrays, zero_runs
+from ...spectra.checks import finish_arrays
 from ...spectra.facts import facts_from_header, flux_unit, linear_axis, number
 from ...spectra.fits import FitsFile
 from ...spectra.formats import Format
@@ -78,7 +78,6 @@ def read_harps_s1d(file: FitsFile, *, estimate: bool = True) -> list[SpectrumArr
         finish_arrays(
             linear_axis(file.primary, flux.size, file=file),
             flux,
-            mask=zero_runs(flux, length=1),
             flux_unit=flux_unit(file.primary),
             observation=_read_observation(file),
             estimate=estimate,
