@@ -28,10 +28,12 @@ class Conf(_config.ConfigNamespace):
         2048.0, "Megabytes of a file, unpacked, above which it is not read."
     )
     max_text_size = _item(
-        256.0, "Megabytes of a VOTable or text, unpacked, above which it is not read."
+        256.0,
+        "Megabytes of a spectrum as VOTable or text, unpacked, above which it is not "
+        "read.",
     )
     max_header_size = _item(
-        4.0, "Megabytes of one FITS header above which the file is not read."
+        4.0, "Megabytes of one header (FITS, ECSV) above which a file is not read."
     )
     max_unpack_ratio = _item(
         200.0,
@@ -39,6 +41,12 @@ class Conf(_config.ConfigNamespace):
     )
     max_pixels = _item(
         5_000_000, "Pixels of one spectrum above which the file is not read."
+    )
+    max_table_rows = _item(
+        100_000_000, "Rows of a table above which the file is not read."
+    )
+    max_table_columns = _item(
+        20_000, "Columns and parameters of a table above which the file is not read."
     )
     max_read_time = _item(
         60.0, "Seconds after which unpacking or parsing one file is given up."

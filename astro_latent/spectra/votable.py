@@ -18,7 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from ..exceptions import SpectrumReadError
-from ..utils.absurd import is_absurd_unit
+from ..utils.absurd import is_absurd_unit, promised
 from ..utils.files import check_pixels, check_time, read_start, read_whole
 from ..utils.service_error import service_error
 
@@ -26,7 +26,6 @@ __all__ = ["VotableFile", "VotableTable", "looks_like_votable"]
 
 _HEAD = 4096
 _PIECE = 1 << 20
-_MAX_DIGITS = 18
 _MAX_TABLES, _MAX_ELEMENTS = 1000, 20_000  # the latter columns and parameters
 
 
@@ -163,14 +162,8 @@ class VotableFile:
 
     def _check_count(self, name: str, text: str) -> None:
         """Refuse numbers for which this file cannot have the data."""
-        count, most = 1, len(self._content)
-        for part in text.replace("*", "").split("x"):
-            digits = part.strip().lstrip("0")
-            if not (digits.isascii() and digits.isdigit()):
-                continue
-            count *= int(digits) if len(digits) < _MAX_DIGITS else most + 1
-            if count > most:
-                self.refuse(f"{name}={text[:40]!r} promises more than the file holds")
+        if promised(text) > len(self._content):
+            self.refuse(f"{name}={text[:40]!r} promises more than the file holds")
 
     def columns(self, table: VotableTable) -> list[np.ndarray]:
         """Read the data of a table.
