@@ -16,6 +16,7 @@ __all__ = [
     "NoResultsWarning",
     "OutOfDomainWarning",
     "SpectrumReadError",
+    "TableReadError",
     "TruncatedResultsWarning",
     "UnknownNameError",
     "WeightsError",
@@ -61,7 +62,11 @@ class SpectrumReadError(AstroLatentError, ValueError):
     """A file could not be read as a spectrum."""
 
 
-class FileLimitError(SpectrumReadError):
+class TableReadError(AstroLatentError, ValueError):
+    """A file could not be read as a table."""
+
+
+class FileLimitError(SpectrumReadError, TableReadError):
     """A file exceeds a limit of ``astro_latent.conf``; the message names the item.
 
     Parameters

@@ -21,6 +21,7 @@ from ..tables.votable import (
     document_text,
     parse_document,
 )
+from ..utils.files import read_whole
 from ..utils.writing import free_path, replacing_folder
 from .pairs import find_pairs
 from .positions import Positions, position_columns
@@ -160,7 +161,7 @@ def _describe(answer: Table, sidecar: Path) -> Table:
     """Give back units and UCDs, if the catalogue came with them."""
     if not sidecar.is_file():
         return answer
-    fields, meta = describe_document(parse_document(sidecar))
+    fields, meta = describe_document(parse_document(read_whole(sidecar)))
     for spec in fields:
         if spec.name in answer.colnames:
             column = answer[spec.name]

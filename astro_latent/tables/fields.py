@@ -15,6 +15,7 @@ from astropy.utils.data_info import DataInfo
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
+from ..utils.absurd import is_absurd_unit
 from ..utils.guard import printable
 
 __all__ = [
@@ -133,6 +134,8 @@ def unit_from_text(unit: str | u.UnitBase | None) -> u.UnitBase | None:
         return None
     if not isinstance(unit, str) and not isinstance(unit, u.UnrecognizedUnit):
         return unit
+    if is_absurd_unit(text):  # understanding it might never end
+        return u.UnrecognizedUnit(text)
     for form in ("vounit", None, "cds"):
         parsed = u.Unit(text.strip("'"), format=form, parse_strict="silent")
         if not isinstance(parsed, u.UnrecognizedUnit):

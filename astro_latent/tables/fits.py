@@ -6,11 +6,10 @@ convention of STILTS and TOPCAT); TUNITn, TUCDn and TCOMMn say the same for prog
 that look at the binary table alone.
 """
 
-import io
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy import units as u
@@ -18,10 +17,10 @@ from astropy.io import fits
 from astropy.table import Column, QTable, Table
 from astropy.table.meta import get_yaml_from_table
 
+from ..exceptions import TableReadError
 from ..utils.writing import replacing
 from .fields import (
     Field,
-    Readable,
     assemble,
     flatten,
     unit_from_text,
@@ -183,19 +182,19 @@ def _values(hdu: fits.BinTableHDU, name: str) -> np.ndarray:
     return values if null is None else np.ma.masked_equal(values, null)
 
 
-def read_fits(path: Readable, *, kind: type = QTable) -> QTable:
+def read_fits(stream: BinaryIO, *, kind: type = QTable) -> QTable:
     """Read the first table of a FITS file; see `~astro_latent.tables.read_table`."""
-    with fits.open(path, memmap=False, character_as_bytes=True) as hdus:
-        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
-        if not tables:
-            msg = f"{path} holds no binary table"
-            raise ValueError(msg)
-        hdu = tables[0]
+    with fits.open(stream, memmap=False, character_as_bytes=True) as hdus:
+        # those behind it are not looked at
+        hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if hdu is None:
+            msg = "the FITS file holds no binary table"
+            raise TableReadError(msg)
         arrays = {name: _values(hdu, name) for name in hdu.columns.names}
         meta: dict[str, Any] = {}
         fields = None
         if hdus[0].header.get("VOTMETA"):
-            document = parse_document(io.BytesIO(hdus[0].data.tobytes()))
+            document = parse_document(hdus[0].data.tobytes())
             fields, meta = describe_document(document)
         if not fields or [spec.name for spec in fields] != list(arrays):
             fields = _header_fields(hdu, arrays)

@@ -5,16 +5,19 @@ The footer holds the VOTable document that describes the table, under the keys o
 IVOA note "VOParquet"; array columns are fixed-size lists. Needs ``pyarrow``.
 """
 
-import io
+import os
+import time
 from os import PathLike
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from astropy.table import QTable, Table
 
+from ..utils.files import check_time, check_unpacked
 from ..utils.writing import replacing
-from .fields import Field, Readable, assemble, flatten
+from .fields import Field, assemble, flatten
+from .opening import check_columns, check_rows
 from .votable import (
     build_document,
     describe_document,
@@ -24,11 +27,14 @@ from .votable import (
 
 if TYPE_CHECKING:
     from pyarrow import ChunkedArray, Schema
+    from pyarrow import Table as ArrowTable
 
 __all__ = ["ParquetWriter", "read_parquet", "write_parquet"]
 
 _VERSION = b"IVOA.VOTable-Parquet.version"
 _CONTENT = b"IVOA.VOTable-Parquet.content"
+_NAME = "the Parquet file"
+_BATCH = 8192  # rows
 _ARROW = {
     "b1": "bool_", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
     "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64",
@@ -154,15 +160,30 @@ def _arrow_fields(schema: "Schema") -> list[Field]:
     return fields
 
 
-def read_parquet(path: Readable, *, kind: type = QTable) -> QTable:
+def read_parquet(stream: BinaryIO, *, kind: type = QTable) -> QTable:
     """Read a Parquet file; see `~astro_latent.tables.read_table`."""
-    content = _arrow().parquet.read_table(path)
+    content = _read_bounded(stream)
     metadata = content.schema.metadata or {}
     meta: dict[str, Any] = {}
     if _CONTENT in metadata:
-        document = parse_document(io.BytesIO(metadata[_CONTENT]))
+        document = parse_document(metadata[_CONTENT], size=content.nbytes)
         fields, meta = describe_document(document)
     else:
         fields = _arrow_fields(content.schema)
     arrays = [_values(content[spec.name], spec) for spec in fields]
     return assemble(fields, arrays, meta, kind=kind)
+
+
+def _read_bounded(stream: BinaryIO) -> "ArrowTable":
+    """Read all rows, a few at a time: a cell that repeats takes no room in the file."""
+    pa, begun = _arrow(), time.monotonic()
+    file = pa.parquet.ParquetFile(stream)
+    check_rows(_NAME, file.metadata.num_rows)
+    check_columns(_NAME, file.metadata.num_columns)
+    packed, size, batches = stream.seek(0, os.SEEK_END), 0, []
+    for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
+        size += batch.nbytes
+        check_unpacked(_NAME, size, packed)
+        check_time(_NAME, begun)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=file.schema_arrow)

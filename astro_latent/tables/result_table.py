@@ -9,18 +9,20 @@ Astropy's, and ``table.write("x.vot")`` works as people expect.
 from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from astropy import units as u
 from astropy.io import registry
-from astropy.table import MaskedColumn, QTable, Row, Table
-from astropy.table.connect import TableRead, TableWrite
+from astropy.table import QTable, Row, Table
+from astropy.table.connect import TableWrite
 
 from ..utils.writing import replacing
 from .fields import Field, Readable, assemble, flatten, spell_out, ucd_of, unit_to_text
 from .fits import read_fits, write_fits
+from .opening import guess_format
 from .parquet import read_parquet, write_parquet
+from .reading import ResultRead
 from .votable import read_votable, write_votable
 
 if TYPE_CHECKING:
@@ -28,46 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ResultTable", "read_table", "to_wide", "write_table"]
 
-#: Format of a file by the end of its name.
-SUFFIXES = {
-    ".vot": "votable", ".votable": "votable", ".xml": "votable", ".fits": "fits",
-    ".fit": "fits", ".fits.gz": "fits", ".parquet": "parquet", ".parq": "parquet",
-    ".ecsv": "ascii.ecsv",
-}  # fmt: skip
 #: Formats that this package writes itself, in one step from the old file to the new.
 WRITERS: dict[str, Callable[..., None]] = {
     "votable": write_votable, "fits": write_fits, "parquet": write_parquet,
 }  # fmt: skip
-
-
-def guess_format(path: object) -> str | None:
-    """Return the format that a file name stands for.
-
-    Parameters
-    ----------
-    path : object
-        A path; anything else gives None.
-
-    Returns
-    -------
-    str or None
-        Name of the format in Astropy's registry, None if the name does not say.
-    """
-    if not isinstance(path, str | PathLike):
-        return None
-    name = str(path).lower()
-    return next((form for end, form in SUFFIXES.items() if name.endswith(end)), None)
-
-
-class _Read(TableRead):
-    def __call__(self, *args: Any, format: str | None = None, **options: Any) -> Any:
-        form = format or guess_format(args[0] if args else None)
-        table = super().__call__(*args, format=form, **options)
-        for column in table.itercols():
-            # ECSV takes empty text for null; here a null text is an empty one.
-            if isinstance(column, MaskedColumn) and column.dtype.kind == "U":
-                table.replace_column(column.name, column.filled(""))
-        return table
 
 
 class _Write(TableWrite):
@@ -141,7 +107,7 @@ class ResultTable(QTable):
     """
 
     Row = ResultRow
-    read = registry.UnifiedReadWriteMethod(_Read)
+    read = registry.UnifiedReadWriteMethod(ResultRead)
     write = registry.UnifiedReadWriteMethod(_Write)
 
     def to_pandas(self, *args: Any, **options: Any) -> "DataFrame":
@@ -167,11 +133,8 @@ class ResultTable(QTable):
 
 
 def _reader(function: Callable[..., QTable]) -> Callable[..., QTable]:
-    def read(
-        path: Readable, *, filename: Readable | None = None, **options: Any
-    ) -> ResultTable:
-        # Astropy tells the name of what it has opened itself, packed files too
-        return function(path, kind=ResultTable, **options)
+    def read(stream: BinaryIO, **options: Any) -> ResultTable:
+        return function(stream, kind=ResultTable, **options)
 
     return read
 
@@ -246,7 +209,8 @@ def read_table(
     path : path-like or binary file-like
         The file.
     format : str, optional
-        As in `write_table`; by default from the file name, else from the content.
+        As in `write_table`; by default from the file name, else from the content. Text
+        in columns is read too, with units as VizieR writes them.
     **options
         Passed to the reader.
 
@@ -257,8 +221,11 @@ def read_table(
 
     Raises
     ------
-    ValueError
-        If the format is not known, or a VOTable holds no table.
+    TableReadError
+        If the format is not known, the file is damaged, no regular file or beyond the
+        limits of ``astro_latent.conf``, or a VOTable holds no table or leads elsewhere.
+    OSError
+        If it cannot be opened.
 
     Examples
     --------
@@ -271,11 +238,7 @@ def read_table(
     >>> len(read_table(path))
     2
     """
-    try:
-        return ResultTable.read(path, format=format, **options)
-    except registry.IORegistryError as error:
-        msg = f"{path}: neither name nor content tell the format; pass format="
-        raise ValueError(msg) from error
+    return ResultTable.read(path, format=format, **options)
 
 
 #: Beginnings of the names of the new columns.

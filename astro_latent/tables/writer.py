@@ -11,8 +11,8 @@ from astropy.table import Table
 
 from ..utils.writing import commit, free_path
 from .fields import Field, flatten
+from .opening import guess_format
 from .parquet import ParquetWriter
-from .result_table import guess_format
 from .votable import VOTableWriter
 
 __all__ = ["TableWriter"]

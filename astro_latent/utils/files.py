@@ -26,6 +26,7 @@ __all__ = [
     "check_pixels",
     "check_time",
     "check_unpacked",
+    "is_packed",
     "open_regular",
     "opened",
     "read_start",
@@ -39,6 +40,29 @@ _FREE = 16 * MB  # unpacked, whatever the ratio: a small file of zeros is no att
 # of systems that have them: not to wait for a writer, not to change line ends
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _PACKED = (b"\x1f\x8b", b"BZh")
+
+
+def is_packed(start: bytes) -> bool:
+    """Tell whether content is packed by gzip or bzip2.
+
+    Parameters
+    ----------
+    start : bytes
+        How it begins.
+
+    Returns
+    -------
+    bool
+        True if it is.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> from astro_latent.utils.files import is_packed
+    >>> is_packed(gzip.compress(b"SIMPLE")), is_packed(b"SIMPLE")
+    (True, False)
+    """
+    return start.startswith(_PACKED)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -210,7 +234,7 @@ def _unpack(stream: IO[bytes], name: object) -> Iterator[bytes]:
     begin = stream.read(3)
     stream.seek(0)
     source: IO[bytes] = stream
-    if begin.startswith(_PACKED):
+    if is_packed(begin):
         opener = bz2.open if begin[:1] == b"B" else gzip.open
         source = cast("IO[bytes]", opener(stream, "rb"))
     size, start = 0, time.monotonic()
@@ -326,7 +350,7 @@ def unpack(content: bytes, name: object) -> bytes:
     >>> unpack(gzip.compress(b"SIMPLE"), "a.fits.gz")
     b'SIMPLE'
     """
-    if not content.startswith(_PACKED):
+    if not is_packed(content):
         return content
     try:
         return b"".join(_unpack(io.BytesIO(content), name))

@@ -155,7 +155,18 @@ def raise_as(
     if isinstance(error, kind) and str(what) in said and said == printable(said):
         raise error
     text = explain(what, error, problem=problem, remedy=remedy)
-    raise (type(error) if isinstance(error, kind) else kind)(text) from error
+    raise _renamed(error, kind, text) from error
+
+
+def _renamed(
+    error: Exception, kind: type[AstroLatentError], text: str
+) -> AstroLatentError:
+    """Make an error of this kind, of the same class if it is one, with another text."""
+    if not isinstance(error, kind):
+        return kind(text)
+    new = type(error).__new__(type(error), text)  # whatever its own parameters are
+    new.__dict__.update(vars(error))
+    return new
 
 
 def explain(

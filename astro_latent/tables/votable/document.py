@@ -15,7 +15,9 @@ from astropy.io.votable import tree
 from astropy.io.votable.table import parse
 from astropy.utils.xml.check import fix_id
 
-from ..fields import Field, Readable, unit_from_text, unit_to_text
+from ...exceptions import TableReadError
+from ...utils.absurd import find_fault
+from ..fields import Field, unit_from_text, unit_to_text
 
 __all__ = [
     "build_document",
@@ -250,22 +252,32 @@ def document_text(document: tree.VOTableFile) -> str:
     return buffer.getvalue().decode()
 
 
-def parse_document(source: Readable) -> tree.VOTableFile:
+def parse_document(content: bytes, *, size: int | None = None) -> tree.VOTableFile:
     """Parse a VOTable without the warnings about units that `unit_from_text` mends.
 
     Parameters
     ----------
-    source : path-like or binary file-like
+    content : bytes
         The document.
+    size : int, optional
+        Bytes that it has, if its rows were taken out.
 
     Returns
     -------
     `~astropy.io.votable.tree.VOTableFile`
         The document.
+
+    Raises
+    ------
+    TableReadError
+        If it asks for something outside of it, or for what Astropy cannot bear.
     """
+    if fault := find_fault(content, size=size):
+        msg = f"the VOTable {fault}"
+        raise TableReadError(msg)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return parse(source, verify="ignore")
+        return parse(io.BytesIO(content), verify="ignore")
 
 
 def _one_line(text: str | None) -> str:

@@ -6,20 +6,19 @@ TIMESYS and GROUP, spoils ``dex`` on the second round trip and packs row by row.
 """
 
 import binascii
-import io
 import re
 import warnings
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io.votable import tree
 from astropy.table import QTable, Table
 
 from ...utils.writing import replacing
-from ..fields import Field, Readable, assemble, flatten
+from ..fields import Field, assemble, flatten
 from .binary2 import Base64Writer, beyond_long, pack_rows, unpack_rows
 from .document import build_document, describe_document, document_text, parse_document
 from .mivot import annotate_position
@@ -234,9 +233,9 @@ def _to_native(values: np.ndarray, spec: Field) -> np.ndarray:
     return np.ma.array(values, dtype=values.dtype.newbyteorder("="))
 
 
-def read_votable(path: Readable, *, kind: type = QTable) -> QTable:
-    """Read the first table of a VOTable file; see `~astro_latent.tables.read_table`."""
-    document, arrays = _parse(path)
+def read_votable(stream: BinaryIO, *, kind: type = QTable) -> QTable:
+    """Read the first table of a VOTable; see `~astro_latent.tables.read_table`."""
+    document, arrays = _parse(stream.read())
     fields, meta = describe_document(document)
     if arrays is None:
         cells = next(iter(document.iter_tables())).array
@@ -247,18 +246,14 @@ def read_votable(path: Readable, *, kind: type = QTable) -> QTable:
     return assemble(fields, arrays, meta, kind=kind)
 
 
-def _parse(path: Readable) -> tuple[tree.VOTableFile, list[np.ndarray] | None]:
+def _parse(content: bytes) -> tuple[tree.VOTableFile, list[np.ndarray] | None]:
     """Parse a document; unpack its rows here if that can be done, else by Astropy."""
-    if not isinstance(path, str | PathLike):
-        return parse_document(path), None
-    content = Path(path).read_bytes()
     parts = _PACKED.search(content)
     if parts is not None and content.count(b"<TABLE") == 1:
-        document = parse_document(
-            io.BytesIO(content[: parts.start(1)] + content[parts.end(1) :])
-        )
+        head = content[: parts.start(1)] + content[parts.end(1) :]
+        document = parse_document(head, size=len(content))
         table = next(iter(document.iter_tables()))
         arrays = unpack_rows(binascii.a2b_base64(parts[1]), table.fields)
         if arrays is not None:
             return document, arrays
-    return parse_document(path), None
+    return parse_document(content), None
