@@ -245,9 +245,8 @@ def document_text(document: tree.VOTableFile) -> str:
         XML text.
     """
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # "dex" and deprecated units are written on purpose, see unit_to_text.
-        warnings.simplefilter("ignore")
+    # "dex" and deprecated units are written on purpose, see unit_to_text.
+    with warnings.catch_warnings(action="ignore"):
         document.to_xml(buffer)
     return buffer.getvalue().decode()
 
@@ -275,8 +274,7 @@ def parse_document(content: bytes, *, size: int | None = None) -> tree.VOTableFi
     if fault := find_fault(content, size=size):
         msg = f"the VOTable {fault}"
         raise TableReadError(msg)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         return parse(io.BytesIO(content), verify="ignore")
 
 
