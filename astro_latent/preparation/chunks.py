@@ -168,8 +168,7 @@ def prepare_chunk(
             batch = run(mine, velocities=given, resamplers=resamplers)
         except Exception:  # of one spectrum, or of the recipe
             batch = run_carefully(run, mine, given)
-        with np.errstate(over="ignore"):
-            flux[part], variance[part] = batch.flux, batch.variance
+        flux[part], variance[part] = batch.flux, batch.variance
         valid[part], scale[part] = batch.valid, batch.scale
         rows += batch.rows
     return PreparedSpectra(
@@ -231,11 +230,16 @@ def _own_pixels(row: Row, grid: SpectralGrid, recipe: Recipe) -> None:
 
 
 def _finish(batch: Batch) -> None:
-    """Leave nothing in pixels that do not count."""
+    """Leave nothing in pixels that do not count, or do not fit single precision."""
+    single = np.finfo(np.float32)
     for i, row in enumerate(batch.rows):
         if not row.usable:
             batch.valid[i] = False
     with np.errstate(invalid="ignore"):
-        batch.valid &= np.isfinite(batch.flux) & ~(batch.variance <= 0)
+        batch.valid &= np.abs(batch.flux) <= single.max
+        batch.valid &= ~(batch.variance < single.tiny) & ~(batch.variance > single.max)
+    for i, row in enumerate(batch.rows):
+        if row.usable and not batch.valid[i].any():
+            row.flag(QualityFlag.NO_SIGNAL, "no pixel has a flux and an error of use")
     batch.flux[~batch.valid] = 0.0
     batch.variance[~batch.valid] = np.nan

@@ -88,6 +88,33 @@ def test_shape_and_type_of_the_result(make_star):
     assert np.isnan(prepared.variance[~prepared.valid]).all()
 
 
+PLAIN = Recipe.from_dict({"steps": [{"step": "resample"}]})
+
+
+@pytest.mark.parametrize(
+    ("factor", "sigma"), [(1e44, 5.0), (-1e44, 5.0), (1.0, 1e-40), (1.0, 1e30)]
+)
+def test_what_single_precision_cannot_hold_does_not_count(make_star, factor, sigma):
+    """Such pixels would be infinite, or have errors of zero and weigh without limit."""
+    whole = prepare_spectra([make_star()], "apogee_8575", PLAIN)
+    star = make_star()
+    star.flux[6000:] *= factor
+    star.sigma[6000:] = sigma
+    found = prepare_spectra([star], "apogee_8575", PLAIN)
+    assert not found.valid[0, 6000:].any()
+    np.testing.assert_array_equal(found.valid[0, :6000], whole.valid[0, :6000])
+    assert np.isfinite(found.flux).all()
+    assert np.isfinite(1 / found.variance[found.valid]).all()
+
+
+def test_a_row_of_which_nothing_is_left_is_flagged(make_star):
+    star = make_star()
+    star.sigma[:] = 1e-40
+    found = prepare_spectra([star], "apogee_8575", PLAIN)
+    assert not found.usable[0]
+    assert "NO_SIGNAL" in flags_of(found)
+
+
 def test_a_bad_spectrum_keeps_its_row(make_star):
     prepared = prepare_spectra(several(make_star), "apogee_7214", APOGEE_RECIPE)
     assert prepared.usable.tolist() == [True] * 4 + [False] + [True] * 2
