@@ -2,21 +2,24 @@
 """Damaged files, by the hundred thousand, read and prepared in processes of their own.
 
 Mutant number N of a seed is the same file on any machine. Each is read and prepared;
-results of many are written to a VOTable and to ECSV and read back. A process that dies
-or is silent for longer than ``--patience`` seconds is replaced, and what it was at is
-noted. What was done is kept in ``--state``: run the same command again to go on. ::
+results of many are written to a VOTable and to ECSV and read back. A process that dies,
+computes for longer than ``--patience`` seconds or is silent for ten times as long is
+replaced, and what it was at is noted. (Time of the processor, since a busy machine is
+no fault of a reader.) What was done is kept in ``--state``: run the same command again
+to go on. ::
 
     python benchmarks/fuzz_readers.py --count 100000 --minutes 30 --state fuzz.json \
         --data FOLDER_OF_REAL_FILES
 
-Prints crashes, hangs, lost rows and messages without the name of the file; exit code 1
-if there were any.
+Prints how many mutants of each format there were, crashes, hangs, lost rows and
+messages without the name of the file; exit code 1 if there were any of these.
 """
 
 import argparse
 import json
 import multiprocessing
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -68,6 +71,8 @@ def work(seeds, options, first, report, folder):
         path = folder / f"mutant-{number}-{name}"
         path.write_bytes(content)
         report.put((number, name, None))
+        # Ends the process, wherever it is, after so much time of the processor.
+        signal.setitimer(signal.ITIMER_PROF, options.patience)
         try:
             faults, found = find_faults(path)
             rows += [arrays.observation for arrays in found[:20]]
@@ -93,9 +98,10 @@ def watch(seeds, options, state, folder):
         try:
             number, name, faults = report.get(timeout=1)
         except Exception:  # nothing came
-            silent = time.monotonic() - since > options.patience
+            silent = time.monotonic() - since > 10 * options.patience
             if silent or not process.is_alive():
-                kind = "hang" if silent else f"died with {process.exitcode}"
+                hung = silent or process.exitcode == -signal.SIGPROF
+                kind = "hang" if hung else f"died with {process.exitcode}"
                 note(state, *at, [f"{kind}: {options.patience} s"])
                 break
             continue
@@ -111,6 +117,7 @@ def watch(seeds, options, state, folder):
 def note(state, number, name, faults):
     """Count a mutant, and keep what was wrong."""
     state["next"] = number + 1
+    state["of"][name] = state["of"].get(name, 0) + 1
     for fault in faults:
         state["faults"].append([number, name, fault])
 
@@ -126,7 +133,7 @@ def main():
     parser.add_argument("--data", nargs="*", default=[], type=Path)
     options = parser.parse_args()
     options.end = time.monotonic() + 60 * options.minutes
-    state = {"seed": options.seed, "next": 0, "faults": []}
+    state = {"seed": options.seed, "next": 0, "of": {}, "faults": []}
     if options.state.exists():
         state = json.loads(options.state.read_text())
     if state["seed"] != options.seed:
@@ -141,6 +148,8 @@ def main():
     print(
         f"{state['next']} mutants of {len(seeds)} files: {dict(kinds) or 'no faults'}"
     )
+    for name, count in sorted(state["of"].items()):
+        print(f"  {count} of {name}")
     for number, name, fault in state["faults"][-20:]:
         print(f"  {number} {name}: {fault}")
     return 1 if state["faults"] else 0

@@ -241,7 +241,8 @@ def _aligned(
         if len(part) < 2:
             return None
         step = part[1] - part[0]
-        reach = max(step, part[-1] - part[-2], ends)  # a pixel reaches out half its width
+        # A pixel reaches out half its width.
+        reach = max(step, part[-1] - part[-2], ends)
         if source[-1] < part[0] - reach or source[0] > part[-1] + reach:
             continue
         start = int(np.searchsorted(source, part[0] - 0.5 * step))
