@@ -18,7 +18,12 @@ from .config import ModelConfig
 from .domain import FluxBasis
 from .inference import Runner
 from .labels import label_jacobian, predict_labels
-from .latents import decode_latents, encode_spectra, reconstruct_spectra
+from .latents import (
+    as_latents,
+    decode_latents,
+    encode_spectra,
+    reconstruct_spectra,
+)
 from .networks import kind_of
 from .posterior import sample_labels
 from .results import Latents, Parameters, Reconstruction
@@ -153,12 +158,12 @@ class SpectralModel:
         Parameters
         ----------
         mean : ndarray, shape (n_spectra, n_latent)
-            Latent vectors; rows with NaN give NaN.
+            Latent vectors.
 
         Returns
         -------
         ndarray, shape (n_spectra, n_pixels), float32
-            Prepared flux.
+            Prepared flux; NaN for latents that are not finite or give no finite flux.
 
         Raises
         ------
@@ -168,7 +173,9 @@ class SpectralModel:
             If the shape is wrong.
         """
         self._require("decode")
-        return decode_latents(self, mean)
+        mean = as_latents(mean, self.config.n_outputs)
+        with self._guarded():
+            return decode_latents(self, mean)
 
     def reconstruct(
         self, prepared: PreparedSpectra, *, keep_flux: bool = True
@@ -273,9 +280,9 @@ class SpectralModel:
             As `predict`.
         """
         self._require("sample", prepared)
-        return sample_labels(
-            self, prepared, predict_labels(self, prepared), n_samples, seed=seed
-        )
+        with self._guarded():
+            found = predict_labels(self, prepared)
+            return sample_labels(self, prepared, found, n_samples, seed=seed)
 
     def jacobian(self, prepared: PreparedSpectra) -> np.ndarray:
         """Return how the labels change with the flux of each pixel (saliency).

@@ -183,8 +183,8 @@ def judge_results(
     prepared : PreparedSpectra
         What the model was given.
     found : mapping of str to ndarray, shape (n_spectra, ...)
-        Labels ``values`` and their total ``error``, or latents ``mean``; as far as
-        they are known ``domain_score``, mean absolute ``residual`` of the
+        Labels ``values`` and their total ``error``, or latents ``mean`` and their
+        errors ``sigma``; as far as they are known ``domain_score``, mean absolute ``residual`` of the
         reconstruction, and the peaks of `FluxBasis.search`, ``second`` and
         ``emission``. Rows without a finite number become NaN.
 
@@ -194,11 +194,14 @@ def judge_results(
         The preparation's flags with the model's.
     """
     flags = np.array(prepared.flags, dtype=np.int32)
-    numbers = found["values"] if "values" in found else found["mean"]
-    broken = prepared.usable & ~np.isfinite(numbers).all(axis=1)
+    needed = [found[name] for name in ("values", "mean", "sigma") if name in found]
+    finite = np.all([np.isfinite(each).all(axis=1) for each in needed], axis=0)
     for each in found.values():
-        each[broken] = np.nan
-    _mark(flags, broken, QualityFlag.NO_RESULT)
+        each[prepared.usable & ~finite] = np.nan
+    _mark(flags, prepared.usable & ~finite, QualityFlag.NO_RESULT)
+    if "residual" in found:  # what the decoder cannot render is evidence
+        lost = prepared.usable & ~np.isfinite(found["residual"])
+        _mark(flags, lost, QualityFlag.POOR_RECONSTRUCTION)
     if "snr" in config.domain:
         snr = np.array([observation.snr for observation in prepared.observations])
         _mark(flags, snr < config.domain["snr"][0], QualityFlag.LOW_SNR)

@@ -88,6 +88,9 @@ def _predict_block(
     error, error_statistical, error_flux = (
         _deviation(each).astype(np.float32) for each in (total, statistical, from_flux)
     )
+    if predicted is not None or flux_errors:
+        due = predicted is not None or ~_unknown(*inputs[1:]).cpu().numpy()
+        mean[due & ~np.isfinite(error).all(axis=1)] = np.nan  # no result, then
     found = {
         "values": mean,
         "covariance": total,
@@ -269,7 +272,7 @@ def _flux_covariance(
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     _, valid, variance = inputs
-    unknown = (valid & ~variance.isfinite()).any(1)
+    unknown = _unknown(valid, variance)
     sigma = torch.where(valid & ~unknown[:, None], variance, 0.0).sqrt()
     blocks = []
     for rows, jacobian in _jacobians(model, inputs, slopes):
@@ -279,6 +282,11 @@ def _flux_covariance(
     covariance[unknown.cpu().numpy()] = np.nan
     scales = model.scales * _calibration(model, "flux_scale", 1.0)
     return covariance * np.outer(scales, scales)
+
+
+def _unknown(valid: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
+    """Rows with a used pixel that has no variance."""
+    return (valid & ~variance.isfinite()).any(1)
 
 
 def _statistical_covariance(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from .networks import LatentNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
 
-__all__ = ["decode_latents", "encode_spectra", "reconstruct_spectra"]
+__all__ = ["as_latents", "decode_latents", "encode_spectra", "reconstruct_spectra"]
 
 
 def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
@@ -43,9 +44,36 @@ def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
         rows=np.flatnonzero(prepared.usable),
         n_pixels=model.grid.n_pixels,
     ):
-        mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
+        mean[rows], sigma[rows] = block, _deviation(log_variance)
     flags = judge_results(model.config, prepared, {"mean": mean, "sigma": sigma})
     return Latents(mean=mean, sigma=sigma, flags=flags)
+
+
+def as_latents(values: npt.ArrayLike, count: int) -> np.ndarray:
+    """Check the shape of latent vectors.
+
+    Parameters
+    ----------
+    values : array_like, shape (n_spectra, n_latent)
+        Latent vectors.
+    count : int
+        Latents that there must be.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_latent), float32
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If the shape is wrong.
+    """
+    latents = np.asarray(values, dtype=np.float32)
+    if latents.ndim != 2 or latents.shape[1] != count:
+        msg = f"latent vectors must have shape (n, {count}), not {latents.shape}"
+        raise ValueError(msg)
+    return latents
 
 
 def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
@@ -55,24 +83,15 @@ def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
     ----------
     model : LoadedModel
         An autoencoder.
-    mean : ndarray, shape (n_spectra, n_latent)
+    mean : ndarray, shape (n_spectra, n_latent), float32
         Latent vectors.
 
     Returns
     -------
     ndarray, shape (n_spectra, n_pixels), float32
-        Prepared flux.
-
-    Raises
-    ------
-    ValueError
-        If the shape is wrong.
+        Prepared flux; NaN where latents or flux are not finite.
     """
-    mean = np.asarray(mean, dtype=np.float32)
-    n_latent, n_pixels = model.config.n_outputs, model.grid.n_pixels
-    if mean.ndim != 2 or mean.shape[1] != n_latent:
-        msg = f"latent vectors must have shape (n, {n_latent}), not {mean.shape}"
-        raise ValueError(msg)
+    n_pixels = model.grid.n_pixels
     network = cast(LatentNetwork, model.members[0])
     flux = _nan(len(mean), n_pixels)
     for rows, (decoded,) in _run_blocks(
@@ -82,7 +101,7 @@ def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
         rows=np.flatnonzero(np.isfinite(mean).all(axis=1)),
         n_pixels=n_pixels,
     ):
-        flux[rows] = decoded
+        flux[rows] = _whole(decoded)
     return flux
 
 
@@ -122,7 +141,8 @@ def reconstruct_spectra(
         rows=np.flatnonzero(prepared.usable),
         n_pixels=model.grid.n_pixels,
     ):
-        mean[rows], sigma[rows] = block, np.exp(0.5 * log_variance)
+        mean[rows], sigma[rows] = block, _deviation(log_variance)
+        decoded = _whole(decoded)
         for row, again in zip(rows, decoded, strict=True):
             valid = prepared.valid[row]
             difference = prepared.flux[row][valid] - again[valid]
@@ -152,6 +172,16 @@ def _run_blocks(
             results = function(*tensors)
         found = (result[: len(block)].float().cpu().numpy() for result in results)
         yield block, tuple(found)
+
+
+def _deviation(log_variance: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is infinite is no result
+        return np.exp(0.5 * log_variance)
+
+
+def _whole(decoded: np.ndarray) -> np.ndarray:
+    """Return spectra, NaN where one is not finite."""
+    return np.where(np.isfinite(decoded).all(axis=1, keepdims=True), decoded, np.nan)
 
 
 def _nan(*shape: int) -> np.ndarray:

@@ -45,6 +45,11 @@ class AlignedSpectrum(nn.Module):
         Latents of the atmosphere and of the flux shape.
     red : float
         Wavelength in Angstrom from which on tellurics are modelled.
+
+    Raises
+    ------
+    ValueError
+        If lines at the largest velocity lie outside of the spectrum, or as `LogGrid`.
     """
 
     weight: Tensor
@@ -71,6 +76,10 @@ class AlignedSpectrum(nn.Module):
         self.grid = LogGrid(get_grid(grid), step=step, red=red)
         self.n_pixels = self.grid.n_pixels
         self.limit = limit
+        most = self.grid.step * (self.grid.n_blue - PIXELS_PER_POINT)
+        if not 0 < limit <= most:
+            msg = f"limit is {limit} km/s; it must be positive and at most {most:.5g}"
+            raise ValueError(msg)
         self.sizes = (1, 1, n_telluric, n_star, n_shape)
         self.n_latent = self.n_outputs = sum(self.sizes)
         self.star = Components(n_components, self.grid.n)

@@ -45,6 +45,12 @@ class LogGrid(nn.Module):
         Width of a pixel, km/s; no less than that of any pixel of the grid.
     red : float
         Wavelength in Angstrom from which on the red part extends.
+
+    Raises
+    ------
+    ValueError
+        If the grid is not linear, the pixels are narrower than its own (there would
+        be any number of them), or the red part does not begin inside.
     """
 
     valid: Tensor
@@ -59,6 +65,7 @@ class LogGrid(nn.Module):
     def __init__(self, grid: SpectralGrid, *, step: float, red: float) -> None:
         super().__init__()
         inside = grid.wavelength[grid.valid]
+        _check_extent(grid, inside, step, red)
         start, stop = np.log(inside[0]), np.log(inside[-1])
         self.step, log_step = step, step / SPEED_OF_LIGHT
         n_needed = (stop - start) / log_step + 1
@@ -192,6 +199,21 @@ class LogGrid(nn.Module):
         """
         flux = cubic_at(fine, self._back.expand(len(fine), -1))
         return torch.where(self.valid, flux, torch.zeros_like(flux))
+
+
+def _check_extent(
+    grid: SpectralGrid, inside: np.ndarray, step: float, red: float
+) -> None:
+    if grid.spacing != "linear":
+        msg = f"the grid {grid.name!r} is {grid.spacing}; one of equal steps is needed"
+        raise ValueError(msg)
+    widest = SPEED_OF_LIGHT * grid.step / inside[0]
+    if not widest <= step < SPEED_OF_LIGHT:
+        msg = f"step is {step} km/s; pixels of {grid.name!r} are up to {widest:.3g}"
+        raise ValueError(msg)
+    if not inside[0] < red < inside[-1]:
+        msg = f"red is {red} Angstrom, outside of {inside[0]:g} to {inside[-1]:g}"
+        raise ValueError(msg)
 
 
 def interpolate_points(points: Tensor, *, fine: bool = False) -> Tensor:
