@@ -184,9 +184,9 @@ def judge_results(
         What the model was given.
     found : mapping of str to ndarray, shape (n_spectra, ...)
         Labels ``values`` and their total ``error``, or latents ``mean`` and their
-        errors ``sigma``; as far as they are known ``domain_score``, mean absolute ``residual`` of the
-        reconstruction, and the peaks of `FluxBasis.search`, ``second`` and
-        ``emission``. Rows without a finite number become NaN.
+        errors ``sigma``; as far as they are known ``domain_score``, mean absolute
+        ``residual`` of the reconstruction, and the peaks of `FluxBasis.search`,
+        ``second`` and ``emission``. Rows without a finite number become NaN.
 
     Returns
     -------

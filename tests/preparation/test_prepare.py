@@ -102,7 +102,8 @@ def test_what_single_precision_cannot_hold_does_not_count(make_star, factor, sig
     star.sigma[6000:] = sigma
     found = prepare_spectra([star], "apogee_8575", PLAIN)
     assert not found.valid[0, 6000:].any()
-    np.testing.assert_array_equal(found.valid[0, :6000], whole.valid[0, :6000])
+    far = slice(5900)  # neighbours of absurd pixels are left out as well
+    np.testing.assert_array_equal(found.valid[0, far], whole.valid[0, far])
     assert np.isfinite(found.flux).all()
     assert np.isfinite(1 / found.variance[found.valid]).all()
 
