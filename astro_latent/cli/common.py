@@ -4,7 +4,12 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import ArchiveError
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = [
     "EXIT_FAILED",
@@ -14,8 +19,10 @@ __all__ = [
     "add_inputs",
     "add_output",
     "add_result_options",
+    "add_resume",
     "add_show",
     "add_talk",
+    "check_size",
     "complain",
     "parse_catalogue",
     "positive",
@@ -98,6 +105,15 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Add the option that goes on behind what is done."""
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was stopped; its rows are kept in FILE.parts",
+    )
+
+
 def add_talk(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how much is said; every verb has them."""
     parser.add_argument(
@@ -169,11 +185,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         help="name or folder of weights; by default one is found for each spectrum",
     )
     add_output(parser)
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with a run that was stopped; its rows are kept in FILE.parts",
-    )
+    add_resume(parser)
     add_show(parser)
     facts = parser.add_argument_group("what files lack can be stated")
     facts.add_argument("--medium", choices=("air", "vacuum"))
@@ -199,6 +211,31 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-progress", action="store_true", help="show no progress bar"
     )
+
+
+def check_size(found: "Table", options: argparse.Namespace) -> None:
+    """Say how many files a query found and how large they are, before any comes.
+
+    Parameters
+    ----------
+    found : `~astropy.table.Table`
+        Rows that the query returned.
+    options : argparse.Namespace
+        With ``quiet`` and ``yes``.
+
+    Raises
+    ------
+    ArchiveError
+        If they are more than 2 GB, and that was not said to be wanted.
+    """
+    from ..matching.star import LARGEST, total_size
+
+    size = total_size(found)
+    known = f"{size / 1e6:.0f} MB as far as it is stated" if size else "size not stated"
+    tell(options, f"{len(found)} spectra found, {known}")
+    if size > LARGEST and not options.yes:
+        msg = "that is more than 2 GB: --yes fetches it, --row-limit less"
+        raise ArchiveError(msg)
 
 
 def wants_bar(options: argparse.Namespace) -> bool:

@@ -16,6 +16,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Encode spectra and write or print the table."""
-    from ..pipeline import encode_spectra
-
-    return run_verb(options, encode_spectra)
+    return run_verb(options, "encode")

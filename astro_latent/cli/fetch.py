@@ -5,7 +5,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, EXIT_OK, add_output, complain, tell, wants_bar
+from .common import (
+    EXIT_FAILED,
+    EXIT_OK,
+    add_output,
+    check_size,
+    complain,
+    tell,
+    wants_bar,
+)
 from .output import STDOUT, check_output, write_result
 from .show import say
 
@@ -33,31 +41,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--row-limit", type=int, help="largest number of spectra")
     parser.add_argument("-d", "--directory", type=Path, help="folder for the files")
     add_output(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the list of an earlier call, if -o FILE is there, and ask "
+        "again for what is lost; files that are whole are never fetched again",
+    )
     parser.add_argument("--yes", action="store_true", help="fetch more than 2 GB")
     parser.add_argument("--no-progress", action="store_true")
 
 
 def run(options: argparse.Namespace) -> int:
     """Query, fetch, and print one path on each line: input for the other verbs."""
-    from ..matching.star import LARGEST, total_size
-    from ..surveys import fetch
-
+    listed = _listed(options)
+    options.overwrite |= listed is not None
     check_output(options)
-    found = _query(options)
-    size = total_size(found)
-    known = f"{size / 1e6:.0f} MB as far as it is stated"
-    tell(options, f"{len(found)} spectra found, {known}")
-    if size > LARGEST and not options.yes:
-        complain("error: that is more than 2 GB: --yes fetches it, --row-limit less")
+    found = _query(options) if listed is None else listed
+    check_size(found, options)
+    try:
+        fetched = _fetch(found, options)
+    except KeyboardInterrupt:
+        complain(
+            "interrupted; what has come is kept, and the same command goes on behind it"
+        )
         return EXIT_FAILED
-    fetched = fetch(
-        found,
-        options.directory,
-        survey=options.survey,
-        progress=wants_bar(options),
-    )
     if options.output:
         write_result(fetched, options)
+    return _report(fetched, options)
+
+
+def _listed(options: argparse.Namespace) -> "Table | None":
+    """Read what an earlier call wrote, if it is to be gone on with."""
+    from ..tables import read_table
+
+    path = options.output
+    if not options.resume or path in (None, STDOUT) or not path.exists():
+        return None
+    return read_table(path)
+
+
+def _fetch(found: "Table", options: argparse.Namespace) -> "Table":
+    """Fetch; files that are here already keep what was said of how they came."""
+    import numpy as np
+
+    from ..surveys import fetch
+
+    fetched = fetch(
+        found, options.directory, survey=options.survey, progress=wants_bar(options)
+    )
+    if {"path", "fetch_status"} <= set(found.colnames):
+        same = np.asarray(found["path"]) == np.asarray(fetched["path"])
+        new = fetched["fetch_status"]
+        status = np.where(same, np.asarray(found["fetch_status"]), np.asarray(new))
+        fetched["fetch_status"] = type(new)(
+            status, description=new.description, meta=new.meta
+        )
+    return fetched
+
+
+def _report(fetched: "Table", options: argparse.Namespace) -> int:
+    """Print paths, count what is lost, and say why."""
     paths = [str(path) for path in fetched["path"]]
     if options.output != STDOUT:
         for path in filter(None, paths):

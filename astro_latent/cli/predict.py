@@ -2,7 +2,6 @@
 """Stellar parameters of spectra, with errors."""
 
 import argparse
-from functools import partial
 
 from .common import add_result_options
 from .long_run import run_verb
@@ -23,7 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict parameters and write or print the table."""
-    from ..pipeline import predict_parameters
-
-    verb = partial(predict_parameters, flux_errors=not options.no_flux_errors)
-    return run_verb(options, verb)
+    return run_verb(options, "predict", flux_errors=not options.no_flux_errors)

@@ -20,16 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "format_measurement", "list_in_lines", "show_json", "show_results", "show_table",
-    "sum_up",
 ]  # fmt: skip
 
 #: Labels that are printed first, where a model gives them.
 _FIRST = ("teff", "logg", "fe_h", "m_h", "alpha_m", "alpha_fe", "radial_velocity")
 _NARROWEST = 80
 _LONGEST_NAME, _LEAST_FLAGS = 20, 16  # characters, where it is tight
-_SUMMARY = _NARROWEST - len("astro-latent: ")  # the command's name comes before
-#: Rows that the summary names one by one.
-_NAMED = 10
 
 
 def say(text: str) -> None:
@@ -267,31 +263,3 @@ def _to_json(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def sum_up(table: Table) -> list[str]:
-    """Say how many rows can be used, and of the others which and why.
-
-    Parameters
-    ----------
-    table : ResultTable
-        With the columns ``obs_id``, ``usable`` and ``message``.
-
-    Returns
-    -------
-    list of str
-        Lines.
-    """
-    usable = _to_array(table["usable"])
-    against = _to_array(table["flags"]) & ~NOTICE_FLAGS
-    bad = np.flatnonzero(~usable)
-    lines = [f"{int(usable.sum())} of {len(table)} spectra can be used"]
-    for row in bad[:_NAMED]:
-        text = f"not {table['obs_id'][row]}: {table['message'][row]}"
-        short = textwrap.shorten(text, 3 * _NARROWEST, placeholder=" ...")
-        lines.append(textwrap.fill(short, _SUMMARY, subsequent_indent=" " * 6))
-    if len(bad) > _NAMED:
-        lines.append(f"  and {len(bad) - _NAMED} more:")
-        for row in decode_flags(against, return_table=True):
-            lines.append(f"  {row['count']:6d} {row['name']}: {row['meaning']}")
-    return lines

@@ -3,9 +3,21 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .common import EXIT_FAILED, add_output, add_show, parse_catalogue, wants_bar
-from .output import check_output, finish
+from ..exceptions import ArchiveError
+from .common import (
+    add_output,
+    add_resume,
+    add_show,
+    check_size,
+    parse_catalogue,
+    wants_bar,
+)
+from .long_run import run_long
+
+if TYPE_CHECKING:
+    from ..tables import ResultTable
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--directory", type=Path, help="folder for the files")
     parser.add_argument("--yes", action="store_true", help="fetch more than 2 GB")
     add_output(parser)
+    add_resume(parser)
     add_show(parser)
     parser.add_argument(
         "--strict", action="store_true", help="fail if a row cannot be used"
@@ -49,24 +62,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask, fetch, predict, match, and write or print the table."""
+    return run_long(options, lambda parts: ([_predict(options, parts)], []))
+
+
+def _predict(options: argparse.Namespace, parts: Path | None) -> "ResultTable":
+    """Ask an archive, say what it would bring, and do the rest if that is not much."""
     from astropy import units as u
 
-    from ..matching import predict_object
+    from ..matching.star import predict_found, query_objects
 
-    check_output(options)
     filters = {"snr": options.snr, "row_limit": options.row_limit}
     if options.radius is not None:
         filters["radius"] = options.radius * u.arcsec
-    table = predict_object(
-        options.names,
+    given = {name: value for name, value in filters.items() if value is not None}
+    found = query_objects(options.names, survey=options.survey, **given)
+    if not len(found):
+        msg = f"{options.survey} has no spectrum of {', '.join(options.names)}"
+        raise ArchiveError(msg)
+    check_size(found, options)
+    return predict_found(
+        found,
         survey=options.survey,
         match=options.match,
         match_radius=options.match_radius * u.arcsec,
         task="encode" if options.latents else "predict",
         directory=options.directory,
         progress=wants_bar(options),
-        **({"max_size": float("inf")} if options.yes else {}),
-        **{name: value for name, value in filters.items() if value is not None},
+        checkpoint=parts,
     )
-    code = finish(table, options)
-    return code if len(table) else EXIT_FAILED

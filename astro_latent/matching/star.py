@@ -17,7 +17,7 @@ from ..tables import ResultTable
 from .crossmatch import crossmatch
 from .services import CatalogueLike
 
-__all__ = ["predict_object", "total_size"]
+__all__ = ["LARGEST", "predict_found", "predict_object", "query_objects", "total_size"]
 
 #: Bytes that are fetched without asking.
 LARGEST = 2e9
@@ -59,6 +59,7 @@ def predict_object(
     directory: str | Path | None = None,
     max_size: float = LARGEST,
     progress: bool | None = None,
+    checkpoint: str | Path | None = None,
     **filters: Any,
 ) -> ResultTable:
     """Find the spectra of stars, fetch them, run the models, match a catalogue.
@@ -81,6 +82,9 @@ def predict_object(
         Bytes that are fetched at most; more raises before anything is fetched.
     progress : bool, optional
         Show progress bars; by default as configured.
+    checkpoint : path-like, optional
+        Folder in which finished rows are kept as they come. If the run is stopped, the
+        same call goes on behind them; files that came whole are not fetched again.
     **filters
         ``radius``, ``snr``, ``time``, ``band``, ``row_limit`` of the query.
 
@@ -104,7 +108,7 @@ def predict_object(
     4500.0
     """
     names = [name] if isinstance(name, str) else list(name)
-    found = _query_all(names, survey, filters)
+    found = query_objects(names, survey=survey, **filters)
     size = total_size(found)
     if size > max_size:
         msg = (
@@ -113,17 +117,75 @@ def predict_object(
             f"{max_size / 1e9:.1f} GB with max_size"
         )
         raise ArchiveError(msg)
+    return predict_found(
+        found,
+        survey=survey,
+        match=match,
+        match_radius=match_radius,
+        task=task,
+        directory=directory,
+        progress=progress,
+        checkpoint=checkpoint,
+    )
+
+
+def predict_found(
+    found: Table,
+    *,
+    survey: str,
+    match: CatalogueLike | None = None,
+    match_radius: u.Quantity = 2.0 * u.arcsec,
+    task: str = "predict",
+    directory: str | Path | None = None,
+    progress: bool | None = None,
+    checkpoint: str | Path | None = None,
+) -> ResultTable:
+    """Fetch the spectra that a query found, run the models, match a catalogue.
+
+    Parameters
+    ----------
+    found : `~astropy.table.Table`
+        From `query_objects`.
+    survey, match, match_radius, task, directory, progress, checkpoint
+        As for `predict_object`.
+
+    Returns
+    -------
+    ResultTable
+        As for `predict_object`.
+    """
     files = fetch(found, directory, survey=survey, progress=progress)
     run = predict_parameters if task == "predict" else encode_spectra
-    results = run(files, progress=progress)
+    results = run(files, progress=progress, checkpoint=checkpoint)
     if match is None or not len(results):
         return results
     return crossmatch(results, match, radius=match_radius, join="left")
 
 
-def _query_all(names: list[str], survey: str, filters: dict[str, Any]) -> Table:
-    """List the spectra of all stars; one that cannot be found does not end it."""
-    tables, errors = [], []
+def query_objects(names: Sequence[str], *, survey: str, **filters: Any) -> Table:
+    """List the spectra of several stars; one that cannot be found does not end it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the stars.
+    survey : str
+        Which survey to ask.
+    **filters
+        As for `predict_object`.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row for each spectrum. A warning names the stars of which there is none.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive cannot be asked about any of them.
+    """
+    tables: list[Table] = []
+    errors: list[ArchiveError] = []
     for name in names:
         try:
             rows = query_object(name, survey=survey, **filters)

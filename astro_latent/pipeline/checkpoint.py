@@ -60,9 +60,16 @@ def _digest(items: list[Any]) -> str:
     names = []
     for item in items:
         if isinstance(item, Row):
-            item = str(item[find_path_column(item.colnames)])
+            item = _source_of(item)
         names.append(str(item) if isinstance(item, str | PathLike) else "")
     return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()
+
+
+def _source_of(row: Row) -> str:
+    """Say where a row's file is from: its path is empty if it could not be had once."""
+    names = ("access_url", find_path_column(row.colnames))
+    texts = (str(row[name]) for name in names if name in row.colnames)
+    return next(filter(None, texts), "")
 
 
 class Checkpoint:

@@ -29,8 +29,10 @@ def run_in_parts(
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
     progress: bool | None = None,
     **options: Any,
-) -> Rows:
+) -> Iterator[Rows]:
     """Send spectra through the loop, and keep the rows of each part in a folder.
+
+    Only the rows of one part are in memory at a time.
 
     Parameters
     ----------
@@ -53,15 +55,17 @@ def run_in_parts(
 
     Returns
     -------
-    Rows
-        Of all parts.
+    iterator of Rows
+        Of each part when all are done, with the columns of all parts.
     """
     items = list_items(as_spectra(spectra))
     plan = _plan(chooser, task, radial_velocity, options)
     kept = Checkpoint(folder, items, plan)
-    rows = [table_rows(table) for table in kept.tables()]
-    for name in dict.fromkeys(name for part in rows for name in part.columns["model"]):
-        chooser.load(str(name))
+    head: list[Rows] = []
+    for table in kept.tables():
+        for name in dict.fromkeys(table["model"].tolist()):
+            chooser.load(str(name))
+        head = [stack_rows([*head, table_rows(table).without_rows()])]
     show = _config.conf.show_progress if progress is None else progress
     bar = tqdm(total=len(items), initial=kept.n_done, unit=" files", disable=not show)
     try:
@@ -78,11 +82,12 @@ def run_in_parts(
                     progress=False,
                     **options,
                 )
-                kept.keep(to_table(sink.rows()))
-                rows.append(sink.rows())
+                rows = sink.rows()
+                kept.keep(to_table(rows))
+                head = [stack_rows([*head, rows.without_rows()])]
     finally:
         kept.close()
-    return stack_rows(rows)
+    return (stack_rows([*head, table_rows(table)]) for table in kept.tables())
 
 
 def _count(items: list[Any], bar: "tqdm[Any]") -> Iterator[Any]:

@@ -78,6 +78,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns["obs_id"])
 
+    def without_rows(self) -> "Rows":
+        """Return the columns alone, which keep nothing else in memory."""
+        columns = {name: values[:0].copy() for name, values in self.columns.items()}
+        return Rows(columns, self.labels, self.outputs)
+
 
 def label_rows(
     model: "SpectralModel", prepared: PreparedSpectra, found: "Parameters"
@@ -278,7 +283,7 @@ def _spread_covariance(
         at = [labels.index(label) for label in part.labels]
         square = values.reshape(len(part), len(at), len(at))
         wide[:, np.array(at)[:, None], np.array(at)] = square
-    return wide.reshape(len(part), -1)
+    return wide.reshape(len(part), len(labels) ** 2)
 
 
 def describe_rows(rows: Rows) -> tuple[list[Field], list[np.ndarray]]:

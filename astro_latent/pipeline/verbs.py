@@ -17,7 +17,7 @@ from ..tables.result_table import ResultTable
 from .choose import ModelChooser
 from .long_run import run_in_parts
 from .loop import Chooser, MemorySink, OneModel, Task, iter_rows, push_rows
-from .rows import Rows, describe_rows, provenance
+from .rows import Rows, describe_rows, provenance, stack_rows
 
 if TYPE_CHECKING:
     from specutils import SpectrumList
@@ -233,8 +233,8 @@ def predict_parameters(
 def iter_results(
     spectra: SpectraLike,
     *,
-    model: ModelLike,
     task: str,
+    model: ModelLike | None = None,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
     facts: Mapping[str, Any] | None = None,
     batch_size: int | None = None,
@@ -242,6 +242,7 @@ def iter_results(
     progress: bool | None = None,
     reconstruct: bool = True,
     flux_errors: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> Iterator[ResultTable]:
     """Yield results in pieces, for more spectra than a table in memory should hold.
 
@@ -249,36 +250,52 @@ def iter_results(
     ----------
     spectra : object
         As for `encode_spectra`.
-    model : str, path-like or SpectralModel
-        Name or folder of weights, or a loaded model.
     task : {"encode", "predict"}
         What to do.
+    model : str, path-like or SpectralModel, optional
+        Name or folder of weights, or a loaded model. It may be left out where there
+        is a checkpoint: only after the last spectrum is it known which columns the
+        models of all have together.
     radial_velocity, facts, batch_size, device, progress, reconstruct
         As for `encode_spectra`.
     flux_errors : bool, optional
         As for `predict_parameters`.
+    checkpoint : path-like, optional
+        Folder in which finished rows are kept, as for `encode_spectra`. The first
+        table comes when the last spectrum is done; no more than the rows of 64 files
+        are in memory at a time.
 
     Yields
     ------
     ResultTable
-        Up to ``batch_size`` rows, in order; feed them to a `TableWriter`.
+        Up to ``batch_size`` rows, or those of 64 files, in order; feed them to a
+        `TableWriter`.
 
     Raises
     ------
     TypeError
-        If the model cannot do the task.
+        If the model cannot do the task, or there is neither model nor checkpoint.
     """
+    if model is None and checkpoint is None:
+        msg = "iter_results needs model=, or checkpoint= to find out the columns of all"
+        raise TypeError(msg)
     chooser = as_chooser(model, task, device)
-    for rows in iter_rows(
-        spectra,
-        chooser,
-        Task(name=task, reconstruct=reconstruct, flux_errors=flux_errors),
-        radial_velocity=radial_velocity,
-        facts=facts,
-        batch_size=batch_size,
-        progress=progress,
-    ):
-        yield _table(rows, chooser, task, spectra)
+    what = Task(name=task, reconstruct=reconstruct, flux_errors=flux_errors)
+    options: dict[str, Any] = {
+        "radial_velocity": radial_velocity,
+        "facts": facts,
+        "batch_size": batch_size,
+        "progress": progress,
+    }
+
+    def to_table(rows: Rows) -> ResultTable:
+        return _table(rows, chooser, task, spectra)
+
+    if checkpoint is None:
+        pieces = iter_rows(spectra, chooser, what, **options)
+    else:
+        pieces = run_in_parts(spectra, chooser, what, checkpoint, to_table, **options)
+    yield from map(to_table, pieces)
 
 
 def as_chooser(model: ModelLike | None, task: str, device: str | None) -> Chooser:
@@ -335,9 +352,8 @@ def _gather(
         return _table(rows, chooser, task.name, spectra)
 
     if checkpoint is not None:
-        return to_table(
-            run_in_parts(spectra, chooser, task, checkpoint, to_table, **options)
-        )
+        parts = run_in_parts(spectra, chooser, task, checkpoint, to_table, **options)
+        return to_table(stack_rows(list(parts)))
     push_rows(spectra, chooser, task, sink, **options)
     return to_table(sink.rows())
 

@@ -64,8 +64,12 @@ def _schema(fields: list[Field], meta: dict[str, Any]) -> "Schema":
     return pa.schema(types, metadata={_VERSION: b"1.0", _CONTENT: text.encode()})
 
 
+#: Rows that are put together before they are written: small groups are slow to read.
+_GROUP = 8192
+
+
 class ParquetWriter:
-    """Write a Parquet file chunk by chunk, one row group each.
+    """Write a Parquet file chunk by chunk.
 
     Parameters
     ----------
@@ -83,6 +87,7 @@ class ParquetWriter:
         self._schema = _schema(fields, meta)
         self._fields = fields
         self._file = _arrow().parquet.ParquetWriter(path, self._schema)
+        self._waiting: list[Any] = []  # tables of Arrow
 
     def write(self, arrays: list[np.ndarray]) -> None:
         """Append rows.
@@ -106,11 +111,21 @@ class ParquetWriter:
             else:
                 data = data.astype(object) if spec.kind == "U" else data
                 columns.append(pa.array(data, type=kind, mask=mask))
-        self._file.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+        self._waiting.append(pa.Table.from_arrays(columns, schema=self._schema))
+        if sum(table.num_rows for table in self._waiting) >= _GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        tables, self._waiting = self._waiting, []
+        self._file.write_table(_arrow().concat_tables(tables))
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        try:
+            if self._waiting:
+                self._write_group()
+        finally:
+            self._file.close()
 
 
 def write_parquet(

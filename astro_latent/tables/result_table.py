@@ -39,8 +39,10 @@ WRITERS: dict[str, Callable[..., None]] = {
 class _Write(TableWrite):
     def __call__(self, *args: Any, format: str | None = None, **options: Any) -> None:
         form = format or guess_format(args[0] if args else None)
-        writer = TableWrite(spell_out(self._instance), self._cls)
-        write = partial(writer.__call__, format=form)
+        table = spell_out(self._instance)
+        if form == "ascii.ecsv":  # whose head says all of a Quantity twice
+            table = Table(table, copy=False)
+        write = partial(TableWrite(table, type(table)).__call__, format=form)
         if form in WRITERS or not args or not isinstance(args[0], str | PathLike):
             write(*args, **options)
         else:

@@ -1,35 +1,82 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """`TableWriter`: results of any length to one file, in bounded memory."""
 
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from astropy.table import Table
 
-from ..utils.writing import commit, free_path
+from ..utils.writing import free_path, replacing
 from .fields import Field, flatten
 from .opening import guess_format
 from .parquet import ParquetWriter
+from .text_writer import TextWriter
 from .votable import VOTableWriter
 
-__all__ = ["TableWriter"]
+__all__ = ["TableWriter", "piecewise_format"]
+
+#: What writes rows as they come.
+RowWriter: TypeAlias = VOTableWriter | ParquetWriter | TextWriter
+#: Formats that can be written in pieces. FITS states the number of rows and the width
+#: of text before the first row.
+PIECEWISE: dict[str, Callable[..., RowWriter]] = {
+    "votable": VOTableWriter,
+    "parquet": ParquetWriter,
+    "ascii.ecsv": partial(TextWriter, form="ascii.ecsv"),
+    "ascii.csv": partial(TextWriter, form="ascii.csv"),
+}
+
+
+_TEXT = {".csv": "ascii.csv"}  # which is read as whatever text in columns it is
+
+
+def piecewise_format(
+    path: str | PathLike[str], format: str | None = None
+) -> str | None:
+    """Return the format of a file, if it can be written in pieces.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    format : str, optional
+        Its format; by default from the file name.
+
+    Returns
+    -------
+    str or None
+        None if it cannot.
+    """
+    form = format or _TEXT.get(Path(path).suffix.lower()) or guess_format(path)
+    packed = format is None and Path(path).suffix.lower() in (".gz", ".bz2")
+    return form if form in PIECEWISE and not packed else None
+
+
+class _AbandonedError(Exception):
+    """Tells the temporary file that it will not be completed."""
 
 
 class TableWriter:
     """Write a table chunk by chunk.
 
     The first chunk fixes the columns. The file appears under its name only when it is
-    complete: until then, and if the block is left by an error, it is ``<name>.part``.
+    complete. If the block is left by an error nothing of it stays, as nothing could go
+    on behind it: rows that took hours are kept by ``checkpoint=`` of
+    `~astro_latent.pipeline.iter_results`.
 
     Parameters
     ----------
     path : path-like
-        A VOTable (``.vot``, ``.xml``; BINARY2) or Parquet (``.parquet``) file;
-        other formats cannot be written in pieces.
-    format : {"votable", "parquet"}, optional
+        A VOTable (``.vot``, ``.xml``; BINARY2), Parquet (``.parquet``), ECSV
+        (``.ecsv``) or CSV (``.csv``) file; FITS cannot be written in pieces.
+    format : {"votable", "parquet", "ascii.ecsv", "ascii.csv"}, optional
         By default from the file name.
     meta : dict, optional
         Metadata of the table; by default that of the first chunk.
@@ -65,19 +112,19 @@ class TableWriter:
         meta: dict[str, Any] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self._format = format or guess_format(path)
-        if self._format not in ("votable", "parquet"):
+        form = piecewise_format(path, format)
+        if form is None:
             msg = (
-                f"{path}: {self._format or 'a file of this name'} cannot be written in "
-                "pieces, only VOTable (.vot, .xml) and Parquet (.parquet) can; "
-                "write_table writes a whole table in any format"
+                f"{path}: {format or 'a file of this name'} cannot be written in "
+                "pieces, only VOTable (.vot, .xml), Parquet (.parquet), ECSV (.ecsv) "
+                "and CSV (.csv) can; write_table writes a whole table in any format"
             )
             raise ValueError(msg)
         self._path = free_path(path, overwrite=overwrite)
-        self._part = self._path.with_name(self._path.name + ".part")
-        self._meta = meta
+        self._make, self._overwrite, self._meta = PIECEWISE[form], overwrite, meta
+        self._file = ExitStack()  # the temporary name, until close()
         self._fields: list[Field] = []
-        self._writer: VOTableWriter | ParquetWriter | None = None
+        self._writer: RowWriter | None = None
         self.n_rows = 0
 
     def __enter__(self) -> "TableWriter":
@@ -91,12 +138,13 @@ class TableWriter:
     ) -> None:
         self.close(complete=error is None)
 
-    def _start(
-        self, fields: list[Field], meta: dict[str, Any]
-    ) -> VOTableWriter | ParquetWriter:
-        make = VOTableWriter if self._format == "votable" else ParquetWriter
+    def _start(self, fields: list[Field], meta: dict[str, Any]) -> RowWriter:
+        with ExitStack() as stack:
+            lent = replacing(self._path, overwrite=self._overwrite)
+            writer = self._make(stack.enter_context(lent), fields, meta)
+            self._file = stack.pop_all()
         self._fields = fields
-        return make(self._part, fields, meta)
+        return writer
 
     def write(self, chunk: Table) -> None:
         """Append rows.
@@ -136,7 +184,7 @@ class TableWriter:
         Parameters
         ----------
         complete : bool, optional
-            Give the file its name; False leaves it as ``<name>.part``.
+            Give the file its name; False removes what was written.
 
         Raises
         ------
@@ -149,9 +197,10 @@ class TableWriter:
                 raise ValueError(msg)
             return
         writer, self._writer = self._writer, None
-        writer.close()
-        if complete:
-            commit(self._part, self._path)
+        with suppress(_AbandonedError), self._file:
+            writer.close()
+            if not complete:
+                raise _AbandonedError
 
 
 def _convert(values: np.ndarray, other: Field, mine: Field) -> np.ndarray:

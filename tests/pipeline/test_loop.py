@@ -6,17 +6,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from astro_latent.pipeline import iter_results, predict_parameters
+from astro_latent.pipeline import (
+    checkpoint,
+    iter_results,
+    long_run,
+    predict_parameters,
+    verbs,
+)
 from astro_latent.pipeline.loop import Choice, MemorySink, OneModel, Task, push_rows
 from astro_latent.preparation import chunks
 from astro_latent.tables import TableWriter, read_table
-from tests.fixtures.results import MeanModel, make_spectrum
+from tests.fixtures.results import MeanModel, make_output, make_spectrum
 
 PREDICT = Task(name="predict")
 
 
 class ByTurns:
     """Gives every other spectrum to another model."""
+
+    def load(self, name):
+        """Both are there."""
 
     def __init__(self, *models):
         self.used, self.default, self._count = list(models), None, 0
@@ -81,23 +90,51 @@ def test_a_sink_is_told_the_columns_even_if_there_are_no_spectra(predictor):
     assert rows.columns["teff"].shape == (0,)
 
 
-def test_a_chunk_that_fails_leaves_the_rows_before_it_in_the_file(tmp_path, seven):
+def write_all(spectra, model, path, **options):
+    with TableWriter(path, overwrite=True) as writer:
+        for piece in iter_results(spectra, model=model, task="predict", **options):
+            writer.write(piece)
+
+
+def test_a_chunk_that_fails_leaves_the_file_as_it_was(tmp_path, seven):
     path = tmp_path / "labels.parquet"
-    writer = TableWriter(path)
-
-    def write_all():
-        options = {"task": "predict", "batch_size": 2}
-        with writer:
-            for piece in iter_results(seven, model=Broken(5.0), **options):
-                writer.write(piece)
-
+    path.write_text("an old file")
     with pytest.raises(RuntimeError, match="out of memory"):
-        write_all()
-    assert writer.n_rows == 4
+        write_all(seven, Broken(5.0), path, batch_size=2)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["an old file"]
+
+
+def test_what_a_checkpoint_keeps_outlives_an_error(tmp_path, seven, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PART", 2)
+    monkeypatch.setattr(long_run, "PART", 2)
+    path, kept = tmp_path / "labels.vot", tmp_path / "kept"
+    with pytest.raises(RuntimeError, match="out of memory"):
+        write_all(seven, Broken(5.0), path, checkpoint=kept)
     assert not path.exists()
-    (part,) = tmp_path.glob("*.part")
-    kept = read_table(part, format="parquet")
-    assert list(kept["obs_id"]) == [f"star{i}" for i in range(4)]
+    assert [len(read_table(p)) for p in sorted(kept.glob("*.vot"))] == [2, 2]
+    write_all([None] * 4 + seven[4:], MeanModel("predict"), path, checkpoint=kept)
+    table = read_table(path)
+    assert list(table["obs_id"]) == [f"star{i}" for i in range(7)]
+    np.testing.assert_allclose(table["teff"].value, 1000.0 * np.arange(1, 8))
+
+
+def test_pieces_of_several_models_have_the_columns_of_all(tmp_path, seven, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PART", 3)
+    monkeypatch.setattr(long_run, "PART", 3)
+    other = MeanModel("predict")
+    other.name = "other_v1"
+    other.outputs = (make_output("teff", "K"), make_output("m_h"))
+    chooser = ByTurns(MeanModel("predict"), other)
+    monkeypatch.setattr(verbs, "as_chooser", lambda *_: chooser)
+    pieces = list(iter_results(seven[:4], task="predict", checkpoint=tmp_path / "kept"))
+    assert [len(piece) for piece in pieces] == [3, 1]
+    assert pieces[0].colnames == pieces[1].colnames
+    assert pieces[1].meta["labels"] == ["teff", "m_h", "logg"]
+    assert pieces[1]["model"] == ["mean_v1"]
+    assert np.isnan(np.asarray(pieces[1]["m_h"])).all()
+    assert pieces[1]["logg"].value == [4.0]
+    with pytest.raises(TypeError, match="needs model=, or checkpoint="):
+        next(iter_results(seven, task="predict"))
 
 
 def test_velocities_are_dealt_out_across_chunks(predictor, seven):

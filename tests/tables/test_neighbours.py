@@ -80,3 +80,17 @@ def test_ecsv_of_many_rows_is_little_more_than_its_numbers(table, tmp_path):
     Table(many).write(tmp_path / "a.csv", format="ascii.csv")
     numbers = (tmp_path / "a.csv").stat().st_size
     assert (tmp_path / "a.ecsv").stat().st_size < 1.5 * numbers + 20_000
+
+
+def test_the_head_of_ecsv_says_each_thing_once(table, tmp_path):
+    table.write(tmp_path / "a.ecsv")
+    text = (tmp_path / "a.ecsv").read_text()
+    assert "__serialized_columns__" not in text
+    again = read_table(tmp_path / "a.ecsv")
+    assert again.meta == table.meta
+    for name in table.colnames:
+        mine, its = table[name], again[name]
+        assert (type(mine), mine.dtype, mine.unit) == (type(its), its.dtype, its.unit)
+        assert mine.info.description == its.info.description
+        assert mine.info.meta == its.info.meta
+    assert Table.read(tmp_path / "a.ecsv")["teff"].unit == u.K
