@@ -65,7 +65,7 @@ def run_in_parts(
     for table in kept.tables():
         for name in dict.fromkeys(table["model"].tolist()):
             chooser.load(str(name))
-        head = [stack_rows([*head, table_rows(table).without_rows()])]
+        head = [stack_rows([*head, _without_rows(table_rows(table))])]
     show = _config.conf.show_progress if progress is None else progress
     bar = tqdm(total=len(items), initial=kept.n_done, unit=" files", disable=not show)
     try:
@@ -84,10 +84,16 @@ def run_in_parts(
                 )
                 rows = sink.rows()
                 kept.keep(to_table(rows))
-                head = [stack_rows([*head, rows.without_rows()])]
+                head = [stack_rows([*head, _without_rows(rows)])]
     finally:
         kept.close()
     return (stack_rows([*head, table_rows(table)]) for table in kept.tables())
+
+
+def _without_rows(rows: Rows) -> Rows:
+    """Return the columns alone, which keep nothing else in memory."""
+    columns = {name: values[:0].copy() for name, values in rows.columns.items()}
+    return Rows(columns, rows.labels, rows.outputs)
 
 
 def _count(items: list[Any], bar: "tqdm[Any]") -> Iterator[Any]:

@@ -78,11 +78,6 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns["obs_id"])
 
-    def without_rows(self) -> "Rows":
-        """Return the columns alone, which keep nothing else in memory."""
-        columns = {name: values[:0].copy() for name, values in self.columns.items()}
-        return Rows(columns, self.labels, self.outputs)
-
 
 def label_rows(
     model: "SpectralModel", prepared: PreparedSpectra, found: "Parameters"
