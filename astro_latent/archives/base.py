@@ -53,8 +53,8 @@ class Survey(ABC):
     #: Paper, or acknowledgement, to cite.
     citation: ClassVar[str] = ""
     #: Julian year of the positions that files state, where they are those of an input
-    #: catalogue; NaN where they are those of the night.
-    position_epoch: ClassVar[float] = np.nan
+    #: catalogue, None if its year is not known; NaN where they are those of the night.
+    position_epoch: ClassVar[float | None] = np.nan
     #: Columns, in small letters, by which a row of any table can be fetched.
     keys: ClassVar[tuple[str, ...]] = ()
     #: Names of the weights that suit the spectra, the one to take first.

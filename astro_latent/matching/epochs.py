@@ -55,8 +55,8 @@ def position_epoch(table: Table, ra: str) -> float | np.ndarray | None:
         surveys = np.ma.filled(np.ma.asarray(table["survey"]), "").astype("U")
         for survey in np.unique(surveys):
             stated = _survey_epoch(str(survey))
-            if stated is not None:
-                years[surveys == survey] = stated
+            if stated is None or np.isfinite(stated):
+                years[surveys == survey] = np.nan if stated is None else stated
     return years if np.isfinite(years).any() else None
 
 
@@ -85,7 +85,6 @@ def plain_values(column: Column | u.Quantity, unit: u.UnitBase) -> np.ndarray:
 
 
 def _survey_epoch(survey: str) -> float | None:
-    """Return the epoch that a survey, such as ``apogee-2n``, states for its targets."""
-    known = next((name for name in SURVEYS if survey.lower().startswith(name)), None)
-    epoch = getattr(SURVEYS[known], "position_epoch", np.nan) if known else np.nan
-    return None if np.isnan(epoch) else epoch
+    """Return what a survey, such as ``apogee-2n``, says of its `position_epoch`."""
+    known = [name for name in SURVEYS if survey.lower().startswith(name)]
+    return SURVEYS[max(known, key=len)].position_epoch if known else np.nan

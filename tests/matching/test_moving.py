@@ -10,6 +10,7 @@ from astropy.time import Time
 from astro_latent import predict_parameters
 from astro_latent.exceptions import NoResultsWarning
 from astro_latent.matching import crossmatch
+from astro_latent.matching.epochs import position_epoch
 
 ARCSEC = u.arcsec
 #: van Leeuwen 2007, as SIMBAD gives it for the year 2000.
@@ -102,6 +103,15 @@ def test_input_catalogues_of_fibres_are_of_2000():
 def test_a_row_without_a_time_is_taken_as_catalogued():
     results = observed(ALPHA_CEN_B, [2000.0, 2010.0, 2020.0])
     results["obs_time"][0] = np.nan
+    assert len(crossmatch(results, catalogue_of(ALPHA_CEN_B))) == 3
+
+
+def test_a_survey_says_of_which_year_its_positions_are():
+    results = observed(ALPHA_CEN_B, [2016.0, 2004.0, 2000.0, 2019.0])
+    results["survey"] = ["gaia_xp", "sdss", "apogee", "lamost_mrs"]
+    results["obs_time"] += 3650 * u.day  # of the spectrum, not of the position
+    years = position_epoch(results, "ra")
+    np.testing.assert_array_equal(years, [2016.0, 2004.0, 2000.0, np.nan])
     assert len(crossmatch(results, catalogue_of(ALPHA_CEN_B))) == 3
 
 

@@ -1,13 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What every survey promises: facts, checked filters and configurable addresses."""
 
+import re
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
@@ -166,3 +169,27 @@ class TestGalah:
         fetched = fetch(table, tmp_path, survey="galah")
         assert fetched["flags"][0] == 0
         assert [request.path for request in stub.seen] == ["/full"]
+
+
+def test_the_page_of_surveys_says_of_which_year_positions_are():
+    page = (Path(__file__).parents[2] / "docs" / "surveys" / "index.rst").read_text()
+    _, _, section = page.partition("Of which year positions are")
+    cells = [row.split("\n     - ") for row in section.split("\n   * - ")[2:]]
+    told = {name: row[1] for row in cells for name in row[0].split(", ")}
+    for name in set(SURVEYS) - set(GENERIC):
+        epoch = SURVEYS[name].position_epoch
+        known = "unknown" if epoch is None else str(epoch)
+        assert told[name] == ("the night" if known == "nan" else known), name
+
+
+def test_positions_of_apogee_are_those_of_the_2mass_name(real_data):
+    paths = sorted((real_data / "apogee").rglob("apStar*.fits"))
+    paths += sorted((real_data / "apogee").rglob("aspcapStar*.fits"))
+    for path in paths:
+        header = fits.getheader(path)
+        ra, dec = re.search(r"2M(\d{8})([+-]\d{7})", path.name).groups()
+        text = f"{ra[:2]}h{ra[2:4]}m{ra[4:6]}.{ra[6:]}s {dec[:3]}d{dec[3:5]}m{dec[5:7]}"
+        named = SkyCoord(f"{text}.{dec[7:]}s")
+        stated = SkyCoord(header["RA"], header["DEC"], unit="deg")
+        assert named.separation(stated) < 0.2 * u.arcsec, path.name
+    assert len(paths) >= 5

@@ -74,7 +74,8 @@ class Apogee(Survey):
     wavelength_range = (15100.8, 16999.8)
     medium = "vacuum"
     frame = "rest"
-    position_epoch = 2000.0  # of 2MASS, within a few years
+    # RA and DEC are those of the 2MASS name, seen 1997.4 to 2001.2 (VizieR II/246).
+    position_epoch = 2000.0
     normalisation = "none"
     resolving_power = 22500.0
     licence = "public; acknowledge SDSS"

@@ -45,6 +45,7 @@ class Gaia(Survey):
     wavelength_range = (8460.0, 8700.0)
     medium = "vacuum"
     frame = "rest"
+    position_epoch = 2016.0  # ref_epoch of gaia_source, DR3
     normalisation = "continuum"
     resolving_power = 11500.0
     licence = "CC BY-SA 3.0 IGO, credit ESA/Gaia/DPAC"

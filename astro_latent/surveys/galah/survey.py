@@ -19,7 +19,8 @@ class Galah(SsaSurvey):
     wavelength_range = (4713.0, 7887.0)
     medium = "air"  # by its lines: see spectrum.py
     frame = "barycentric"
-    position_epoch = 2000.0  # of 2MASS, UCAC4, within a few years
+    # Of UCAC4; of 2MASS within 3 years (2017MNRAS.465.3203M).
+    position_epoch = 2000.0
     normalisation = "none"
     resolving_power = 28000.0
     licence = "public; acknowledge GALAH and Data Central"

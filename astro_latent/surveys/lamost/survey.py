@@ -20,7 +20,9 @@ class Lamost(SsaSurvey):
     wavelength_range = (3700.0, 9100.0)
     medium = "vacuum"
     frame = "barycentric"
-    position_epoch = 2000.0  # of SDSS, 2MASS, UCAC, within a few years
+    # Of PPMXL (arXiv:1206.3378); of 2MASS within 3 years, of SDSS within 10
+    # (arXiv:1206.3576). Files do not say from which.
+    position_epoch: ClassVar[float | None] = 2000.0
     normalisation = "none"
     resolving_power = 1800.0
     licence = "public releases; acknowledge LAMOST"
@@ -68,6 +70,7 @@ class LamostMrs(Lamost):
     title = "LAMOST medium resolution"
     wavelength_range = (4950.0, 6800.0)  # 4950-5350 and 6300-6800 Å
     resolving_power = 7500.0
+    position_epoch = None  # of an input catalogue that no document of ours names
     models = ()
     citation = "2020arXiv200507210L"
 

@@ -39,7 +39,9 @@ class Sdss(Survey):
     wavelength_range = (3600.0, 10400.0)
     medium = "vacuum"
     frame = "barycentric"
-    position_epoch = 2000.0  # of the imaging survey, 2MASS, within a few years
+    # Of the night of imaging, 1998.7 to 2009.9 (2011ApJS..193...29A); files of DR13 to
+    # DR17 do not say of which, those of DR18 on have other catalogues.
+    position_epoch = 2004.0
     normalisation = "none"
     resolving_power = 2000.0
     licence = "public; acknowledge SDSS"
