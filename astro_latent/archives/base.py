@@ -67,6 +67,11 @@ class Survey(ABC):
         """Address that is asked; "" where nothing is asked over the network."""
         return ""
 
+    @property
+    def named_url(self) -> str:
+        """The same, if a person named it: then it may lie in a private network."""
+        return self.url
+
     @abstractmethod
     def query_region(
         self,
@@ -224,7 +229,7 @@ class Survey(ABC):
         from .download import download_files
         from .files import default_directory, with_results
 
-        trust(self.url)
+        trust(self.named_url)
         results = download_files(
             self.file_requests(table),
             directory or default_directory(self.name),

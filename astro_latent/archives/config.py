@@ -73,7 +73,8 @@ class Conf(_config.ConfigNamespace):
         "http://cdsxmatch.u-strasbg.fr/xmatch/api/v1/sync", "CDS cross-match service."
     )
     name_resolver_url = _item(
-        "https://cds.unistra.fr/cgi-bin/", "Sesame service that resolves names."
+        "https://cds.unistra.fr/cgi-bin/nph-sesame/",
+        "Sesame service that resolves names.",
     )
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -27,7 +27,8 @@ from ..exceptions import (
     ArchiveTimeoutError,
     TruncatedResultsWarning,
 )
-from .http import RETRY_STATUS, TransientError, check_scheme, retry_after, with_retries
+from .http import check_scheme
+from .retries import RETRY_STATUS, TransientError, retry_after, with_retries
 
 __all__ = [
     "call",

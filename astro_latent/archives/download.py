@@ -22,14 +22,9 @@ from ..utils.guard import explain
 from .config import conf
 from .dal import follow_datalink
 from .files import FileRequest, FileResult, safe_name, scratch_folder
-from .http import (
-    PatientSession,
-    TransientError,
-    check_scheme,
-    make_session,
-    with_retries,
-)
+from .http import PatientSession, check_scheme, make_session
 from .ledger import Ledger
+from .retries import TransientError, with_retries
 from .transfer import Part, transfer
 from .verify import SUFFIXES, IncompleteFileError, verify_file
 

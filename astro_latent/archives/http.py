@@ -1,15 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Sessions in which no request waits for ever, and second attempts after trouble."""
+"""Sessions in which no request waits for ever, and what is asked through them."""
 
 import re
-import threading
-import time
-from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import requests
 
 from .. import __version__
@@ -18,49 +15,27 @@ from ..exceptions import ArchiveError, ArchiveTimeoutError
 from ..utils.service_error import service_error
 from .answers import take_whole
 from .config import conf
-from .hosts import check_host
+from .hosts import check_host, trust
+from .retries import RETRY_STATUS, TransientError, retry_after, with_retries
 from .watch import Request, Watch, watched_adapter
 
 __all__ = [
-    "RETRY_STATUS",
     "PatientSession",
-    "TransientError",
+    "ask",
     "check_scheme",
     "describe_answer",
+    "lend_session",
     "make_session",
-    "retry_after",
-    "with_retries",
 ]
 
-T = TypeVar("T")
-
-#: Answers after which asking again may help.
-RETRY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SLOWEST = 100_000  # bytes per second of an upload
+_START = 1 << 16  # bytes of an error message that are looked at
 
 
-class TransientError(ArchiveError):
-    """Something that may work when tried again.
-
-    Parameters
-    ----------
-    message : str
-        What went wrong.
-    wait : float, optional
-        Seconds that the server asks to wait for.
-    url, cause
-        As for `ArchiveError`.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        wait: float | None = None,
-        url: str | None = None,
-        cause: Exception | None = None,
-    ) -> None:
-        super().__init__(message, url=url, cause=cause)
-        self.wait = wait
+def _time_to_send(request: requests.PreparedRequest) -> float:
+    """Return the seconds that an upload may take, of which sockets count none."""
+    length = (request.headers or {}).get("Content-Length", "0")
+    return float(length) / _SLOWEST if str(length).isdigit() else 0.0
 
 
 class PatientSession(requests.Session):
@@ -83,7 +58,9 @@ class PatientSession(requests.Session):
         if self.watch.current is not None:  # led on from another address
             return super().send(request, **kwargs)
         with self.watch.request() as record:
-            record.arm(conf.connect_timeout + package_conf.timeout)
+            record.arm(
+                conf.connect_timeout + package_conf.timeout + _time_to_send(request)
+            )
             try:
                 response = super().send(request, **kwargs)
             except Exception as error:
@@ -168,6 +145,76 @@ def make_session(
     return session
 
 
+@contextmanager
+def lend_session(client: Any, url: str) -> Iterator[PatientSession]:
+    """Let a client of astroquery speak through a session of ours, once.
+
+    Parameters
+    ----------
+    client : object
+        One of astroquery's, made for this purpose: its own session is lost.
+    url : str
+        The service that a person named, which the client will ask.
+
+    Yields
+    ------
+    `requests.Session`
+        The session, which is closed in the end.
+
+    Raises
+    ------
+    ArchiveError
+        If the address is none that may be asked.
+    """
+    trust(url)
+    check_scheme(url)
+    with make_session() as session:
+        client._session = session
+        yield session
+
+
+def ask(url: str, who: str) -> requests.Response:
+    """Get a small answer from a service that a person named; try again if it may help.
+
+    Parameters
+    ----------
+    url : str
+        Address.
+    who : str
+        What to call the service.
+
+    Returns
+    -------
+    `requests.Response`
+        The answer, with status 200.
+
+    Raises
+    ------
+    ArchiveError
+        If the service refuses, or does not answer.
+    """
+    trust(url)
+
+    def attempt() -> requests.Response:
+        try:
+            with make_session() as session:
+                response = session.get(url)
+        except requests.RequestException as error:
+            late = isinstance(error, requests.Timeout)
+            msg = f"{who} does not answer: {error}"
+            raise TransientError(
+                msg, url=url, cause=TimeoutError(str(error)) if late else error
+            ) from error
+        if response.status_code == 200:
+            return response
+        msg = f"{who} answered {describe_answer(response)}"
+        if response.status_code in RETRY_STATUS:
+            raise TransientError(msg, url=url, wait=retry_after(response.headers))
+        raise ArchiveError(msg, url=url)
+
+    return with_retries(attempt)
+
+
 def describe_answer(response: requests.Response) -> str:
     """Say what an answer says that is an error.
 
@@ -182,9 +229,11 @@ def describe_answer(response: requests.Response) -> str:
         Its status, and the words of the service, whether they came as VOTable, web page
         or text.
     """
-    said = service_error(response.content)
+    start = next(response.iter_content(_START), b"")  # it may have no end
+    said = service_error(start)
     if said is None:
-        said = " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+        text = start.decode(response.encoding or "utf-8", errors="replace")
+        said = " ".join(re.sub(r"<[^>]*>", " ", text).split())
     return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
 
 
@@ -213,80 +262,3 @@ def check_scheme(url: str) -> None:
         raise ArchiveError(msg, url=url)
     literal = "127.0.0.1" if host == "localhost" else host
     check_host(host, port or (443 if scheme == "https" else 80), literal)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait for, or None.
-
-    Parameters
-    ----------
-    headers : mapping of str to str
-        Headers of the answer; ``Retry-After`` holds seconds or a date.
-
-    Returns
-    -------
-    float or None
-        Never negative.
-    """
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
-
-
-def with_retries(action: Callable[[], T], *, stop: threading.Event | None = None) -> T:
-    """Do something, again after each `TransientError`, waiting longer each time.
-
-    Parameters
-    ----------
-    action : callable
-        What to do.
-    stop : `threading.Event`, optional
-        Set from elsewhere to give up.
-
-    Returns
-    -------
-    object
-        What ``action`` returned.
-
-    Raises
-    ------
-    ArchiveError
-        When ``conf.max_attempts`` attempts have failed.
-    """
-    stop = threading.Event() if stop is None else stop
-    attempts = max(1, conf.max_attempts)
-    for attempt in range(1, attempts + 1):
-        try:
-            return action()
-        except TransientError as error:
-            seconds = _choose_pause(attempt, error)
-            if attempt == attempts or stop.is_set() or seconds > conf.max_wait:
-                raise _make_final(error, attempt, seconds) from error
-            stop.wait(seconds)
-    raise AssertionError  # pragma: no cover - the loop returns or raises
-
-
-def _choose_pause(attempt: int, error: TransientError) -> float:
-    """Seconds before the next attempt; jitter keeps many workers from marching."""
-    if error.wait is not None:
-        return error.wait
-    jitter = np.random.default_rng().uniform(0.5, 1.0)
-    return min(conf.backoff * 2 ** (attempt - 1) * jitter, conf.max_wait)
-
-
-def _make_final(error: TransientError, attempts: int, seconds: float) -> ArchiveError:
-    kind = (
-        ArchiveTimeoutError
-        if isinstance(error.cause, requests.Timeout | TimeoutError)
-        else ArchiveError
-    )
-    text = str(error.args[0]).removesuffix(f" [{error.url}]")
-    if error.wait is not None and seconds > conf.max_wait:
-        text += f"; the server asks to wait for {seconds:.0f} s, try again later"
-    else:
-        text += f"; given up after {attempts} attempt{'s' if attempts > 1 else ''}"
-    return kind(text, url=error.url, cause=error.cause)

@@ -5,18 +5,20 @@ Names become positions through the Sesame service, conditions plain numbers in t
 of ObsCore.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord, name_resolve
+from astropy.coordinates import SkyCoord
 from astropy.time import Time
-from astropy.utils.data import conf as data_conf
 
 from .._config import conf as package_conf
-from ..exceptions import ArchiveError
+from ..exceptions import ArchiveError, ArchiveFormatError
+from ..utils.guard import printable
 from .config import conf
 
 __all__ = ["QueryFilter", "TimeLike", "resolve_name"]
@@ -24,6 +26,8 @@ __all__ = ["QueryFilter", "TimeLike", "resolve_name"]
 #: First and last moment: one `~astropy.time.Time` of two elements, or a pair of times
 #: or of MJD.
 TimeLike: TypeAlias = Time | Sequence[Time | float]
+#: ICRS position of J2000, in degrees, in an answer of Sesame.
+_POSITION = re.compile(r"^%J\s*(\d+(?:\.\d*)?)\s*([+-]?\d+(?:\.\d*)?)", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,20 +139,27 @@ def resolve_name(name: str) -> SkyCoord:
     ------
     ArchiveError
         If the name is unknown or the service does not answer.
+    ArchiveFormatError
+        If it answers with something else.
     """
+    from .http import ask  # requests takes its time
+
     if not str(name).strip():
         msg = "the name of the star is empty"
         raise ValueError(msg)
-    url = conf.name_resolver_url
-    with (
-        name_resolve.sesame_url.set([url]),
-        data_conf.set_temp("remote_timeout", package_conf.timeout),
-    ):
-        try:
-            return name_resolve.get_icrs_coordinates(name)
-        except name_resolve.NameResolveError as error:
-            msg = (
-                f"no position was found for {name!r}: {error}. Give coordinates to "
-                "query_region if the name is right"
-            )
-            raise ArchiveError(msg, url=url, cause=error) from error
+    url = f"{conf.name_resolver_url.rstrip('/')}/SNV?{quote(str(name))}"
+    text = ask(url, "the name service").text
+    found = _POSITION.search(text)
+    if found is not None:
+        ra, dec = float(found[1]), float(found[2])
+        if ra <= 360 and abs(dec) <= 90:
+            return SkyCoord(ra, dec, unit="deg")
+    if found is not None or not text.startswith("#"):
+        msg = f"the name service answered with something else: {text[:80]!r}"
+        raise ArchiveFormatError(msg, url=url)
+    said = "; ".join(line[2:].strip() for line in text.splitlines() if line[:2] == "#!")
+    msg = (
+        f"no position was found for {name!r} ({printable(said[:300])}). Give "
+        "coordinates to query_region if the name is right"
+    )
+    raise ArchiveError(msg, url=url)

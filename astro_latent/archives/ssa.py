@@ -10,6 +10,7 @@ from astropy.table import Column, Table
 from astropy.time import Time
 
 from ..exceptions import ArchiveError
+from .adql import literal
 from .base import Survey
 from .config import conf
 from .query import QueryFilter, TimeLike
@@ -74,7 +75,7 @@ class SsaSurvey(Survey):
         if url and registry:
             msg = "give either the url of the service or its registry identifier"
             raise ValueError(msg)
-        self._url = url
+        self._url = self._given = url
         self._registry = registry
         self.parameters = parameters
 
@@ -84,6 +85,11 @@ class SsaSurvey(Survey):
         if not self._url and self._registry:
             self._url = _find_registered(self._registry)
         return self._url
+
+    @property
+    def named_url(self) -> str:
+        """Address that a person named; one of the registry may lead nowhere private."""
+        return self._given
 
     def query_region(
         self,
@@ -156,7 +162,7 @@ class SsaSurvey(Survey):
         if not self.url:
             msg = f"{self.name} needs an address: get_survey({self.name!r}, url=...)"
             raise ValueError(msg)
-        trust(self.url)
+        trust(self.named_url)
         check_scheme(self.url)
         with make_session() as session:
             service = SSAService(self.url, session=session)
@@ -238,18 +244,17 @@ def _add_times(table: Table, roles: dict[str, str]) -> None:
     table["t_max"] = Column(middle + half, unit=u.day)
 
 
-def _find_registered(identifier: str) -> str:
-    """Address of the SSA service of a registry entry."""
-    import pyvo.registry
+def _find_registered(name: str) -> str:
+    """Address of the SSA service of a registry entry (RegTAP, section 8)."""
+    from .tap import TapClient
 
-    from .dal import call
-
-    def find() -> str:
-        pyvo.registry.choose_RegTAP_service(conf.registry_url)
-        record = pyvo.registry.search(ivoid=identifier, servicetype="ssa")
-        if not len(record):
-            msg = f"the registry knows no SSA service {identifier!r}"
-            raise ArchiveError(msg, url=conf.registry_url)
-        return record[0].get_service(service_type="ssa").baseurl
-
-    return call(find, url=conf.registry_url)
+    adql = (
+        "SELECT access_url FROM rr.capability NATURAL JOIN rr.interface WHERE "
+        f"ivoid = {literal(name.lower())} AND intf_role = 'std' AND "
+        "standard_id LIKE 'ivo://ivoa.net/std/ssa%'"
+    )
+    table = TapClient(conf.registry_url).run(adql).table
+    if not len(table):
+        msg = f"the registry knows no SSA service {name!r}"
+        raise ArchiveError(msg, url=conf.registry_url)
+    return str(table["access_url"][0]).strip()

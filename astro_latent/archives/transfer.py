@@ -16,7 +16,8 @@ from urllib3.exceptions import ReadTimeoutError
 from ..exceptions import ArchiveError, ArchiveTimeoutError
 from ..utils.writing import commit
 from .config import conf
-from .http import RETRY_STATUS, TransientError, check_scheme, retry_after
+from .http import check_scheme
+from .retries import RETRY_STATUS, TransientError, retry_after
 
 __all__ = ["CancelledError", "Part", "transfer"]
 
@@ -224,8 +225,8 @@ def _check_size(size: int, most: int, part: Part, url: str) -> None:
         part.discard()
         msg = (
             f"more than {most / 1e6:.1f} MB: either the archive's estimate is wrong, "
-            "or this is not the file; astro_latent.archives.conf.max_download_size is "
-            "the limit where nothing is estimated"
+            "or this is not the file. Without the column access_estsize, "
+            "astro_latent.archives.conf.max_download_size is the limit"
         )
         raise ArchiveError(msg, url=url)
 

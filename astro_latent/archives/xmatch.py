@@ -15,14 +15,8 @@ from ..exceptions import ArchiveError, ArchiveFormatError
 from .adql import degrees, identifier
 from .config import conf
 from .dal import warn_truncated
-from .http import (
-    RETRY_STATUS,
-    TransientError,
-    check_scheme,
-    describe_answer,
-    retry_after,
-    with_retries,
-)
+from .http import describe_answer, lend_session
+from .retries import RETRY_STATUS, TransientError, retry_after, with_retries
 from .tap import TapClient, target_table
 
 __all__ = ["MAX_ROWS", "query_xmatch", "tap_crossmatch", "vizier_crossmatch"]
@@ -75,9 +69,9 @@ def query_xmatch(
         raise ValueError(msg)
     if catalogue != "simbad" and not catalogue.startswith("vizier:"):
         catalogue = f"vizier:{catalogue}"
-    check_scheme(conf.xmatch_url)
     client = _make_client()
-    return with_retries(lambda: _ask(client, table, catalogue, radius, columns))
+    with lend_session(client, client.URL):
+        return with_retries(lambda: _ask(client, table, catalogue, radius, columns))
 
 
 def _make_client() -> Any:

@@ -226,7 +226,10 @@ def fetch(
     if isinstance(table, Row):
         table = Table(table)
     if survey is not None:
-        return get_survey(survey).fetch(table, directory, **options)
+        source = get_survey(survey)
+        if "obs_id" not in table.colnames and len(table):
+            table = source.adopt(table)
+        return source.fetch(table, directory, **options)
     if len(table) == 0:
         return get_survey("local").fetch(table, directory, **options)
     owners = _find_owners(table)

@@ -44,7 +44,7 @@ def read_listing(path: Path) -> Table:
         return read_table(path)
     except Exception as error:
         try:
-            return Table.read(path, format="ascii")
+            return read_table(path, format="ascii")
         except Exception:  # the first attempt says more
             msg = f"{path} cannot be read as a table of spectra: {error}"
             raise ValueError(msg) from error

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import astro_latent
 from astro_latent.archives import FileRequest, conf, download_files
 from astro_latent.archives.files import safe_name, scratch_folder
-from astro_latent.archives.http import retry_after
+from astro_latent.archives.retries import retry_after
 
 
 def ask(stub, *paths, **facts):

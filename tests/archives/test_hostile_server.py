@@ -1,13 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Servers that never end, lie about what they send, or lead elsewhere."""
 
-import contextlib
 import os
 import signal
-import socket
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,48 +14,7 @@ from astro_latent.archives.config import conf as limits
 from astro_latent.archives.http import make_session
 from astro_latent.archives.tap import TapClient
 from astro_latent.exceptions import ArchiveError, ArchiveTimeoutError
-
-
-@pytest.fixture
-def raw():
-    """A server that says what a function writes to its sockets."""
-    server = socket.create_server(("127.0.0.1", 0))
-    closing, found = threading.Event(), SimpleNamespace(talk=None)
-
-    def talk(client):
-        with client, contextlib.suppress(OSError):
-            client.recv(65536)
-            found.talk(client, closing)
-
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                threading.Thread(target=talk, args=(client,), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    found.url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
-    yield found
-    closing.set()
-    server.close()
-
-
-def drip(client, closing):
-    client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while not closing.wait(0.05):
-        client.sendall(b"a")
-
-
-def flood(client, closing):
-    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n")
-    while not closing.is_set():
-        client.sendall(bytes(1 << 16))
-
-
-def drip_chunk(client, closing):
-    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while not closing.wait(0.05):
-        client.sendall(b"0")
+from tests.fixtures.servers import drip, drip_chunk, flood
 
 
 def get(url, folder, **facts):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from astropy import units as u
 from astropy.table import Table
 
-from ...archives.files import FileRequest
+from ...archives.files import FileRequest, estimated_bytes
 from ...archives.obscore import ObsCoreSurvey
 from .config import conf
 
@@ -71,6 +71,7 @@ class EsoSurvey(ObsCoreSurvey):
                 FileRequest(
                     identifier=str(row["obs_id"]),
                     url=str(row["access_url"]),
+                    estimate=estimated_bytes(row),
                     datalink="content=datalink" in str(row["access_format"]),
                 )
                 for row in table
@@ -79,6 +80,7 @@ class EsoSurvey(ObsCoreSurvey):
             FileRequest(
                 identifier=str(row["obs_id"]),
                 url=conf.file_url.format(dp_id=row["obs_id"]),
+                estimate=estimated_bytes(row),
             )
             for row in table
         ]

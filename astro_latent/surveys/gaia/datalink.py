@@ -24,15 +24,9 @@ from ..._config import conf as package_conf
 from ...archives.config import conf as archive_conf
 from ...archives.files import FileRequest, FileResult, safe_name, scratch_folder
 from ...archives.hosts import trust
-from ...archives.http import (
-    RETRY_STATUS,
-    TransientError,
-    describe_answer,
-    make_session,
-    retry_after,
-    with_retries,
-)
+from ...archives.http import describe_answer, make_session
 from ...archives.ledger import Ledger
+from ...archives.retries import RETRY_STATUS, TransientError, retry_after, with_retries
 from ...archives.verify import verify_file
 from ...exceptions import ArchiveError, ArchiveFormatError
 from ...utils.guard import explain

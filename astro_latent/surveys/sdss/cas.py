@@ -7,14 +7,10 @@ import requests
 from astropy.table import Table
 
 from ..._config import conf as package_conf
-from ...archives.http import (
-    RETRY_STATUS,
-    TransientError,
-    describe_answer,
-    retry_after,
-    with_retries,
-)
+from ...archives.http import describe_answer, lend_session
+from ...archives.retries import RETRY_STATUS, TransientError, retry_after, with_retries
 from ...exceptions import ArchiveError
+from ...utils.guard import printable
 from .config import conf
 
 __all__ = ["query_cas"]
@@ -41,15 +37,15 @@ def query_cas(sql: str, *, release: int) -> Table:
         If the query is refused or the service cannot be reached.
     """
     from astroquery.exceptions import RemoteServiceError, TimeoutError
-    from astroquery.sdss import SDSS
     from astroquery.sdss import conf as sdss_conf
 
     url = conf.skyserver_url
+    client = _make_client()
 
     def ask() -> Table:
         try:
             with sdss_conf.set_temp("skyserver_baseurl", url):
-                table = SDSS.query_sql(
+                table = client.query_sql(
                     sql,
                     data_release=release,
                     cache=False,
@@ -68,7 +64,25 @@ def query_cas(sql: str, *, release: int) -> Table:
             raise ArchiveError(msg, url=url, cause=error) from error
         return Table() if table is None else table
 
-    return with_retries(ask)
+    with lend_session(client, url):
+        return with_retries(ask)
+
+
+def _make_client() -> Any:
+    """Client of astroquery that takes no answer for the name of a file."""
+    from astroquery.sdss import SDSSClass
+
+    class Client(SDSSClass):
+        def _request(self, *args: Any, **kwargs: Any) -> requests.Response:
+            response = super()._request(*args, **kwargs)
+            text = response.text
+            if response.status_code == 200 and "\n" not in text.strip():
+                # to Astropy, a table in one line is the name of a file, or an address
+                said = f"the answer is no table: {printable(text[:300])}"
+                raise ValueError(said)
+            return response
+
+    return Client()
 
 
 def _translate_status(error: requests.HTTPError, url: str, sql: str) -> ArchiveError:
