@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -18,6 +18,9 @@ from .config import conf
 from .hosts import check_host, trust
 from .retries import RETRY_STATUS, TransientError, retry_after, with_retries
 from .watch import Request, Watch, watched_adapter
+
+if TYPE_CHECKING:
+    from astroquery.query import BaseQuery
 
 __all__ = [
     "PatientSession",
@@ -34,8 +37,8 @@ _START = 1 << 16  # bytes of an error message that are looked at
 
 def _time_to_send(request: requests.PreparedRequest) -> float:
     """Return the seconds that an upload may take, of which sockets count none."""
-    length = (request.headers or {}).get("Content-Length", "0")
-    return float(length) / _SLOWEST if str(length).isdigit() else 0.0
+    length = request.headers.get("Content-Length", "0")
+    return float(length) / _SLOWEST if length.isdigit() else 0.0
 
 
 class PatientSession(requests.Session):
@@ -146,7 +149,7 @@ def make_session(
 
 
 @contextmanager
-def lend_session(client: Any, url: str) -> Iterator[PatientSession]:
+def lend_session(client: "BaseQuery", url: str) -> Iterator[PatientSession]:
     """Let a client of astroquery speak through a session of ours, once.
 
     Parameters

@@ -2,7 +2,7 @@
 """From a file to the reader of its format, which is given its content only."""
 
 from os import PathLike
-from typing import Any
+from typing import Any, TypeGuard
 
 from astropy.table import MaskedColumn
 from astropy.table.connect import TableRead
@@ -82,7 +82,7 @@ class ResultRead(TableRead):
         return found[0]
 
 
-def _is_readable(source: object) -> bool:
+def _is_readable(source: object) -> TypeGuard[Readable]:
     """Tell files and streams from lists of lines, and from text itself."""
     if isinstance(source, str):
         return "\n" not in source

@@ -196,7 +196,10 @@ def read_text(text: str, name: str, *, kind: type = QTable) -> QTable:
     check_columns(name, len(table.columns))
     fields, arrays = flatten(table)
     meanings = dict(_meanings(lines[:start]))
-    fields = [replace(spec, **meanings.get(spec.name, {})) for spec in fields]
+    for n, spec in enumerate(fields):
+        if spec.name in meanings:
+            description, ucd = meanings[spec.name]
+            fields[n] = replace(spec, description=description, ucd=ucd)
     return assemble(fields, arrays, dict(table.meta), kind=kind)
 
 
@@ -206,10 +209,10 @@ def _read_csv(text: str) -> Table:
     )
 
 
-def _meanings(comments: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _meanings(comments: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
     for line in comments:
         if found := _MEANING.match(line):
-            yield found[1], {"description": found[2], "ucd": found[3] or ""}
+            yield found[1], (found[2], found[3] or "")
 
 
 def _read_cells(
