@@ -16,10 +16,11 @@ __all__ = ["LatentIndex"]
 
 
 class LatentIndex:
-    """Nearest neighbours in the space of the informative nodes.
+    """Nearest neighbours in the space of the latents that tell something of the star.
 
     The prior gives every latent the same unit, so that distances need no scaling;
-    latents that the prior has won back add nothing but time, and are best left out.
+    latents that the prior has won back add nothing but time, and velocities,
+    atmosphere and detector are not the star's: both are best left out.
 
     Parameters
     ----------
@@ -29,7 +30,10 @@ class LatentIndex:
     obs_id : sequence of str, shape (n_spectra,), optional
         Their identifiers; by default those of the table.
     nodes : sequence of int, optional
-        Latents that count; by default all. Pass the informative ones.
+        Latents that count; by default those of the star, if the model of the table
+        knows them (``table.meta["latent_groups"]["star"]``), else all.
+    sigma : ndarray, shape (n_spectra, n_latent), optional
+        Errors of the latents; by default those of the table.
 
     Raises
     ------
@@ -51,11 +55,14 @@ class LatentIndex:
         obs_id: Sequence[str] | None = None,
         *,
         nodes: Sequence[int] | None = None,
+        sigma: np.ndarray | None = None,
     ) -> None:
         if isinstance(latents, Table):
             if obs_id is None:
                 obs_id = latents["obs_id"]
-            latents = np.asarray(latents["latent"])
+            if nodes is None:
+                nodes = latents.meta.get("latent_groups", {}).get("star")
+            latents, sigma = _take_latents(latents, sigma)
         if obs_id is None:
             msg = "latents without a table need obs_id, the identifiers of their rows"
             raise ValueError(msg)
@@ -74,40 +81,67 @@ class LatentIndex:
             msg = f"none of the {len(latents)} rows is finite"
             raise ValueError(msg)
         self.latents, self.obs_id = latents[finite], names[finite]
+        self.sigma = np.full_like(self.latents, np.nan)
+        if sigma is not None:
+            self.sigma = as_latents(sigma, "sigma")[finite]
         self._tree = NearestNeighbors().fit(self.latents[:, self.nodes])
 
     def __len__(self) -> int:
         return len(self.latents)
 
-    def query(self, latents: np.ndarray, *, n: int = 10) -> Table:
+    def query(
+        self,
+        latents: np.ndarray | Table,
+        *,
+        n: int = 10,
+        sigma: np.ndarray | None = None,
+    ) -> Table:
         """Find the spectra nearest to given latents.
 
         Parameters
         ----------
-        latents : ndarray, shape (n_latent,) or (n_queries, n_latent)
+        latents : Table, or ndarray, shape (n_latent,) or (n_queries, n_latent)
             All latents of the spectra to compare with.
         n : int, optional
             Neighbours of each.
+        sigma : ndarray, shape as ``latents``, optional
+            Their errors; by default those of the table.
 
         Returns
         -------
         `~astropy.table.Table`
             Columns ``query`` (row of ``latents``), ``rank`` (from 1), ``obs_id``,
-            ``distance`` (standard deviations of the prior). A query with NaN has no
-            rows.
+            ``distance`` (standard deviations of the prior) and ``distance_sigma``: the
+            root mean square, over the latents that count, of the difference in units
+            of its error, which is about 1 for spectra that differ by noise alone; NaN
+            where errors are not known. A query with NaN has no rows.
 
         Raises
         ------
         ValueError
             If the number of nodes is not that of the index.
         """
+        if isinstance(latents, Table):
+            latents, sigma = _take_latents(latents, sigma)
         values = self._select(latents)
+        errors = np.full_like(values, np.nan) if sigma is None else self._select(sigma)
         known = np.flatnonzero(np.isfinite(values).all(axis=1))
         n = min(n, len(self))
-        if not len(known):
-            return _neighbour_table(known, self.obs_id[:0], np.empty(0), n)
-        distance, row = self._tree.kneighbors(values[known], n_neighbors=n)
-        return _neighbour_table(known, self.obs_id[row.ravel()], distance.ravel(), n)
+        distance, row = np.empty((0, n)), np.empty((0, n), dtype=int)
+        if len(known):
+            distance, row = self._tree.kneighbors(values[known], n_neighbors=n)
+        query, row = np.repeat(known, n), row.ravel()
+        difference = values[query] - self.latents[row][:, self.nodes]
+        variance = errors[query] ** 2 + self.sigma[row][:, self.nodes] ** 2
+        return Table(
+            {
+                "query": query,
+                "rank": np.tile(np.arange(1, n + 1), len(known)),
+                "obs_id": self.obs_id[row],
+                "distance": distance.ravel(),
+                "distance_sigma": np.sqrt(np.mean(difference**2 / variance, axis=1)),
+            }
+        )
 
     def query_id(self, obs_id: str, *, n: int = 10) -> Table:
         """Find the spectra nearest to one of the index, itself left out.
@@ -132,7 +166,7 @@ class LatentIndex:
         row = np.flatnonzero(self.obs_id == str(obs_id))
         if not row.size:
             raise UnknownNameError("indexed spectrum", obs_id, self.obs_id.tolist())
-        table = self.query(self.latents[row[0]], n=n + 1)
+        table = self.query(self.latents[row[0]], n=n + 1, sigma=self.sigma[row[0]])
         table = table[table["obs_id"] != str(obs_id)][:n]
         table["rank"] = np.arange(1, len(table) + 1)
         return table
@@ -186,7 +220,11 @@ class LatentIndex:
             path = f"{path}.npz"
         with replacing(path) as part:
             np.savez_compressed(
-                part, latents=self.latents, obs_id=self.obs_id, nodes=self.nodes
+                part,
+                latents=self.latents,
+                obs_id=self.obs_id,
+                nodes=self.nodes,
+                sigma=self.sigma,
             )
 
     @classmethod
@@ -204,7 +242,12 @@ class LatentIndex:
             The same index.
         """
         with np.load(path, allow_pickle=False) as stored:
-            return cls(stored["latents"], stored["obs_id"], nodes=stored["nodes"])
+            return cls(
+                stored["latents"],
+                stored["obs_id"],
+                nodes=stored["nodes"],
+                sigma=stored["sigma"],
+            )
 
     def _select(self, latents: np.ndarray) -> np.ndarray:
         """Return those latents of one or more spectra that count."""
@@ -215,14 +258,10 @@ class LatentIndex:
         return latents[:, self.nodes]
 
 
-def _neighbour_table(
-    queries: np.ndarray, obs_id: np.ndarray, distance: np.ndarray, n: int
-) -> Table:
-    return Table(
-        {
-            "query": np.repeat(queries, n),
-            "rank": np.tile(np.arange(1, n + 1), len(queries)),
-            "obs_id": obs_id,
-            "distance": distance,
-        }
-    )
+def _take_latents(
+    table: Table, sigma: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the latents of a table and their errors, if it has any."""
+    if sigma is None and "latent_error" in table.colnames:
+        sigma = np.asarray(table["latent_error"])
+    return np.asarray(table["latent"]), sigma

@@ -54,6 +54,11 @@ class LoadedModel(Protocol):
         ...
 
     @property
+    def latent_groups(self) -> dict[str, list[int]]:
+        """Which latents are of the star and which are not; empty if nobody knows."""
+        ...
+
+    @property
     def scales(self) -> np.ndarray:
         """Label units in one unit of the network, shape (n_outputs,)."""
         ...

@@ -371,7 +371,8 @@ def provenance(
     -------
     dict
         ``model``, ``model_version``, ``model_sha256``, ``recipe``, ``grid``,
-        ``software``, ``date``, ``citation``, and the query where it is known. Of
+        ``software``, ``date``, ``citation``, ``latent_groups`` where a model knows
+        which of its latents are of the star, and the query where it is known. Of
         several models, ``model`` has the names and ``models`` what is known of each.
     """
     facts = [_facts(model) for model in models]
@@ -395,4 +396,5 @@ def _facts(model: "SpectralModel") -> dict[str, Any]:
         "grid": model.grid.name,
         "recipe": model.config.recipe_record,
         "citation": model.config.citation,
+        **({"latent_groups": model.latent_groups} if model.latent_groups else {}),
     }

@@ -53,7 +53,9 @@ def folder(tmp_path, monkeypatch, apogee, harps, run):
         shutil.copy(path, tmp_path)
     shutil.copy(apogee[0], tmp_path / "star.fits")
     monkeypatch.chdir(tmp_path)
+    shutil.copy(harps[0], tmp_path / "new.fits")
     run("predict", "star.fits", "-o", "parameters.vot")
+    run("encode", *harps, "-o", "latents.vot")
     found = Table.read("parameters.vot")
     Table({"ra": found["ra"], "dec": found["dec"]}).write("catalogue.fits")
     fibres = {"RA_FIB": found["ra"], "DEC_FIB": found["dec"]}

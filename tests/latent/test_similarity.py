@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -82,7 +83,7 @@ def test_saved_index_answers_the_same(rng, tmp_path):
     asked = rng.normal(size=(3, 4))
     first, second = index.query(asked), again.query(asked)
     for name in first.colnames:
-        assert first[name].tolist() == second[name].tolist()
+        np.testing.assert_array_equal(first[name], second[name])
 
 
 def test_wrong_arguments_are_named(rng):
@@ -100,3 +101,34 @@ def test_wrong_arguments_are_named(rng):
         index.outlier_score(latents)
     with pytest.raises(UnknownNameError, match="no indexed spectrum is called 's99'"):
         index.query_id("s99")
+
+
+def test_a_table_brings_its_errors_and_the_latents_of_the_star(rng):
+    latents = rng.normal(size=(30, 3))
+    table = Table({"obs_id": [f"s{i}" for i in range(30)], "latent": latents})
+    table["latent_error"] = np.full((30, 3), 0.003)
+    table.meta["latent_groups"] = {"star": [0, 2], "star_velocity": [1]}
+    index = LatentIndex(table)
+    assert index.nodes.tolist() == [0, 2]
+    moved = table[4:5].copy()
+    moved["latent"] += [0.003, 99.0, 0.004]  # another velocity is the same star
+    found = index.query(moved, n=1)
+    assert found["obs_id"].tolist() == ["s4"]
+    # both have errors of 0.003: sqrt((9 / 18 + 16 / 18) / 2)
+    np.testing.assert_allclose(found["distance_sigma"], np.sqrt(25 / 18 / 2))
+    assert LatentIndex(table, nodes=range(3)).nodes.tolist() == [0, 1, 2]
+
+
+def test_twelve_nights_of_one_star_find_each_other(real_data):
+    from astro_latent import encode_spectra
+
+    folder = real_data / "harps"
+    paths = sorted(folder.glob("alpha_cen_b/*")) + sorted(folder.glob("s1d/*"))
+    table = encode_spectra(paths, model="harps_dae_fast_v1", reconstruct=False)
+    index = LatentIndex(table)
+    nights = [str(row["obs_id"]) for row in table if row["target_name"] == "HD128621"]
+    assert len(nights) == 12
+    assert len(index) > 12
+    for night in nights:
+        others = set(index.query_id(night, n=11)["obs_id"].tolist())
+        assert others == set(nights) - {night}

@@ -7,6 +7,8 @@ components, and a small network turns their coefficients into latents; the decod
 the reverse.
 """
 
+from itertools import accumulate
+
 import torch
 from torch import Tensor
 
@@ -76,6 +78,14 @@ class AlignedAutoencoder(AlignedSpectrum):
         )
         self.to_nodes = make_network(n_components + 1, n_hidden, 2 * n_star)
         self.from_nodes = make_network(n_star, n_hidden, n_components)
+
+    @property
+    def latent_groups(self) -> dict[str, list[int]]:
+        """Which latents are of what: velocities, atmosphere, star, flux shape."""
+        names = ("star_velocity", "earth_velocity", "telluric", "star", "shape")
+        ends = accumulate(self.sizes)
+        groups = zip(names, self.sizes, ends, strict=True)
+        return {name: list(range(end - size, end)) for name, size, end in groups}
 
     def encode(
         self, flux: Tensor, valid: Tensor | None = None
