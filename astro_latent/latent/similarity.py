@@ -127,10 +127,11 @@ class LatentIndex:
         errors = np.full_like(values, np.nan) if sigma is None else self._select(sigma)
         known = np.flatnonzero(np.isfinite(values).all(axis=1))
         n = min(n, len(self))
-        distance, row = np.empty((0, n)), np.empty((0, n), dtype=int)
+        found = np.empty((2, 0, n))
         if len(known):
-            distance, row = self._tree.kneighbors(values[known], n_neighbors=n)
-        query, row = np.repeat(known, n), row.ravel()
+            found = self._tree.kneighbors(values[known], n_neighbors=n)
+        distance, row = (np.ravel(part) for part in found)
+        query, row = np.repeat(known, n), row.astype(int)
         difference = values[query] - self.latents[row][:, self.nodes]
         variance = errors[query] ** 2 + self.sigma[row][:, self.nodes] ** 2
         return Table(
@@ -138,7 +139,7 @@ class LatentIndex:
                 "query": query,
                 "rank": np.tile(np.arange(1, n + 1), len(known)),
                 "obs_id": self.obs_id[row],
-                "distance": distance.ravel(),
+                "distance": distance,
                 "distance_sigma": np.sqrt(np.mean(difference**2 / variance, axis=1)),
             }
         )

@@ -116,7 +116,7 @@ class SpectralModel:
         """Labels where the network gives zero, shape (n_outputs,)."""
         return np.concatenate([np.full(out.n, out.offset) for out in self.outputs])
 
-    @property
+    @cached_property
     def latent_groups(self) -> dict[str, list[int]]:
         """Which latents are of the star and which are not; empty if nobody knows."""
         return getattr(self.members[0], "latent_groups", {})

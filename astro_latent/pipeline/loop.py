@@ -12,9 +12,9 @@ from astropy.table import Row, Table
 
 from ..preparation.chunks import iter_chunks, prepare_chunk
 from ..preparation.resample import Resampler
-from ..spectra.formats import identify_format
+from ..spectra.formats import identify_format, read_file
 from ..spectra.observation import SpectrumArrays
-from ..spectra.reading import SpectraLike, find_path_column, read_file
+from ..spectra.reading import SpectraLike, find_path_column
 from ..spectra.sources import is_table_like
 from ..spectra.tablefile import TableFile
 from .rows import Rows, label_rows, latent_rows, observed_rows, stack_rows

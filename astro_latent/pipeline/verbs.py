@@ -71,7 +71,7 @@ def fetch_spectra(
     >>> [spectrum.meta["observation"].survey for spectrum in spectra]
     ['apogee', 'apogee']
     """
-    from ..spectra.reading import read_spectra
+    from ..spectra.loaders import read_spectra
     from ..spectra.sources import NO_FILE
     from ..surveys import fetch
 

@@ -25,8 +25,8 @@ _LAZY = {
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",
-    "read_arrays": ".reading",
-    "read_spectra": ".reading",
+    "read_arrays": ".formats",
+    "read_spectra": ".loaders",
     "to_spectrum": ".convert",
     "write_example": ".examples",
 }

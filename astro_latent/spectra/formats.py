@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a file is, whatever it is called: its container, and which of the formats.
+"""One file: its container, which of the formats it has, the spectra that it holds.
 
 The formats of a survey stand in its folder. Other distributions add through
 the entry-point group ``astro_latent.formats``, each pointing to a `Format`.
@@ -9,12 +9,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
 
-from ..exceptions import SpectrumReadError
-from ..utils.files import read_start, read_whole, unpack
+from ..exceptions import SpectrumReadError, UnknownNameError
+from ..utils.files import read_start, read_whole
+from ..utils.guard import guarding, raise_as
 from ..utils.registry import LazyRegistry
 from .fits import FitsFile, NotFitsError
+from .foreign import list_formats, read_foreign
 from .observation import SpectrumArrays
 from .plain import arrays_to_table, is_archive, text_to_table
 from .tablefile import TableFile, looks_like_table
@@ -22,19 +25,36 @@ from .votable import VotableFile, looks_like_votable
 
 __all__ = [
     "FORMATS",
+    "HEAD",
     "AnyFile",
     "Format",
-    "find_format",
+    "check_options",
     "gather_surveys",
     "identify_format",
-    "open_content",
+    "may_have_columns",
     "open_file",
+    "open_plain",
+    "read_arrays",
+    "read_file",
 ]
 
 #: What formats are given.
 AnyFile: TypeAlias = FitsFile | VotableFile | TableFile
 
-_HEAD = 4096  # bytes that tell what a file is
+#: Bytes that tell what a file is.
+HEAD = 4096
+_NO_SPECTRUM = (
+    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
+    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux), nor such names"
+)
+_NO_TABLE = (
+    "no spectrum found: which columns are wavelength and flux? Say "
+    'column_mapping=("...", "...") and wavelength_unit="nm", or give a SpectrumArrays'
+)
+
+_REMEDY = "is it damaged? Fetch it again; is its layout unusual? Give format="
+#: Container -> the format that takes columns as the caller names them.
+_BY_COLUMNS = {"fits": "sdm_fits", "table": "columns"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,12 +189,11 @@ def identify_format(file: AnyFile) -> str | None:
     str or None
         Name of the format; None if it is none of `FORMATS`.
     """
-    found = find_format(file)
+    found = _find_format(file)
     return None if found is None else found.name
 
 
-def find_format(file: AnyFile) -> Format | None:
-    """Find out the format of a file; see `identify_format`."""
+def _find_format(file: AnyFile) -> Format | None:
     return next((kind for kind in FORMATS.in_order() if kind.matches(file)), None)
 
 
@@ -205,48 +224,173 @@ def open_file(path: str | os.PathLike) -> AnyFile:
             return VotableFile(path)
         if looks_like_table(path):
             return TableFile(path)
-        if not _may_have_columns(read_start(path, _HEAD)):
+        if not may_have_columns(read_start(path, HEAD)):
             raise
-    return _open_plain(read_whole(path, text=True), str(path))
+    return open_plain(read_whole(path, text=True), str(path))
 
 
-def _may_have_columns(head: bytes) -> bool:
+def may_have_columns(head: bytes) -> bool:
     """Tell text and archives from what else there is."""
     return is_archive(head) or (b"\0" not in head and any(b in head for b in b"123"))
 
 
-def _open_plain(content: bytes, name: str) -> TableFile:
+def open_plain(content: bytes, name: str) -> TableFile:
+    """Open what `may_have_columns`, under a name."""
     read = arrays_to_table if is_archive(content) else text_to_table
     return TableFile(name, read(content, name))
 
 
-def open_content(content: bytes | str, name: str) -> AnyFile:
-    """Open what is in memory as `open_file` opens a file.
+def read_arrays(
+    path: str | os.PathLike, *, format: str | None = None, **options: Any
+) -> list[SpectrumArrays]:
+    """Read one file as plain arrays, without specutils where the format is known.
 
     Parameters
     ----------
-    content : bytes or str
-        The content of a file, packed by gzip or bzip2 or not; or text.
-    name : str
-        What to call it.
+    path : path-like
+        The file.
+    format : str, optional
+        One of `FORMATS` or of specutils' formats; found out if not given.
+    **options
+        Passed to the reader of the format if it knows them, such as ``visits``,
+        ``bad_bits``, ``estimate``, ``wavelength_unit``.
 
     Returns
     -------
-    FitsFile, VotableFile or TableFile
-        The file with its headers read.
+    list of SpectrumArrays
+        One spectrum, or several where the format has several and they were asked for.
 
     Raises
     ------
     SpectrumReadError
-        If it is none of these, or damaged.
+        If the file cannot be read as a spectrum; the message names it.
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from astro_latent.spectra import read_arrays, write_example
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "sun.fits")
+    >>> wavelength = np.linspace(5000, 5010, 1001)
+    >>> path = write_example("harps_s1d", path, wavelength, np.ones(1001))
+    >>> spectrum, = read_arrays(path)
+    >>> spectrum.observation.medium, spectrum.observation.frame
+    ('air', 'barycentric')
     """
-    content = unpack(content.encode() if isinstance(content, str) else content, name)
-    if content.startswith(b"SIMPLE"):
-        return FitsFile(name, content)
-    head = content[:_HEAD]
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head:
-        return VotableFile(name, content)
-    if not _may_have_columns(head):
-        msg = f"{name}: neither FITS, VOTable, text in columns nor a NumPy archive"
+    check_options(format, options)
+    with guarding(path, SpectrumReadError, remedy="give another name"):
+        return read_file(Path(path).expanduser(), format, options)
+
+
+def check_options(format: str | None, options: dict[str, Any]) -> None:
+    """Refuse a format or an option that does not exist, before anything is read.
+
+    Parameters
+    ----------
+    format : str or None
+        One of `FORMATS` or of specutils' formats.
+    options : dict
+        Keyword arguments for readers.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such format.
+    TypeError
+        If no format knows an option.
+    """
+    if options:
+        known = {option for name in FORMATS for option in FORMATS[name].options}
+        for option in options.keys() - known:
+            msg = f"no format has the option {option!r}; known: {sorted(known)}"
+            raise TypeError(msg)
+    if format is None or format in FORMATS:
+        return
+    others = list_formats()
+    if format not in others:
+        raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
+
+
+def read_file(
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file, for a call that `check_options` found right.
+
+    Parameters
+    ----------
+    path : Path or an open file
+        The file, or what is in memory.
+    format : str or None
+        As for `read_arrays`.
+    options : dict
+        Keyword arguments for readers.
+
+    Returns
+    -------
+    list of SpectrumArrays
+        As `read_arrays`.
+
+    Raises
+    ------
+    SpectrumReadError
+        If the file cannot be read as a spectrum; the message names it.
+    """
+    try:
+        return _read_file(path, format, options)
+    except Exception as error:
+        where = path if isinstance(path, Path) else path.path
+        raise_as(error, SpectrumReadError, where, remedy=_REMEDY)
+
+
+def _read_file(
+    path: Path | AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays]:
+    """Read one file; what a strange one makes libraries raise comes through."""
+    if not isinstance(path, Path):
+        found = _read_known(path, format, options)
+        return path.refuse(_NO_TABLE) if found is None else found
+    if path.is_dir():
+        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
         raise SpectrumReadError(msg)
-    return _open_plain(content, name)
+    if format is not None and format not in FORMATS:
+        return read_foreign(path, format)
+    try:
+        file = open_file(path)
+    except NotFitsError:
+        if format is not None:
+            raise
+        return read_foreign(path, None, own=FORMATS)
+    with file:
+        found = _read_known(file, format, options)
+    return read_foreign(path, None, own=FORMATS) if found is None else found
+
+
+def _read_known(
+    file: AnyFile, format: str | None, options: dict[str, Any]
+) -> list[SpectrumArrays] | None:
+    """Read with one of our own formats; None if the file has none of them."""
+    if format is None and options.get("column_mapping") is not None:
+        format = _BY_COLUMNS.get(file.container)
+    chosen = FORMATS[format] if format else _find_format(file)
+    if chosen is None:
+        return _refuse_votable(file) if isinstance(file, VotableFile) else None
+    name = chosen.name
+    if chosen.container != file.container:
+        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
+    taken = {key: options[key] for key in options if key in chosen.options}
+    try:
+        return chosen.read(file, **taken)
+    except Exception as error:
+        problem = f"cannot be read as {name}"
+        raise_as(error, SpectrumReadError, file.path, problem=problem, remedy=_REMEDY)
+
+
+def _refuse_votable(file: VotableFile) -> NoReturn:
+    said = file.error
+    if said is not None:
+        file.refuse(f"the service sent an error in place of a spectrum: {said}")
+    file.refuse(_NO_SPECTRUM)

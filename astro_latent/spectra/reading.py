@@ -1,210 +1,52 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Read whatever a user points to, one file or millions, in order.
 
-Files, folders, tables and specutils objects become arrays, or specutils objects.
+Files, folders, tables and specutils objects become arrays.
 """
 
+import glob
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-from .. import _config
-from ..exceptions import SpectrumReadError, UnknownNameError
-from ..utils.guard import guarding, raise_as
+from astropy.table import Row, Table
+
+from ..exceptions import SpectrumReadError
+from ..utils.guard import explain, raise_as
 from .facts import identifier_from_path
-from .fits import FitsFile, NotFitsError
-from .foreign import list_formats, read_foreign
-from .formats import FORMATS, AnyFile, find_format, open_file
+from .fits import FitsFile
+from .formats import check_options, read_file
 from .observation import Observation, SpectrumArrays, placeholder
-from .sources import Item, SpectraLike, expand, find_files, find_path_column
-from .tablefile import TableFile
+from .sources import (
+    Item,
+    SpectraLike,
+    expand_table,
+    find_path_column,
+    is_content,
+    is_table_like,
+    read_content,
+)
+from .tablefile import TableFile, as_table, is_sampled, name_tables
 from .votable import VotableFile
-
-if TYPE_CHECKING:
-    from specutils import Spectrum, SpectrumList
 
 __all__ = [
     "SpectraLike",
-    "check_options",
+    "expand",
     "find_files",
     "find_path_column",
     "iter_arrays",
-    "read_arrays",
-    "read_file",
-    "read_spectra",
 ]
 
-_NO_SPECTRUM = (
-    "no spectrum found: none of the tables of this VOTable has both a wavelength (UCD "
-    "em.wl or utype ...SpectralAxis.Value) and a flux (UCD phot.flux), nor such names"
+_ENDINGS = tuple(
+    f"{ending}{packed}"
+    for ending in (".fits", ".fit", ".fts")
+    for packed in ("", ".gz", ".bz2", ".fz")
 )
-_NO_TABLE = (
-    "no spectrum found: which columns are wavelength and flux? Say "
-    'column_mapping=("...", "...") and wavelength_unit="nm", or give a SpectrumArrays'
-)
-
-_REMEDY = "is it damaged? Fetch it again; is its layout unusual? Give format="
-#: Container -> the format that takes columns as the caller names them.
-_BY_COLUMNS = {"fits": "sdm_fits", "table": "columns"}
+_VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
 _ON_ERROR = ("flag", "raise")
-
-
-def read_arrays(
-    path: str | os.PathLike, *, format: str | None = None, **options: Any
-) -> list[SpectrumArrays]:
-    """Read one file as plain arrays, without specutils where the format is known.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    format : str, optional
-        One of `FORMATS` or of specutils' formats; found out if not given.
-    **options
-        Passed to the reader of the format if it knows them, such as ``visits``,
-        ``bad_bits``, ``estimate``, ``wavelength_unit``.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        One spectrum, or several where the format has several and they were asked for.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file cannot be read as a spectrum; the message names it.
-    UnknownNameError
-        If there is no such format.
-    TypeError
-        If no format knows an option.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> import numpy as np
-    >>> from astro_latent.spectra import read_arrays, write_example
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "sun.fits")
-    >>> wavelength = np.linspace(5000, 5010, 1001)
-    >>> path = write_example("harps_s1d", path, wavelength, np.ones(1001))
-    >>> spectrum, = read_arrays(path)
-    >>> spectrum.observation.medium, spectrum.observation.frame
-    ('air', 'barycentric')
-    """
-    check_options(format, options)
-    with guarding(path, SpectrumReadError, remedy="give another name"):
-        return read_file(Path(path).expanduser(), format, options)
-
-
-def check_options(format: str | None, options: dict[str, Any]) -> None:
-    """Refuse a format or an option that does not exist, before anything is read.
-
-    Parameters
-    ----------
-    format : str or None
-        One of `FORMATS` or of specutils' formats.
-    options : dict
-        Keyword arguments for readers.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such format.
-    TypeError
-        If no format knows an option.
-    """
-    if options:
-        known = {option for name in FORMATS for option in FORMATS[name].options}
-        for option in options.keys() - known:
-            msg = f"no format has the option {option!r}; known: {sorted(known)}"
-            raise TypeError(msg)
-    if format is None or format in FORMATS:
-        return
-    others = list_formats()
-    if format not in others:
-        raise UnknownNameError("spectrum format", format, [*FORMATS, *others])
-
-
-def read_file(
-    path: Path | AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
-    """Read one file, for a call that `check_options` found right.
-
-    Parameters
-    ----------
-    path : Path or an open file
-        The file, or what is in memory.
-    format : str or None
-        As for `read_arrays`.
-    options : dict
-        Keyword arguments for readers.
-
-    Returns
-    -------
-    list of SpectrumArrays
-        As `read_arrays`.
-
-    Raises
-    ------
-    SpectrumReadError
-        If the file cannot be read as a spectrum; the message names it.
-    """
-    try:
-        return _read_file(path, format, options)
-    except Exception as error:
-        where = path if isinstance(path, Path) else path.path
-        raise_as(error, SpectrumReadError, where, remedy=_REMEDY)
-
-
-def _read_file(
-    path: Path | AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
-    """Read one file; what a strange one makes libraries raise comes through."""
-    if not isinstance(path, Path):
-        found = _read_known(path, format, options)
-        return path.refuse(_NO_TABLE) if found is None else found
-    if path.is_dir():
-        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
-        raise SpectrumReadError(msg)
-    if format is not None and format not in FORMATS:
-        return read_foreign(path, format)
-    try:
-        file = open_file(path)
-    except NotFitsError:
-        if format is not None:
-            raise
-        return read_foreign(path, None, own=FORMATS)
-    with file:
-        found = _read_known(file, format, options)
-    return read_foreign(path, None, own=FORMATS) if found is None else found
-
-
-def _read_known(
-    file: AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays] | None:
-    """Read with one of our own formats; None if the file has none of them."""
-    if format is None and options.get("column_mapping") is not None:
-        format = _BY_COLUMNS.get(file.container)
-    chosen = FORMATS[format] if format else find_format(file)
-    if chosen is None:
-        return _refuse_votable(file) if isinstance(file, VotableFile) else None
-    name = chosen.name
-    if chosen.container != file.container:
-        file.refuse(f"is a {file.container} file, {name} files are {chosen.container}")
-    taken = {key: options[key] for key in options if key in chosen.options}
-    try:
-        return chosen.read(file, **taken)
-    except Exception as error:
-        problem = f"cannot be read as {name}"
-        raise_as(error, SpectrumReadError, file.path, problem=problem, remedy=_REMEDY)
-
-
-def _refuse_votable(file: VotableFile) -> NoReturn:
-    said = file.error
-    if said is not None:
-        file.refuse(f"the service sent an error in place of a spectrum: {said}")
-    file.refuse(_NO_SPECTRUM)
 
 
 def iter_arrays(
@@ -314,73 +156,94 @@ def _stand_in(item: Item, error: Exception, on_error: str) -> SpectrumArrays:
     return placeholder(message, **facts)
 
 
-def read_spectra(
-    paths: SpectraLike,
-    *,
-    format: str | None = None,
-    on_error: str = "flag",
-    progress: bool | None = None,
-    **options: Any,
-) -> "SpectrumList":
-    """Read many files as specutils objects.
+def _is_specutils(value: object, name: str) -> bool:
+    """Tell whether this is a specutils object, without importing specutils."""
+    module = sys.modules.get("specutils")
+    return module is not None and isinstance(value, getattr(module, name))
+
+
+def expand(source: Any) -> Iterator[Item]:
+    """Yield one item per spectrum or file; files of a folder or glob by name."""
+    if isinstance(source, SpectrumArrays):
+        yield Item(source)
+    elif isinstance(source, TableFile):
+        yield Item(source, source=str(source.path))
+    elif isinstance(source, str | os.PathLike):
+        yield from _expand_path(os.fspath(source))
+    elif is_content(source):
+        yield read_content(source)
+    elif isinstance(source, Row):
+        yield from expand_table(source)
+    elif (table := as_table(source)) is not None:
+        yield from expand_table(table)
+    elif isinstance(source, Mapping) and is_table_like(source):
+        yield from expand_table(Table(dict(source)))
+    elif isinstance(source, Mapping) or is_sampled(source):
+        for part in name_tables(source):
+            yield from expand(part)
+    elif _is_specutils(source, "SpectrumCollection"):
+        yield from (Item(source[i]) for i in range(source.flux.shape[0]))
+    elif _is_specutils(source, "Spectrum"):
+        from .convert import split_spectrum
+
+        yield from (Item(part) for part in split_spectrum(source))
+    elif isinstance(source, Iterable):
+        for part in source:
+            yield from expand(part)
+    else:
+        msg = (
+            f"cannot read spectra from {type(source).__name__} {source!r}; give paths, "
+            "a folder, a table with a path column, or specutils objects"
+        )
+        raise TypeError(msg)
+
+
+def find_files(source: str | os.PathLike[str]) -> list[Path]:
+    """List the files that a path, a folder or a pattern stands for.
 
     Parameters
     ----------
-    paths : path, folder, glob, table, or iterable of those
-        As for `iter_arrays`.
-    format : str, optional
-        Format of all files.
-    on_error : {"flag", "raise"}, optional
-        A file that cannot be read becomes a spectrum without pixels whose
-        ``meta["observation"]`` is flagged, or an error.
-    progress : bool, optional
-        Show a progress bar; by default what ``astro_latent.conf`` says.
-    **options
-        As for `read_arrays`.
+    source : path-like
+        Of a folder the FITS files and VOTables count, not those of folders in it.
 
     Returns
     -------
-    `~specutils.SpectrumList`
-        As many spectra as files (more with ``visits=True``), in order.
-
-    Raises
-    ------
-    SpectrumReadError
-        If a file cannot be read and ``on_error="raise"``.
+    list of `~pathlib.Path`
+        By name; a path that is neither folder nor pattern as it is.
 
     Examples
     --------
-    >>> import tempfile, pathlib
-    >>> import numpy as np
-    >>> from astro_latent.spectra import read_spectra, write_example
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> wavelength = np.linspace(5000, 5010, 1001)
-    >>> path = write_example("harps_s1d", folder / "a.fits", wavelength, np.ones(1001))
-    >>> len(read_spectra([folder / "a.fits", folder / "missing.fits"]))
-    2
+    >>> from astro_latent.spectra.reading import find_files
+    >>> find_files("nowhere/*.fits")
+    []
     """
-    from specutils import SpectrumList
-    from tqdm.auto import tqdm
+    path = Path(source).expanduser()
+    text = str(path)
+    if path.is_dir():
+        endings = (*_ENDINGS, *_VOTABLES)
+        seen = (p for p in path.iterdir() if not p.name.startswith("."))
+        return sorted(p for p in seen if p.name.lower().endswith(endings))
+    if glob.has_magic(text) and not path.exists():
+        names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
+        return [p for p in names if p.is_file()]
+    return [path]
 
-    found = iter_arrays(paths, format=format, on_error=on_error, **options)
-    show = _config.conf.show_progress if progress is None else progress
-    bar = tqdm(found, desc="reading", unit=" spectra", disable=not show)
-    return SpectrumList([_to_spectrum(arrays, on_error) for arrays in bar])
 
-
-def _to_spectrum(arrays: SpectrumArrays, on_error: str) -> "Spectrum":
-    """Make a specutils object; what specutils refuses becomes an empty one."""
-    from .convert import to_spectrum
-
-    seen = arrays.observation
+def _expand_path(text: str) -> Iterator[Item]:
+    if not text.strip():  # not the folder that one happens to be in
+        yield Item(None, problem="an empty name names no file", source=text)
+        return
     try:
-        with guarding(
-            seen.source or seen.obs_id or "the spectrum", SpectrumReadError,
-            problem="is no spectrum to specutils", remedy="iter_arrays gives arrays",
-        ):  # fmt: skip
-            return to_spectrum(arrays)
-    except SpectrumReadError as error:
-        if on_error == "raise":
-            raise
-        facts = {"obs_id": seen.obs_id, "source": seen.source}
-        return to_spectrum(placeholder(str(error), **facts))
+        names = find_files(text)
+    except Exception as error:  # such as a name that no system can have
+        problem = explain(text, error, remedy="give another name")
+        yield Item(None, problem=problem, source=text)
+        return
+    reason = "no file matches this pattern"
+    if not names:
+        if Path(text).expanduser().is_dir():
+            shown = (*_ENDINGS[::4], *_VOTABLES[:2])
+            reason = f"the folder holds no file ending in {', '.join(shown)}"
+        yield Item(None, problem=f"{text}: {reason}", source=text)
+    for name in names:
+        yield Item(name, source=str(name))

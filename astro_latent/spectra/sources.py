@@ -1,7 +1,6 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What a user points to, as one item for each thing to read, in order."""
+"""Tables that name spectra, and contents of files, as one item for each spectrum."""
 
-import glob
 import io
 import os
 import sys
@@ -14,10 +13,13 @@ import numpy as np
 from astropy.table import Row, Table
 
 from ..exceptions import SpectrumReadError
-from ..utils.guard import explain, guarding
-from .formats import identify_format, open_content
+from ..utils.files import unpack
+from ..utils.guard import guarding
+from .fits import FitsFile
+from .formats import HEAD, AnyFile, identify_format, may_have_columns, open_plain
 from .observation import SpectrumArrays
-from .tablefile import TableFile, as_table, is_sampled, name_tables
+from .tablefile import TableFile, as_table
+from .votable import VotableFile
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList
@@ -27,10 +29,12 @@ __all__ = [
     "NO_FILE",
     "Item",
     "SpectraLike",
-    "expand",
-    "find_files",
+    "expand_table",
     "find_path_column",
+    "is_content",
     "is_table_like",
+    "open_content",
+    "read_content",
 ]
 
 #: Whatever spectra can be read from: paths, folders and globs, tables with a column of
@@ -40,12 +44,6 @@ SpectraLike: TypeAlias = Union[
     "SpectrumCollection", Iterable[Any],
 ]  # fmt: skip
 
-_ENDINGS = tuple(
-    f"{ending}{packed}"
-    for ending in (".fits", ".fit", ".fts")
-    for packed in ("", ".gz", ".bz2", ".fz")
-)
-_VOTABLES = (".vot", ".xml", ".vot.gz", ".xml.gz")
 _PATHS = ("path", "local_path")  # the second in tables of earlier versions
 # column of a table -> field of Observation; the first that has a value wins
 _OVERRIDES = {
@@ -101,48 +99,6 @@ def find_path_column(names: Sequence[str]) -> str | None:
     return next((name for name in _PATHS if name in names), None)
 
 
-def _is_specutils(value: object, name: str) -> bool:
-    """Tell whether this is a specutils object, without importing specutils."""
-    module = sys.modules.get("specutils")
-    return module is not None and isinstance(value, getattr(module, name))
-
-
-def expand(source: Any) -> Iterator[Item]:
-    """Yield one item per spectrum or file; files of a folder or glob by name."""
-    if isinstance(source, SpectrumArrays):
-        yield Item(source)
-    elif isinstance(source, TableFile):
-        yield Item(source, source=str(source.path))
-    elif isinstance(source, str | os.PathLike):
-        yield from _expand_path(os.fspath(source))
-    elif _is_content(source):
-        yield _open_content(source)
-    elif isinstance(source, Row):
-        yield from _expand_table(source)
-    elif (table := as_table(source)) is not None:
-        yield from _expand_table(table)
-    elif isinstance(source, Mapping) and is_table_like(source):
-        yield from _expand_table(Table(dict(source)))
-    elif isinstance(source, Mapping) or is_sampled(source):
-        for part in name_tables(source):
-            yield from expand(part)
-    elif _is_specutils(source, "SpectrumCollection"):
-        yield from (Item(source[i]) for i in range(source.flux.shape[0]))
-    elif _is_specutils(source, "Spectrum"):
-        from .convert import split_spectrum
-
-        yield from (Item(part) for part in split_spectrum(source))
-    elif isinstance(source, Iterable):
-        for part in source:
-            yield from expand(part)
-    else:
-        msg = (
-            f"cannot read spectra from {type(source).__name__} {source!r}; give paths, "
-            "a folder, a table with a path column, or specutils objects"
-        )
-        raise TypeError(msg)
-
-
 def is_table_like(source: Mapping[Any, Any]) -> bool:
     """Tell whether a mapping is one of columns, not of files and their tables.
 
@@ -166,14 +122,14 @@ def _is_table(values: list[Any]) -> bool:
     return bool(values) and as_table(values[0]) is not None
 
 
-def _is_content(source: object) -> bool:
+def is_content(source: object) -> bool:
     """Tell whether this is the content of a file: open, or in memory."""
     fits = sys.modules.get("astropy.io.fits")
     opened = isinstance(source, bytes | bytearray) or hasattr(source, "readable")
     return opened or (fits is not None and isinstance(source, fits.HDUList))
 
 
-def _open_content(source: "IO[Any] | bytes | bytearray | HDUList") -> Item:
+def read_content(source: "IO[Any] | bytes | bytearray | HDUList") -> Item:
     """Open what is open already or in memory, or say why it cannot be opened."""
     name = getattr(source, "name", "")
     if isinstance(name, str) and Path(name).is_file():
@@ -196,58 +152,8 @@ def _open_content(source: "IO[Any] | bytes | bytearray | HDUList") -> Item:
         return Item(None, problem=reason, source=name)
 
 
-def find_files(source: str | os.PathLike[str]) -> list[Path]:
-    """List the files that a path, a folder or a pattern stands for.
-
-    Parameters
-    ----------
-    source : path-like
-        Of a folder the FITS files and VOTables count, not those of folders in it.
-
-    Returns
-    -------
-    list of `~pathlib.Path`
-        By name; a path that is neither folder nor pattern as it is.
-
-    Examples
-    --------
-    >>> from astro_latent.spectra.reading import find_files
-    >>> find_files("nowhere/*.fits")
-    []
-    """
-    path = Path(source).expanduser()
-    text = str(path)
-    if path.is_dir():
-        endings = (*_ENDINGS, *_VOTABLES)
-        seen = (p for p in path.iterdir() if not p.name.startswith("."))
-        return sorted(p for p in seen if p.name.lower().endswith(endings))
-    if glob.has_magic(text) and not path.exists():
-        names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
-        return [p for p in names if p.is_file()]
-    return [path]
-
-
-def _expand_path(text: str) -> Iterator[Item]:
-    if not text.strip():  # not the folder that one happens to be in
-        yield Item(None, problem="an empty name names no file", source=text)
-        return
-    try:
-        names = find_files(text)
-    except Exception as error:  # such as a name that no system can have
-        problem = explain(text, error, remedy="give another name")
-        yield Item(None, problem=problem, source=text)
-        return
-    reason = "no file matches this pattern"
-    if not names:
-        if Path(text).expanduser().is_dir():
-            shown = (*_ENDINGS[::4], *_VOTABLES[:2])
-            reason = f"the folder holds no file ending in {', '.join(shown)}"
-        yield Item(None, problem=f"{text}: {reason}", source=text)
-    for name in names:
-        yield Item(name, source=str(name))
-
-
-def _expand_table(table: Table | Row) -> Iterator[Item]:
+def expand_table(table: Table | Row) -> Iterator[Item]:
+    """Yield an item for each row that names a file, or the table as a spectrum."""
     name = find_path_column(table.colnames)
     if name is None:
         memory = TableFile("", table) if isinstance(table, Table) else None
@@ -313,3 +219,35 @@ def _read_overrides(row: Row) -> dict[str, Any]:
             value = str(value)
         facts[name] = value
     return facts
+
+
+def open_content(content: bytes | str, name: str) -> AnyFile:
+    """Open what is in memory as `open_file` opens a file.
+
+    Parameters
+    ----------
+    content : bytes or str
+        The content of a file, packed by gzip or bzip2 or not; or text.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    FitsFile, VotableFile or TableFile
+        The file with its headers read.
+
+    Raises
+    ------
+    SpectrumReadError
+        If it is none of these, or damaged.
+    """
+    content = unpack(content.encode() if isinstance(content, str) else content, name)
+    if content.startswith(b"SIMPLE"):
+        return FitsFile(name, content)
+    head = content[:HEAD]
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head:
+        return VotableFile(name, content)
+    if not may_have_columns(head):
+        msg = f"{name}: neither FITS, VOTable, text in columns nor a NumPy archive"
+        raise SpectrumReadError(msg)
+    return open_plain(content, name)

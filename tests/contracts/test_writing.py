@@ -21,7 +21,7 @@ GIVEN = {
     "utils/writing.py:write_bytes", "tables/votable/files.py:_write_tree",
     "archives/transfer.py:save",  # a note beside a partial file
     "surveys/gaia/datalink.py:_keep",  # into a scratch folder, then moved
-    "spectra/sources.py:_open_content",  # into memory
+    "spectra/sources.py:read_content",  # into memory
 }  # fmt: skip
 
 
