@@ -62,7 +62,7 @@ def reference_input(model: SpectralModel, seeds: Sequence[int]) -> PreparedSpect
         scale=np.ones((len(seeds), len(model.grid.segments))),
         radial_velocity=np.zeros(len(seeds)),
         radial_velocity_source=["none"] * len(seeds),
-        flags=np.zeros(len(seeds), dtype=np.int32),
+        flags=np.zeros(len(seeds), dtype=np.int64),
         observations=[Observation(obs_id=f"seed {seed}") for seed in seeds],
         grid=model.grid,
         recipe=model.recipe,

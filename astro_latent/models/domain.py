@@ -190,10 +190,10 @@ def judge_results(
 
     Returns
     -------
-    ndarray of int32, shape (n_spectra,)
+    ndarray of int64, shape (n_spectra,)
         The preparation's flags with the model's.
     """
-    flags = np.array(prepared.flags, dtype=np.int32)
+    flags = np.array(prepared.flags, dtype=np.int64)
     needed = [found[name] for name in ("values", "mean", "sigma") if name in found]
     finite = np.all([np.isfinite(each).all(axis=1) for each in needed], axis=0)
     for each in found.values():
@@ -348,4 +348,4 @@ def error_factor(inputs: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _mark(flags: np.ndarray, rows: np.ndarray, bit: QualityFlag) -> None:
-    flags[rows] |= np.int32(bit)
+    flags[rows] |= np.int64(bit)

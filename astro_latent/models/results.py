@@ -20,7 +20,7 @@ class Latents:
         Mean.
     sigma : ndarray, shape (n_spectra, n_latent), float32
         Standard deviation.
-    flags : ndarray of int32, shape (n_spectra,)
+    flags : ndarray of int64, shape (n_spectra,)
         Quality bits.
     """
 
@@ -43,7 +43,7 @@ class Reconstruction:
         Mean absolute difference over the valid pixels, in units of prepared flux.
     latents : Latents
         The posterior that was decoded at its mean.
-    flags : ndarray of int32, shape (n_spectra,)
+    flags : ndarray of int64, shape (n_spectra,)
         Quality bits.
     """
 
@@ -77,7 +77,7 @@ class Parameters:
         Of the total error.
     domain_score : ndarray, shape (n_spectra,), float32
         Distance from the training set over its limit; NaN for a model without.
-    flags : ndarray of int32, shape (n_spectra,)
+    flags : ndarray of int64, shape (n_spectra,)
         Quality bits.
     interval_95 : ndarray, shape (n_spectra, n_labels), float32, or None
         Half of the width within which 95 % of the stars lie, whose errors have wider

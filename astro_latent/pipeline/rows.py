@@ -182,7 +182,7 @@ def observed_rows(observations: Sequence[Observation]) -> Rows:
         One row for each spectrum.
     """
     columns = _observed(observations)
-    _judge(columns, np.array([seen.flags for seen in observations], dtype="i4"))
+    _judge(columns, np.array([seen.flags for seen in observations], dtype="i8"))
     return Rows(columns)
 
 

@@ -178,7 +178,7 @@ def prepare_chunk(
         scale=scale,
         radial_velocity=np.array([row.velocity for row in rows], dtype=float),
         radial_velocity_source=[row.velocity_source for row in rows],
-        flags=np.array([row.flags for row in rows], dtype=np.int32),
+        flags=np.array([row.flags for row in rows], dtype=np.int64),
         observations=[row.observation for row in rows],
         grid=grid,
         recipe=recipe,

@@ -201,7 +201,7 @@ class PreparedSpectra:
         Stellar velocity that was removed, km/s; 0 where none was, NaN if unknown.
     radial_velocity_source : list of str
         ``"file"``, ``"caller"``, ``"cross-correlation"`` or ``"none"``.
-    flags : ndarray of int32, shape (n_spectra,)
+    flags : ndarray of int64, shape (n_spectra,)
         Quality bits, see `~astro_latent.spectra.QUALITY_FLAGS`.
     observations : list of Observation
         Where each row comes from.

@@ -294,7 +294,7 @@ def prepare_bank(
         scale=np.ones((len(rows), len(grid.segments))),
         radial_velocity=np.zeros(len(rows)),
         radial_velocity_source=["none"] * len(rows),
-        flags=np.zeros(len(rows), dtype=np.int32),
+        flags=np.zeros(len(rows), dtype=np.int64),
         observations=[
             Observation(obs_id=f"bank {row}", snr=float(value))
             for row, value in zip(rows, ratio, strict=True)

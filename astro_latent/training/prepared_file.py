@@ -117,7 +117,7 @@ class PreparedFile:
             scale=np.ones((len(rows), len(self.grid.segments))),
             radial_velocity=np.asarray(about["radial_velocity"], dtype=float),
             radial_velocity_source=["none"] * len(rows),
-            flags=np.asarray(about["flags"], dtype=np.int32),
+            flags=np.asarray(about["flags"], dtype=np.int64),
             observations=[
                 Observation(obs_id=str(row["obs_id"]), snr=float(row["snr"]))
                 for row in about

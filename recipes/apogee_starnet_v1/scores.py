@@ -67,7 +67,7 @@ def find_refused(result: Parameters) -> np.ndarray:
     ndarray of bool, shape (n_spectra,)
         True where one of `REFUSALS` is set, or nothing could be predicted.
     """
-    flagged = (result.flags & np.int32(REFUSALS)) != 0
+    flagged = (result.flags & np.int64(REFUSALS)) != 0
     return flagged | ~np.isfinite(result.values).all(axis=1)
 
 
@@ -210,7 +210,7 @@ def _all_conditions(
     )
     judged = model.predict(with_recipe(others, model), flux_errors=False)
     bits = {
-        str(bit.name): float(np.mean(judged.flags & np.int32(bit) != 0))
+        str(bit.name): float(np.mean(judged.flags & np.int64(bit) != 0))
         for bit in QualityFlag
         if bit & REFUSALS
     }
@@ -281,7 +281,7 @@ def _count_flagged(
     for kind in KINDS:
         prepared = simulate_out_of_domain(kind, data, n_spectra, seed=seed)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
-        unlike = result.flags & np.int32(QualityFlag.UNLIKE_TRAINING)
+        unlike = result.flags & np.int64(QualityFlag.UNLIKE_TRAINING)
         report[kind] = {
             "any": round(float(np.mean(find_refused(result))), 4),
             "unlike_training": round(float(np.mean(unlike != 0)), 4),

@@ -82,7 +82,7 @@ def test_shape_and_type_of_the_result(make_star):
     assert prepared.flux.dtype == prepared.variance.dtype == np.float32
     assert prepared.flux.flags.c_contiguous
     assert prepared.flux.shape == (7, 7214)
-    assert prepared.flags.dtype == np.int32
+    assert prepared.flags.dtype == np.int64
     assert not prepared.flux[~prepared.valid].any()
     assert np.all(prepared.variance[prepared.valid] > 0)
     assert np.isnan(prepared.variance[~prepared.valid]).all()
