@@ -42,7 +42,7 @@ def test_columns_are_those_of_the_table(resource):
     assert columns["obs_id"].get("type") == "text"
     assert columns["target_name"].get("type") == "unicode"  # has an Å
     assert columns["label_covariance"].get("type") == "real[4]"
-    assert columns["flags"].find("values").get("nullLiteral") == str(-(2**31))
+    assert columns["flags"].find("values").get("nullLiteral") == str(-(2**63))
 
 
 def test_data_lie_beside_it(resource):
