@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from .. import _config
 from ..spectra.reading import SpectraLike
+from ..spectra.sources import Numbered
 from ..tables.result_table import ResultTable
 from .checkpoint import PART, Checkpoint, list_items, table_rows
 from .loop import Chooser, MemorySink, Task, as_spectra, push_rows
@@ -74,7 +75,7 @@ def run_in_parts(
                 part = slice(first, first + PART)
                 sink = MemorySink()
                 push_rows(
-                    _count(items[part], bar),
+                    _count(items[part], first, bar),
                     chooser,
                     task,
                     sink,
@@ -96,10 +97,10 @@ def _without_rows(rows: Rows) -> Rows:
     return Rows(columns, rows.labels, rows.outputs)
 
 
-def _count(items: list[Any], bar: "tqdm[Any]") -> Iterator[Any]:
+def _count(items: list[Any], first: int, bar: "tqdm[Any]") -> Iterator[Numbered]:
     """Hand out files, and count each when the next is asked for."""
-    for item in items:
-        yield item
+    for index, item in enumerate(items, first):
+        yield Numbered(item, index)
         bar.update()
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .formats import check_options, read_file
 from .observation import Observation, SpectrumArrays, placeholder
 from .sources import (
     Item,
+    Numbered,
     SpectraLike,
     expand_table,
     find_path_column,
@@ -187,15 +189,36 @@ def expand(source: Any) -> Iterator[Item]:
         from .convert import split_spectrum
 
         yield from (Item(part) for part in split_spectrum(source))
-    elif isinstance(source, Iterable):
-        for part in source:
-            yield from expand(part)
+    elif isinstance(source, Iterable) and not _is_numbers(source):
+        for index, part in enumerate(source):
+            yield from _expand_part(part, index)
     else:
+        shown = " ".join(repr(source).split())[:60]
         msg = (
-            f"cannot read spectra from {type(source).__name__} {source!r}; give paths, "
+            f"cannot read spectra from {type(source).__name__} {shown}; give paths, "
             "a folder, a table with a path column, or specutils objects"
         )
         raise TypeError(msg)
+
+
+def _expand_part(part: object, index: int) -> Iterator[Item]:
+    """Yield what is in a part of a list; one that holds no spectra does not end it."""
+    if isinstance(part, Numbered):
+        index = part.index
+        part = part.value
+    try:
+        yield from expand(part)
+    except (TypeError, ValueError) as error:
+        yield Item(None, problem=f"item [{index}]: {error}", source=f"item [{index}]")
+
+
+def _is_numbers(source: object) -> bool:
+    """Tell whether these are nothing but numbers: a flux, perhaps, but no spectra."""
+    if hasattr(source, "dtype"):
+        return source.dtype.kind in "biufc"
+    if not isinstance(source, list | tuple) or not source:
+        return False
+    return all(isinstance(part, Number) for part in source)
 
 
 def find_files(source: str | os.PathLike[str]) -> list[Path]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_FILE",
     "Item",
+    "Numbered",
     "SpectraLike",
     "expand_table",
     "find_path_column",
@@ -81,6 +82,22 @@ class Item:
     problem: str = ""
     source: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A part of a list, handed on by itself, that knows its place in the list.
+
+    Parameters
+    ----------
+    value : object
+        The part.
+    index : int
+        Its place.
+    """
+
+    value: Any
+    index: int
 
 
 def find_path_column(names: Sequence[str]) -> str | None:

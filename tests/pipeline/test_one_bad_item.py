@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
 
 from astro_latent.cli.main import main
@@ -160,3 +161,34 @@ def test_a_guard_lets_interrupts_pass_and_tells_the_traceback(caplog):
 def run_out_of_memory():
     with guarding("a", SpectrumReadError):
         raise MemoryError
+
+
+def test_things_that_are_no_spectra_are_flagged_rows_in_a_list(star, tmp_path):
+    bad = [42, None, Table({"a": [1]}), np.ones(500), [3.5, object()], b""]
+    items = [star, *bad, star]
+    table = predict_parameters(items, progress=False)
+    assert len(table) == 9  # [3.5, object()] is two
+    unread = (np.asarray(table["flags"]) & QualityFlag.UNREADABLE) != 0
+    assert unread.tolist() == [False, *[True] * 7, False]
+    for row, start in zip(
+        (1, 2, 3, 4, 5, 6),
+        (
+            "item [1]: cannot read spectra from int 42; give paths",
+            "item [2]: cannot read spectra from NoneType None; give paths",
+            "item [3]: the table needs a column path",
+            "item [4]: cannot read spectra from ndarray",
+            "item [0]: cannot read spectra from float 3.5",
+            "item [1]: cannot read spectra from object",
+        ),
+        strict=True,
+    ):
+        assert start in str(table["message"][row])
+    assert table["obs_id"][1] == "item [1]"
+    kept = predict_parameters(items, checkpoint=tmp_path / "kept", progress=False)
+    assert kept["message"].tolist() == table["message"].tolist()
+
+
+@pytest.mark.parametrize("whole", [42, None, np.ones(500), [1.0, 2.0], 1.5 * u.AA])
+def test_a_whole_argument_that_is_no_spectra_is_an_error(whole):
+    with pytest.raises(TypeError, match="cannot read spectra from"):
+        predict_parameters(whole, progress=False)
