@@ -16,6 +16,7 @@ _WIDTHS = (1.0, TWO_SIDED_95)
 _SOFT = 0.05  # rounding of the kink of the loss, which a gradient does not like
 _RIDGE = 0.0005  # towards one factor for all
 _FOLDS = 4
+_LEAST = 1e-4  # smallest factor, where the error of the label is all there is
 #: Stars from which on a factor depends on noise and error, and on everything.
 _SOME, _MANY = 150, 800
 _NOISE_TERMS = 5  # those that are not the labels
@@ -40,12 +41,18 @@ class ErrorFit:
 
 
 def fit_error_shape(
-    residual: np.ndarray, error: np.ndarray, inputs: np.ndarray, stars: np.ndarray
+    residual: np.ndarray,
+    error: np.ndarray,
+    inputs: np.ndarray,
+    stars: np.ndarray,
+    *,
+    given: np.ndarray,
 ) -> ErrorFit:
     """Fit the factors for which 68 and 95 per cent of the residuals are within.
 
-    Quantile regression of the logarithm of residual over error. Few stars give one
-    factor for all, more let it depend on noise and error, many on the labels too.
+    Quantile regression of the logarithm of the factor by which the error, with that of
+    the label itself, would just reach the label. Few stars give one factor for all,
+    more let it depend on noise and error, many on the labels too.
 
     Parameters
     ----------
@@ -55,6 +62,9 @@ def fit_error_shape(
         From `~astro_latent.models.domain.error_inputs`.
     stars : ndarray of int, shape (n_spectra,)
         Numbers of the stars, whose spectra stay together in the cross-validation.
+    given : ndarray, shape (n_spectra, n_labels)
+        Errors of the labels themselves, which are no errors of the prediction; 0 where
+        nobody said.
 
     Returns
     -------
@@ -66,15 +76,13 @@ def fit_error_shape(
     widths = np.full((2, *error.shape), np.nan)
     folds = np.unique(stars, return_inverse=True)[1].reshape(-1) % _FOLDS
     for label in range(n_labels):
-        with np.errstate(divide="ignore"):
-            pull = np.log(np.abs(residual[:, label]) / error[:, label])
-        known = np.isfinite(residual[:, label]) & np.isfinite(error[:, label])
-        pull = np.maximum(pull, -10.0)
+        each = residual[:, label], error[:, label], given[:, label]
+        known = np.isfinite(each[0]) & np.isfinite(each[1])
         terms = _n_terms(int(known.sum()), n_terms)
         x = inputs[:, label, :terms]
         for k, (share, width) in enumerate(zip(SHARES, _WIDTHS, strict=True)):
-            target = pull - np.log(width)
-            across = np.full(len(pull), np.nan)
+            target = _needed(*each, width)
+            across = np.full(len(target), np.nan)
             for fold in range(_FOLDS):
                 others = known & (folds != fold)
                 found = _fit(x[others], target[others], share)
@@ -90,6 +98,14 @@ def fit_error_shape(
         error=widths[0] * error,
         interval_95=widths[1] * error,
     )
+
+
+def _needed(
+    residual: np.ndarray, error: np.ndarray, given: np.ndarray, width: float
+) -> np.ndarray:
+    """Ln of the factor by which so many errors would just reach the label."""
+    left = residual**2 - (width * given) ** 2
+    return 0.5 * np.log(np.maximum(left, (_LEAST * error) ** 2)) - np.log(width * error)
 
 
 def _n_terms(n_stars: int, n_terms: int) -> int:

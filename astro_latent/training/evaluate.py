@@ -191,12 +191,10 @@ def compare_labels(
     )
     bins |= dict(zip(truth.names, truth.values.T, strict=True))
     bins |= {name: plain_numbers(given[name]) for name in by}
-    # an error of the reference is no error of the prediction
-    error = np.hypot(found.errors, truth.errors)
-    residual = found.values - truth.values
+    known = np.hypot(found.errors, truth.errors) > 0
     scores = score_bins(
-        residual, np.where(error > 0, error, np.nan), np.hypot(interval, truth.errors),
-        names=chosen, by=bins,
+        found.values - truth.values, np.where(known, found.errors, np.nan), interval,
+        names=chosen, by=bins, given=truth.errors,
     )  # fmt: skip
     return Evaluation(
         scores=scores,

@@ -93,17 +93,18 @@ def calibrate_model(
         scale, floor = calibrate_errors(residual, seen.error)
         calibration |= {"scale": scale.tolist(), "floor": floor.tolist()}
         seen = seen.calibrated(scale, floor)
-    # an error of the label itself is no error of the prediction
-    total = np.hypot(seen.error, truth.errors)
-    fit = fit_error_shape(residual, total, seen.inputs(raw), stars[seen.rows])
+    fit = fit_error_shape(
+        residual, seen.error, seen.inputs(raw), stars[seen.rows], given=truth.errors
+    )
     calibration |= {
         "shape_68": np.round(fit.shape_68, 5).tolist(),
         "shape_95": np.round(fit.shape_95, 5).tolist(),
     }
     by = {"snr": seen.snr} | dict(zip(targets.names, truth.values.T, strict=True))
     scores = score_bins(
-        residual, fit.error, fit.interval_95, names=targets.names, by=by
-    )
+        residual, fit.error, fit.interval_95,
+        names=targets.names, by=by, given=truth.errors,
+    )  # fmt: skip
     limitations = {"limitations": describe_failures(scores)}
     record = {
         **record,

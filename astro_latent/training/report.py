@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from ..models.domain import TWO_SIDED_95
 from .scores import score_residuals
 
 __all__ = ["bin_edges", "describe_failures", "score_bins", "score_coverage"]
@@ -82,6 +83,7 @@ def score_bins(
     *,
     names: Sequence[str],
     by: Mapping[str, np.ndarray],
+    given: np.ndarray | None = None,
 ) -> Table:
     """Score residuals of all spectra, and of bins.
 
@@ -94,6 +96,9 @@ def score_bins(
         The labels.
     by : mapping of str to ndarray, shape (n_spectra,)
         What bins are of: signal-to-noise ratio, labels.
+    given : ndarray, shape (n_spectra, n_labels), optional
+        Errors of the given labels, which are no errors of the prediction: coverage
+        counts both.
 
     Returns
     -------
@@ -101,6 +106,9 @@ def score_bins(
         Columns ``label``, ``by`` (``"all"`` first), ``low``, ``high``, ``n``,
         ``bias``, ``scatter``, ``scatter_error``, ``coverage_68``, ``coverage_95``.
     """
+    if given is not None:
+        error = np.hypot(error, given)
+        interval = np.hypot(interval, TWO_SIDED_95 * given)
     bins: list[tuple[str, float, float, np.ndarray]] = [
         ("all", np.nan, np.nan, np.ones(len(residual), dtype=bool))
     ]

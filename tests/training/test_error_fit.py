@@ -29,10 +29,16 @@ def draw(n_stars, seed=0):
     return values, snr, error, residual, inputs
 
 
+def fit_alone(residual, error, inputs):
+    """Each spectrum is of another star, and labels have no errors."""
+    stars = np.arange(len(residual))
+    return fit_error_shape(residual, error, inputs, stars, given=np.zeros_like(error))
+
+
 @pytest.mark.parametrize("n_stars", [60, 400, 4000])
 def test_coverage_is_right_on_other_stars(n_stars):
     *_, error, residual, inputs = draw(n_stars)
-    fit = fit_error_shape(residual, error, inputs, np.arange(n_stars))
+    fit = fit_alone(residual, error, inputs)
     _, snr, error, residual, inputs = draw(20_000, seed=1)
     one = error * error_factor(inputs, fit.shape_68)
     two = 1.96 * error * error_factor(inputs, fit.shape_95)
@@ -51,15 +57,33 @@ def test_coverage_is_right_on_other_stars(n_stars):
 
 def test_cross_validated_errors_are_honest():
     *_, error, residual, inputs = draw(300, seed=3)
-    fit = fit_error_shape(residual, error, inputs, np.arange(300))
+    fit = fit_alone(residual, error, inputs)
     found = score_coverage(residual[:, 0], fit.error[:, 0], fit.interval_95[:, 0])
     assert found["68"] == pytest.approx(0.6827, abs=0.06)
+
+
+def test_errors_of_the_labels_are_no_errors_of_the_prediction():
+    rng = np.random.default_rng(2)
+    *_, error, residual, inputs = draw(6000, seed=2)
+    residual = 0.8 * error * rng.normal(size=(6000, 1))
+    given = np.where(rng.random((6000, 1)) < 0.5, 60.0, 10.0)
+    blurred = residual + given * rng.normal(size=(6000, 1))
+    fit = fit_error_shape(blurred, error, inputs, np.arange(6000), given=given)
+    # the same stars against labels without errors: neither too large nor too small
+    inside = score_coverage(residual[:, 0], fit.error[:, 0], fit.interval_95[:, 0])
+    assert inside["68"] == pytest.approx(0.6827, abs=0.03)
+    assert inside["95"] == pytest.approx(0.95, abs=0.015)
+    scores = score_bins(
+        blurred, fit.error, fit.interval_95, names=["x"], by={}, given=given
+    )
+    assert scores["coverage_68"][0] == pytest.approx(0.6827, abs=0.02)
+    assert scores["coverage_95"][0] == pytest.approx(0.95, abs=0.01)
 
 
 def test_missing_labels_do_not_count():
     *_, error, residual, inputs = draw(200)
     residual[::2] = np.nan
-    fit = fit_error_shape(residual, error, inputs, np.arange(200))
+    fit = fit_alone(residual, error, inputs)
     assert np.isfinite(fit.shape_68).all()
 
 
