@@ -13,7 +13,14 @@ from ..models import ARCHITECTURES
 from ..tables import COLUMNS, LABELS
 from .defaults import FitOptions
 
-__all__ = ["ABOUT", "CARD_TEXTS", "check_names", "check_place", "check_values"]
+__all__ = [
+    "ABOUT",
+    "CARD_TEXTS",
+    "check_folds",
+    "check_names",
+    "check_place",
+    "check_values",
+]
 
 #: Texts of the card that a user may write.
 CARD_TEXTS = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
@@ -89,8 +96,8 @@ def check_values(
     options: Mapping[str, Any],
     *,
     members: int | None,
-    shares: tuple[float | None, float | None],
     price_per_nat: float,
+    **shares: float | None,
 ) -> None:
     """Check numbers, and names of options.
 
@@ -105,10 +112,26 @@ def check_values(
     if members is not None and members < 1:
         msg = f"members must be 1 or more, not {members}"
         raise ValueError(msg)
-    for name, share in zip(("held_out", "validation"), shares, strict=True):
+    for name, share in shares.items():
         if share is not None and not 0.0 <= share < 1.0:
             msg = f"{name} is a share of the stars from 0 to 1, not {share}"
             raise ValueError(msg)
     if not price_per_nat >= 0.0:
         msg = f"price_per_nat must not be {price_per_nat}"
+        raise ValueError(msg)
+
+
+def check_folds(folds: int, labels: Sequence[str], held_out: float | None) -> None:
+    """Refuse what folds cannot be combined with.
+
+    Raises
+    ------
+    ValueError
+        If there is one fold, nothing to learn, or a share to hold out beside folds.
+    """
+    if folds < 2:
+        msg = f"folds must be 2 or more, not {folds}"
+        raise ValueError(msg)
+    if not labels or held_out is not None:
+        msg = "folds hold each star out once: give labels, and no held_out"
         raise ValueError(msg)

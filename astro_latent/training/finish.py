@@ -21,8 +21,6 @@ from .targets import Targets
 
 __all__ = ["Finished", "calibrate_model"]
 
-_INSIDE = 0.96  # share of stars that taught nothing within the limit of the domain
-
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
@@ -54,6 +52,7 @@ def calibrate_model(
     stars: np.ndarray,
     outside: np.ndarray,
     others: Seen | None = None,
+    false_alarms: float,
 ) -> Finished:
     """Calibrate errors, find the domain, and judge a model by stars it never saw.
 
@@ -76,6 +75,8 @@ def calibrate_model(
     others : Seen, optional
         What networks like these, which had not seen them, said of stars; without
         ``rows`` then.
+    false_alarms : float
+        Share of stars that taught nothing beyond the limit of the domain.
 
     Returns
     -------
@@ -112,7 +113,7 @@ def calibrate_model(
         "domain": {
             **record.get("domain", {}),
             **_snr_range(file, train),
-            "feature_limit": float(np.nanquantile(seen.distance, _INSIDE)),
+            "feature_limit": float(np.nanquantile(seen.distance, 1.0 - false_alarms)),
         },
         "evaluation": {**record.get("evaluation", {}), **describe_scores(scores)},
         "card": {**limitations, **record.get("card", {})},

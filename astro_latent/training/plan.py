@@ -203,6 +203,7 @@ def plan_training(
     split: str | Sequence[str] | None = None,
     held_out: float | None = None,
     validation: float | None = None,
+    folds: bool = False,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Plan:
@@ -216,6 +217,8 @@ def plan_training(
         How spectra come to a grid.
     work : Path
         Where the prepared spectra are kept.
+    folds : bool, optional
+        Each star is to be held out once, so none may be held out for good.
 
     Returns
     -------
@@ -246,7 +249,7 @@ def plan_training(
     else:
         parts = _given_split(gathered.table, split, at)
         parts[~usable] = ""
-        check_split(parts)
+        check_split(parts, folds=folds)
     if gathered.omissions.counts():
         log.warning(str(gathered.omissions))
     return Plan(

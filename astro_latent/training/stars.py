@@ -173,13 +173,17 @@ def split_stars(
     return part[np.searchsorted(unique, stars)]
 
 
-def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
+def check_split(
+    parts: Sequence[str] | np.ndarray, *, folds: bool = False
+) -> NDArray[np.str_]:
     """Check parts that the caller chose.
 
     Parameters
     ----------
     parts : sequence of str, shape (n_spectra,)
         One of `PARTS` or `OUTSIDE` each, or nothing for a spectrum that is left out.
+    folds : bool, optional
+        Each star is to be held out once, so none may be held out for good.
 
     Returns
     -------
@@ -189,7 +193,8 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
     Raises
     ------
     ValueError
-        If there are other parts, nothing to train on or nothing to calibrate with.
+        If there are other parts, nothing to train on, nothing to calibrate with, or
+        something to calibrate with beside folds.
     """
     found = np.asarray(parts, dtype="U")
     known = (*PARTS, OUTSIDE)
@@ -198,7 +203,10 @@ def check_split(parts: Sequence[str] | np.ndarray) -> NDArray[np.str_]:
         msg = f"a part is one of {', '.join(known)} or empty, not {others[0]!r}"
         raise ValueError(msg)
     found = found.astype("U10")
-    for part in (PARTS[0], PARTS[2]):
+    if folds and (found == PARTS[2]).any():
+        msg = f"folds hold each star out once: no spectrum can have part {PARTS[2]!r}"
+        raise ValueError(msg)
+    for part in (PARTS[0],) if folds else (PARTS[0], PARTS[2]):
         if np.count_nonzero(found == part) < _FEWEST:
             msg = f"fewer than {_FEWEST} spectra have the part {part!r}; the parts are "
             msg += ", ".join(PARTS)

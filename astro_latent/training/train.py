@@ -24,7 +24,7 @@ from ..spectra.reading import SpectraLike
 from ..tables import write_table
 from .augmentation import Augmentation
 from .beginning import Beginning, begin_with
-from .checks import check_names, check_place, check_values
+from .checks import check_folds, check_names, check_place, check_values
 from .defaults import FitOptions, default_arguments, default_fit
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
@@ -66,6 +66,7 @@ def train_model(
     augment: Augmentation | Mapping[str, Any] | None = None,
     price_per_nat: float = 0.3 / 128,
     limits: Mapping[str, Sequence[float | None]] | None = None,
+    false_alarms: float = 0.04,
     about: Mapping[str, Any] | None = None,
     dtype: str = "float32",
     seed: int = 0,
@@ -136,7 +137,8 @@ def train_model(
     folds : int, optional
         Hold no star out: so many trainings each leave out other stars, which calibrate
         the errors, and the model learns from all. For samples too small to spare any;
-        takes ``folds + 1`` times as long.
+        takes ``folds + 1`` times as long. A ``split`` then says no more than ``train``,
+        ``validation`` and ``outside``.
     augment : Augmentation or mapping, optional
         What is done to training spectra: ``noise``, ``missing``, ``velocity``,
         ``continuum``, ``resolution``; see `~astro_latent.training.Augmentation`.
@@ -148,6 +150,8 @@ def train_model(
         Label to lowest and highest value that may be believed; by default the range of
         the training set. Stars beyond still teach, and what is found beyond is
         flagged.
+    false_alarms : float, optional
+        Share of stars like those of the training that may be flagged as unlike them.
     about : mapping, optional
         ``title``, ``description``, ``survey``, ``version``, ``licence``, ``citation``
         and texts of the card (``intended_use``, ``out_of_scope``, ``limitations``).
@@ -195,8 +199,8 @@ def train_model(
     """
     output = check_place(output, overwrite=overwrite)
     check_values(
-        options, members=members, shares=(held_out, validation),
-        price_per_nat=price_per_nat,
+        options, members=members, price_per_nat=price_per_nat,
+        held_out=held_out, validation=validation, false_alarms=false_alarms,
     )  # fmt: skip
     beginning = None if from_weights is None else begin_with(from_weights)
     labels = [labels] if isinstance(labels, str) else list(labels or ())
@@ -204,7 +208,7 @@ def train_model(
     check_names(labels, architecture, about=about, arguments=arguments, limits=limits)
     changes = _as_augmentation(augment)
     if folds:
-        _check_folds(folds, labels, split, held_out)
+        check_folds(folds, labels, held_out)
         held_out, validation = 0.0, validation or 0.0
     preparation = Preparation(
         grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
@@ -216,7 +220,7 @@ def train_model(
         plan = plan_training(
             spectra, labels, preparation=preparation, work=place, table=table,
             star=star, split=split, held_out=held_out, validation=validation,
-            seed=seed, progress=progress,
+            folds=bool(folds), seed=seed, progress=progress,
         )  # fmt: skip
         sizes, fit = _find_sizes(architecture, plan, beginning, options)
         job = Job(
@@ -229,23 +233,9 @@ def train_model(
         )  # fmt: skip
         return _finish(
             job, output or Path(scratch, f"own_{architecture}_v1"), dict(about or {}),
-            limits or {}, dtype=dtype, overwrite=overwrite, folds=folds or 0,
+            limits or {}, false_alarms=false_alarms, dtype=dtype, overwrite=overwrite,
+            folds=folds or 0,
         )  # fmt: skip
-
-
-def _check_folds(
-    folds: int,
-    labels: Sequence[str],
-    split: str | Sequence[str] | None,
-    held_out: float | None,
-) -> None:
-    """Refuse what folds cannot be combined with."""
-    if folds < 2:
-        msg = f"folds must be 2 or more, not {folds}"
-        raise ValueError(msg)
-    if not labels or split is not None or held_out is not None:
-        msg = "folds hold each star out once: give labels, and no split or held_out"
-        raise ValueError(msg)
 
 
 def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:
@@ -309,6 +299,7 @@ def _finish(
     about: dict[str, Any],
     limits: Mapping[str, Sequence[float | None]],
     *,
+    false_alarms: float,
     dtype: str,
     overwrite: bool,
     folds: int,
@@ -327,6 +318,7 @@ def _finish(
             train=plan.rows(PARTS[0]), rows=held_out, stars=plan.stars,
             outside=plan.rows(OUTSIDE),
             others=judge_across(others, about) if folds else None,
+            false_alarms=false_alarms,
         )  # fmt: skip
     model = done.model
     record = {

@@ -44,13 +44,34 @@ def test_all_stars_teach_and_all_are_judged_by_networks_that_did_not_see_them(tm
     ("options", "words"),
     [
         ({"folds": 1}, "2 or more"),
-        ({"folds": 3, "held_out": 0.2}, "no split or held_out"),
-        ({"folds": 3, "split": ["train"] * 150}, "no split or held_out"),
+        ({"folds": 3, "held_out": 0.2}, "no held_out"),
+        ({"false_alarms": 1.5}, "false_alarms is a share"),
+        ({"folds": 3, "split": ["train"] * 75 + ["held_out"] * 75}, "no spectrum can"),
     ],
 )
 def test_what_folds_do_not_go_with(stars, options, words):
     with pytest.raises(ValueError, match=words):
         train(stars, **options)
+
+
+def test_folds_go_with_spectra_outside(tmp_path):
+    stars = make_stars(240)
+    hot = stars["teff"] > 5500
+    taught = {**stars, "part": np.where(hot, "outside", "train")}
+    limits = []
+    for false_alarms in (0.04, 0.3):
+        model = train(
+            taught, split="part", folds=2, false_alarms=false_alarms,
+            output=tmp_path / "small_v1", overwrite=True,
+        )  # fmt: skip
+        limits.append(model.config.domain["feature_limit"])
+    assert limits[1] < limits[0]
+    assert model.config.training["to be flagged"] == f"{hot.sum()} spectra"
+    assert len(Table.read(tmp_path / "small_v1/held_out.ecsv")) == np.sum(~hot)
+    new = make_stars(300, seed=1)
+    score = predict_parameters(list(as_block(new)), model=model)["domain_score"]
+    assert np.mean(score[new["teff"] > 5700] > 1) > 0.6
+    assert 0.08 < np.mean(score[new["teff"] < 5400] > 1) < 0.5
 
 
 def test_spectra_outside_teach_what_to_flag(stars, tmp_path):
