@@ -48,23 +48,33 @@ def list_formats() -> list[str]:
     list of str
         For ``format=``.
     """
-    from astropy.io import registry
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
-    names: dict[str, None] = {}
-    for kind in (Spectrum, SpectrumList, SpectrumCollection):
-        found = registry.get_formats(kind, readwrite="Read")["Format"].tolist()
-        names |= dict.fromkeys(found)
-    return list(names)
+    kinds = (Spectrum, SpectrumList, SpectrumCollection)
+    return list(dict.fromkeys(name for kind in kinds for name in _formats_of(kind)))
 
 
-def _identify(path: Path, kind: type, own: Container[str]) -> str | None:
-    """Return the one format of specutils that a file has, if it is of some survey."""
+def _formats_of(kind: type) -> list[str]:
     from astropy.io import registry
 
-    found = registry.identify_format("read", kind, str(path), None, [], {})
-    others = (name for name in found if name not in _UNSPECIFIC and name not in own)
-    return next(others, None)
+    return registry.get_formats(kind, readwrite="Read")["Format"].tolist()
+
+
+def _identify(path: Path, own: Container[str]) -> list[str]:
+    """Return the formats of specutils that a file has, of those that are of a survey.
+
+    What specutils reads as a Spectrum it reads as a SpectrumList, by the same token:
+    each of its forty questions, which open the file, is asked once.
+    """
+    from astropy.io import registry
+    from specutils import SpectrumCollection, SpectrumList
+
+    found = [
+        name
+        for kind in (SpectrumList, SpectrumCollection)
+        for name in registry.identify_format("read", kind, str(path), None, [], {})
+    ]
+    return [name for name in found if name not in _UNSPECIFIC and name not in own]
 
 
 def read_foreign(
@@ -115,10 +125,11 @@ def _read_plain(
     """Try all kinds of objects that specutils has."""
     from specutils import Spectrum, SpectrumCollection, SpectrumList
 
-    reasons = []
-    for kind in (Spectrum, SpectrumList, SpectrumCollection):
+    names, reasons = [format] if format else _identify(plain, own), []
+    for kind in (Spectrum, SpectrumList, SpectrumCollection) if names else ():
         try:
-            name = format or _identify(plain, kind, own)
+            can = names if format else _formats_of(kind)
+            name = next((name for name in names if name in can), None)
             if name is None:
                 continue
             found = list(_take_apart(_read_unmapped(kind, plain, name)))
