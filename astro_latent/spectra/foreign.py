@@ -28,15 +28,18 @@ _UNMAPPED = threading.Lock()  # settings of Astropy are those of all threads
 #: Loaders of specutils that any image or table satisfies.
 _UNSPECIFIC = ("wcs1d-fits", "iraf", "tabular-fits", "generic cube", "ASCII", "ECSV")
 
-#: What the documents of these surveys say and their files do not: medium and frame.
+#: What the documents of these surveys say and their files do not. A frame of which
+#: they say nothing stays unknown: none of this was compared with lines in real files.
 _FACTS = {
-    "JWST": {"medium": "vacuum"},
-    "HST": {"medium": "vacuum"},
+    "JWST": {"medium": "vacuum"},  # JWST User Documentation, spectroscopy
+    "HST": {"medium": "vacuum"},  # Data Handbooks of COS and of STIS
+    # CTYPE1 = WAVE-LOG in the data model; heliocentric in Law et al. (2016)
     "MaNGA": {"medium": "vacuum", "frame": "barycentric"},
-    "DESI": {"medium": "vacuum", "frame": "barycentric"},
-    "SDSS": {"medium": "vacuum"},
-    "APOGEE": {"medium": "vacuum"},
-    "Subaru-pfs": {"medium": "vacuum", "frame": "barycentric"},
+    "DESI": {"medium": "vacuum", "frame": "barycentric"},  # Guy et al. (2023)
+    "SDSS": {"medium": "vacuum"},  # VACUUM = T in the data model of spec files
+    "APOGEE": {"medium": "vacuum"},  # Nidever et al. (2015)
+    # "wavelength in units of nm (vacuum)", datamodel.txt of Subaru-PFS/datamodel
+    "Subaru-pfs": {"medium": "vacuum"},
 }
 
 
