@@ -9,16 +9,34 @@ small, so memory does not grow with the batch and freed temporaries are used aga
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import PooledSlope
-from .networks import LabelNetwork, SlopedNetwork, SplitNetwork, inputs_of
+from .networks import (
+    JoinedNetwork,
+    LabelNetwork,
+    SlopedNetwork,
+    SplitNetwork,
+    inputs_of,
+)
 
-__all__ = ["ROW_MULTIPLE", "Runner", "iter_jacobians", "pad_rows", "stack_pooled"]
+__all__ = [
+    "ROW_MULTIPLE",
+    "Runner",
+    "Slope",
+    "iter_jacobians",
+    "pad_rows",
+    "stack_pooled",
+]
+
+#: What the first part of a network gives for one spectrum, with its derivatives.
+Slope = PooledSlope | JoinedSlope
 
 #: Rows of every matrix product come in multiples of this.
 ROW_MULTIPLE = 8
@@ -111,8 +129,8 @@ class Runner:
 
     def slopes(
         self, network: LabelNetwork, flux: Tensor, valid: Tensor
-    ) -> list[PooledSlope] | None:
-        """Run the convolutions of a network with their derivatives.
+    ) -> list[Slope] | None:
+        """Run the first part of a network with its derivatives.
 
         Parameters
         ----------
@@ -123,10 +141,12 @@ class Runner:
 
         Returns
         -------
-        list of PooledSlope, or None
-            What `labels` and `jacobian` need to do no convolution again; None where
-            backward passes are the way.
+        list of PooledSlope or of JoinedSlope, or None
+            What `labels` and `iter_jacobians` need not to run that part again; None
+            where backward passes are the way.
         """
+        if isinstance(network, JoinedNetwork) and self.row_multiple(flux.shape[1]) == 1:
+            return list(network.join_slopes(flux, valid))
         if self.device.type != "cpu" or not isinstance(network, SlopedNetwork):
             return None
         if not network.slopes_pay:
@@ -144,7 +164,7 @@ class Runner:
         flux: Tensor,
         valid: Tensor,
         variance: Tensor | None = None,
-        slopes: list[PooledSlope] | None = None,
+        slopes: list[Slope] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -156,7 +176,7 @@ class Runner:
             Prepared flux, and which of it was measured.
         variance : Tensor, shape (n, n_pixels), optional
             Of the flux, for networks that take it.
-        slopes : list of PooledSlope, optional
+        slopes : list of PooledSlope or of JoinedSlope, optional
             From `slopes`.
 
         Returns
@@ -170,8 +190,12 @@ class Runner:
         """
         count = len(flux)
         with torch.inference_mode(), self.numerics():
-            if slopes is not None and isinstance(network, SlopedNetwork):
-                features = network.project(stack_pooled(slopes))
+            if slopes is not None and isinstance(network, JoinedNetwork):
+                known = cast(list[JoinedSlope], slopes)
+                features = torch.stack([slope.features for slope in known])
+            elif slopes is not None and isinstance(network, SlopedNetwork):
+                pooled = cast(list[PooledSlope], slopes)
+                features = network.project(stack_pooled(pooled))
             else:
                 inputs = inputs_of(network, flux, valid, variance)
                 features = self.features(network, *inputs)
@@ -251,7 +275,7 @@ def iter_jacobians(
     runner: Runner,
     networks: Sequence[LabelNetwork],
     *inputs: Tensor,
-    slopes: Sequence[list[PooledSlope] | None],
+    slopes: Sequence[list[Slope] | None],
 ) -> Iterator[tuple[slice, Tensor]]:
     """Differentiate the labels with respect to the flux, some spectra at a time.
 
@@ -263,7 +287,7 @@ def iter_jacobians(
         Members of an ensemble; their Jacobians are averaged.
     *inputs : Tensor, shape (n, n_pixels)
         Prepared flux, which of it was measured, and its variance.
-    slopes : sequence of list of PooledSlope or of None
+    slopes : sequence of list or None
         From `Runner.slopes`, of each network.
 
     Yields
@@ -283,8 +307,13 @@ def iter_jacobians(
         part = [tensor[block] for tensor in inputs]
         total = torch.zeros(())
         for network, each in zip(networks, slopes, strict=True):
-            if each is not None and isinstance(network, SlopedNetwork):
-                jacobian = _chain(network, each[block], part[1])
+            if each is not None and isinstance(network, JoinedNetwork):
+                known = cast(list[JoinedSlope], each[block])
+                jacobian = torch.stack([slope.jacobian() for slope in known])
+            elif each is not None and isinstance(network, SlopedNetwork):
+                jacobian = _chain(
+                    network, cast(list[PooledSlope], each[block]), part[1]
+                )
             else:
                 jacobian = _backward(runner, network, *part)
             total = jacobian if network is networks[0] else total + jacobian

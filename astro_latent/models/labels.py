@@ -16,8 +16,8 @@ from .domain import (
     measure_missing,
     measure_snr,
 )
-from .inference import ROW_MULTIPLE, ROWS_DENSE, iter_jacobians
-from .layers.pooled_slope import PooledSlope
+from .inference import ROWS_DENSE, Slope, iter_jacobians
+from .layers.joined_slope import JoinedSlope
 from .networks import LabelNetwork
 from .protocols import LoadedModel
 from .results import Parameters
@@ -206,9 +206,9 @@ def mix_members(
 
 
 def _blocks(model: LoadedModel, prepared: PreparedSpectra) -> Iterator[np.ndarray]:
-    """Rows of usable spectra that are worked on together; of long ones, few."""
+    """Rows of usable spectra that are worked on together; long ones go alone."""
     alone = model.runner.row_multiple(prepared.flux.shape[1]) == 1
-    size = ROW_MULTIPLE if alone else ROWS_DENSE
+    size = 1 if alone else ROWS_DENSE
     usable = np.flatnonzero(prepared.usable)
     for start in range(0, len(usable), size):
         yield usable[start : start + size]
@@ -225,7 +225,7 @@ def _networks(model: LoadedModel) -> tuple[LabelNetwork, ...]:
     return cast(tuple[LabelNetwork, ...], model.members)
 
 
-def _slopes(model: LoadedModel, inputs: Inputs) -> list[list[PooledSlope] | None]:
+def _slopes(model: LoadedModel, inputs: Inputs) -> list[list[Slope] | None]:
     """Run what labels and their derivatives have in common, of each member."""
     return [model.runner.slopes(each, *inputs[:2]) for each in _networks(model)]
 
@@ -233,7 +233,7 @@ def _slopes(model: LoadedModel, inputs: Inputs) -> list[list[PooledSlope] | None
 def _jacobians(
     model: LoadedModel,
     inputs: Inputs,
-    slopes: Sequence[list[PooledSlope] | None],
+    slopes: Sequence[list[Slope] | None],
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     return iter_jacobians(model.runner, _networks(model), *inputs, slopes=slopes)
 
@@ -241,7 +241,7 @@ def _jacobians(
 def _forward(
     model: LoadedModel,
     inputs: Inputs,
-    slopes: Sequence[list[PooledSlope] | None],
+    slopes: Sequence[list[Slope] | None],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
     results = [
@@ -268,16 +268,22 @@ def _to_label_units(model: LoadedModel, variance: np.ndarray) -> np.ndarray:
 def _flux_covariance(
     model: LoadedModel,
     inputs: Inputs,
-    slopes: Sequence[list[PooledSlope] | None],
+    slopes: Sequence[list[Slope] | None],
 ) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     _, valid, variance = inputs
     unknown = _unknown(valid, variance)
-    sigma = torch.where(valid & ~unknown[:, None], variance, 0.0).sqrt()
-    blocks = []
-    for rows, jacobian in _jacobians(model, inputs, slopes):
-        weighted = jacobian.mul_(sigma[rows, None])
-        blocks.append(torch.bmm(weighted, weighted.mT))
+    known = torch.where(valid & ~unknown[:, None], variance, 0.0)
+    joined = [each for each in slopes[0] or () if isinstance(each, JoinedSlope)]
+    if joined and len(slopes) == 1:
+        blocks = [
+            each.covariance(row)[None] for each, row in zip(joined, known, strict=True)
+        ]
+    else:
+        sigma, blocks = known.sqrt(), []
+        for rows, jacobian in _jacobians(model, inputs, slopes):
+            weighted = jacobian.mul_(sigma[rows, None])
+            blocks.append(torch.bmm(weighted, weighted.mT))
     covariance = torch.cat(blocks).cpu().numpy().astype(float)
     covariance[unknown.cpu().numpy()] = np.nan
     scales = model.scales * _calibration(model, "flux_scale", 1.0)

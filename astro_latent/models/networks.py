@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..exceptions import WeightsError
+from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import PooledSlope
 
 __all__ = [
+    "JoinedNetwork",
     "LabelNetwork",
     "LatentNetwork",
     "NoiseAwareNetwork",
@@ -140,6 +142,19 @@ class SlopedNetwork(SplitNetwork, Protocol):
         It is the matrix product of the two, shapes (n, n_outputs, n_hidden) and
         (n_hidden, n_pooled).
         """
+        ...
+
+
+@runtime_checkable
+class JoinedNetwork(LabelNetwork, Protocol):
+    """A label network whose first step joins neighbouring pixels.
+
+    That is not required; a CPU is faster, and needs less memory, than by backward
+    passes to the pixels.
+    """
+
+    def join_slopes(self, flux: Tensor, valid: Tensor) -> Iterable[JoinedSlope]:
+        """Return the features of each spectrum, and the derivatives of its labels."""
         ...
 
 

@@ -1,12 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Stellar parameters from the components of a spectrum at rest."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import grad
 
 from ..layers.components import make_network
+from ..layers.joined_slope import JoinedSlope
+from ..layers.log_grid import flatten_joined
 from .aligned_autoencoder import AlignedAutoencoder
 
 __all__ = ["AlignedParameters"]
@@ -72,11 +76,14 @@ class AlignedParameters(nn.Module):
         Tensor, shape (n, n_components + 3)
             Scaled coefficients, noise level, velocity and ln of its variance.
         """
+        flat = self.encoder.flatten(flux, valid)
+        return self._scale(*self.encoder.find_star(flat.lines, flat.valid))
+
+    def _scale(
+        self, velocity: Tensor, variance: Tensor, coefficients: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Features from what `AlignedSpectrum.find_star` finds."""
         encoder = self.encoder
-        flat = encoder.flatten(flux, valid)
-        velocity, variance, coefficients, noise = encoder.find_star(
-            flat.lines, flat.valid
-        )
         variance = variance * encoder.error_scale[0] ** 2
         return torch.cat(
             [
@@ -107,6 +114,52 @@ class AlignedParameters(nn.Module):
             torch.cat([features[:, -1:], log_variance.clamp(-12.0, 4.0)], 1),
         )
 
+    def join_slopes(self, flux: Tensor, valid: Tensor) -> Iterator[JoinedSlope]:
+        """Differentiate the labels of spectra.
+
+        Parameters
+        ----------
+        flux, valid : Tensor, shape (n, n_pixels)
+            As for `features`.
+
+        Yields
+        ------
+        JoinedSlope
+            Of each spectrum.
+        """
+        for row, seen in zip(flux.split(1), valid.split(1), strict=True):
+            with torch.inference_mode(False), torch.enable_grad():
+                yield self._differentiate(row.clone(), seen.clone())
+
+    def _differentiate(self, flux: Tensor, valid: Tensor) -> JoinedSlope:
+        """Follow the chain of one spectrum back, each link once.
+
+        All labels but the velocity change with the velocity, too, at which the spectrum
+        is brought to rest.
+        """
+        encoder = self.encoder
+        valid = encoder.usable(flux, valid)
+        joined, log_valid = encoder.grid.join(torch.where(valid, flux, 0.0), valid)
+        joined.requires_grad_()
+        flat = flatten_joined(joined, log_valid)
+        lines = _leaf(flat.lines)
+        velocity, variance = encoder.find_velocity(lines)
+        (by_velocity,) = grad(velocity.sum(), lines)
+        at = _leaf(velocity)
+        rest, rest_valid = encoder.bring_to_rest(lines, flat.valid, at)
+        still = _leaf(rest)
+        found = at.detach(), variance.detach(), *encoder.project(still, rest_valid)
+        features = self._scale(*found)
+        others = self.head(features)[0][:, 1:]
+        every = torch.eye(others.shape[1])[:, None]
+        rows = [by_velocity / _VELOCITY_UNIT]
+        for back in grad(others, still, every, is_grads_batched=True)[0]:
+            by_lines, by_at = grad(rest, (lines, at), back, retain_graph=True)
+            rows.append(by_lines + by_at * by_velocity)
+        back = [grad(flat.lines, joined, row, retain_graph=True)[0][0] for row in rows]
+        by_joined = torch.stack(back) * encoder.grid.weigh(valid)[1]
+        return JoinedSlope(features.detach()[0], by_joined, valid[0], encoder.grid)
+
     def forward(
         self, flux: Tensor, valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -125,3 +178,8 @@ class AlignedParameters(nn.Module):
             In the network's units, the velocity first.
         """
         return self.head(self.features(flux, valid))
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    """Begin a chain of derivatives anew."""
+    return tensor.detach().requires_grad_()

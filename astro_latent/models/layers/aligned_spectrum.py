@@ -111,9 +111,24 @@ class AlignedSpectrum(nn.Module):
         FlatSpectra
             On pixels of equal velocity.
         """
+        return flatten(self.grid, flux, self.usable(flux, valid))
+
+    def usable(self, flux: Tensor, valid: Tensor | None) -> Tensor:
+        """Say which pixels count.
+
+        Parameters
+        ----------
+        flux, valid : Tensor, shape (n, n_pixels)
+            As of `flatten`.
+
+        Returns
+        -------
+        Tensor of bool, shape (n, n_pixels)
+            Within the valid pixels of the grid.
+        """
         if valid is None:
             valid = (flux != 0.0) & flux.isfinite()
-        return flatten(self.grid, flux, valid.bool() & self.grid.valid)
+        return valid.bool() & self.grid.valid
 
     def find_velocity(self, lines: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-correlate with the template of the star.
@@ -181,9 +196,28 @@ class AlignedSpectrum(nn.Module):
             Variance of a weighted pixel around the fit.
         """
         velocity, variance = self.find_velocity(lines)
-        pixels, blue = self.grid.to_pixels(velocity), self.grid.blue
-        rest = shift_rows(lines, pixels, blue), shift_mask(valid, pixels, blue)
+        rest = self.bring_to_rest(lines, valid, velocity)
         return velocity, variance, *self.project(*rest)
+
+    def bring_to_rest(
+        self, lines: Tensor, valid: Tensor, velocity: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Shift the blue part of spectra.
+
+        Parameters
+        ----------
+        lines, valid : Tensor, shape (n, n_log)
+            From `flatten`.
+        velocity : Tensor, shape (n,)
+            Of the star, km/s.
+
+        Returns
+        -------
+        lines, valid : Tensor, shape (n, n_blue)
+            At rest.
+        """
+        pixels, blue = self.grid.to_pixels(velocity), self.grid.blue
+        return shift_rows(lines, pixels, blue), shift_mask(valid, pixels, blue)
 
     def measure_depth(
         self, lines: Tensor, velocity: Tensor, coefficients: Tensor

@@ -23,6 +23,7 @@ __all__ = [
     "LogGrid",
     "average_to_knots",
     "flatten",
+    "flatten_joined",
     "interpolate_points",
 ]
 
@@ -58,6 +59,8 @@ class LogGrid(nn.Module):
     _factor: Tensor
     _tap: Tensor
     _overlap: Tensor
+    _shared: Tensor
+    _share: Tensor
     _width: Tensor
     _back: Tensor
     _knot: Tensor
@@ -82,16 +85,12 @@ class LogGrid(nn.Module):
         edges = np.exp(start + (np.arange(self.n + 1) - 0.5) * log_step)
         edges = (edges - grid.start) / grid.step + 0.5  # in pixels, from the left edge
         edges = edges.clip(0.0, grid.n_pixels)
-        n_taps = int(np.diff(edges).max()) + 2
-        taps = np.floor(edges[:-1]).astype(np.int64) + np.arange(n_taps)[:, None]
-        overlap = np.minimum(edges[1:], taps + 1) - np.maximum(edges[:-1], taps)
         back = (np.log(grid.wavelength) - start) / log_step * 2.0
         point = np.arange(self.n_points)
         knot = (point - 0.5 * (POINTS_PER_KNOT - 1)) / POINTS_PER_KNOT
         constants = {
             "valid": torch.from_numpy(grid.valid.copy()),
-            "_tap": torch.from_numpy(taps.clip(0, grid.n_pixels - 1)),
-            "_overlap": torch.from_numpy(overlap.clip(0.0).astype(np.float32)),
+            **_split(edges, grid.n_pixels),
             "_width": torch.from_numpy(np.diff(edges).clip(1e-3).astype(np.float32)),
             "_back": torch.from_numpy(back)[None],
             "_knot": torch.from_numpy(knot)[None],
@@ -132,10 +131,68 @@ class LogGrid(nn.Module):
         valid : Tensor of bool, shape (n, n_log)
             Where more than half is valid.
         """
-        log_valid, factor = self._log_valid, self._factor
-        if not torch.equal(valid, self.valid.expand_as(valid)):
-            log_valid, factor = self._measure_coverage(valid)
+        log_valid, factor = self.weigh(valid)
         return self._integrate(flux) * factor, log_valid.expand(len(flux), -1)
+
+    def weigh(self, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Say what `join` multiplies integrals by.
+
+        Parameters
+        ----------
+        valid : Tensor of bool, shape (n, n_pixels)
+            Within the valid pixels of the grid.
+
+        Returns
+        -------
+        valid : Tensor of bool, shape (n or 1, n_log)
+            As of `join`.
+        factor : Tensor, shape (n or 1, n_log)
+            From an integral to a mean; zero where not valid.
+        """
+        if torch.equal(valid, self.valid.expand_as(valid)):
+            return self._log_valid, self._factor
+        return self._measure_coverage(valid)
+
+    def separate(self, by_joined: Tensor) -> Tensor:
+        """Differentiate by the pixels that `join` integrates over.
+
+        Parameters
+        ----------
+        by_joined : Tensor, shape (n, n_log)
+            Derivatives by integrals over pixels of equal velocity.
+
+        Returns
+        -------
+        Tensor, shape (n, n_pixels)
+            By the pixels of the grid.
+        """
+        total = by_joined.new_zeros(len(by_joined), self.n_pixels)
+        for tap, overlap in zip(self._tap, self._overlap, strict=True):
+            total.index_add_(1, tap, by_joined * overlap)
+        return total
+
+    def join_variance(self, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Propagate the variance of independent pixels to the integrals of `join`.
+
+        No pixel of the grid has a part in three integrals, so that the matrix of their
+        covariances is tridiagonal.
+
+        Parameters
+        ----------
+        variance : Tensor, shape (n, n_pixels)
+            Zero where not valid.
+
+        Returns
+        -------
+        variance : Tensor, shape (n, n_log)
+            Of the integrals.
+        covariance : Tensor, shape (n, n_log - 1)
+            Of each with the next.
+        """
+        joined = variance.new_zeros(len(variance), self.n)
+        for tap, overlap in zip(self._tap, self._overlap, strict=True):
+            joined.addcmul_(variance.index_select(1, tap), overlap.square())
+        return joined, variance.index_select(1, self._shared) * self._share
 
     def to_pixels(self, velocity: Tensor) -> Tensor:
         """Return how far a source's lines lie to the red.
@@ -216,6 +273,21 @@ def _check_extent(
         raise ValueError(msg)
 
 
+def _split(edges: np.ndarray, n_pixels: int) -> dict[str, Tensor]:
+    """Which pixels lie between edges, how much of each, and what neighbours share."""
+    n_taps = int(np.diff(edges).max()) + 2
+    taps = np.floor(edges[:-1]).astype(np.int64) + np.arange(n_taps)[:, None]
+    overlap = np.minimum(edges[1:], taps + 1) - np.maximum(edges[:-1], taps)
+    shared = np.floor(edges[1:-1]).astype(np.int64)
+    left, right = edges[1:-1] - shared, np.minimum(edges[2:], shared + 1) - edges[1:-1]
+    return {
+        "_tap": torch.from_numpy(taps.clip(0, n_pixels - 1)),
+        "_overlap": torch.from_numpy(overlap.clip(0.0).astype(np.float32)),
+        "_shared": torch.from_numpy(shared.clip(0, n_pixels - 1)),
+        "_share": torch.from_numpy((left * right).astype(np.float32)),
+    }
+
+
 def interpolate_points(points: Tensor, *, fine: bool = False) -> Tensor:
     """Interpolate the smooth flux between its points.
 
@@ -270,10 +342,25 @@ def flatten(grid: LogGrid, flux: Tensor, valid: Tensor) -> FlatSpectra:
     FlatSpectra
         On pixels of equal velocity.
     """
-    joined, log_valid = grid.join(torch.where(valid, flux, 0.0), valid)
+    return flatten_joined(*grid.join(torch.where(valid, flux, 0.0), valid))
+
+
+def flatten_joined(joined: Tensor, log_valid: Tensor) -> FlatSpectra:
+    """Divide spectra on pixels of equal velocity by a running mean.
+
+    Parameters
+    ----------
+    joined, log_valid : Tensor, shape (n, n_log)
+        From `LogGrid.join`.
+
+    Returns
+    -------
+    FlatSpectra
+        As of `flatten`.
+    """
     smooth, fraction = running_mean(
         joined.unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
-        log_valid.to(flux.dtype).unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
+        log_valid.to(joined.dtype).unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
         _WINDOW,
     )
     smooth = smooth.clamp(min=_LEAST)
