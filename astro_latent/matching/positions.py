@@ -160,11 +160,12 @@ def position_columns(table: Table) -> tuple[str, str]:
 
 
 def _angles(table: Table, name: str, *, hours: bool) -> np.ndarray:
-    """Radians of a column; without a unit it is in degrees, or text in either form."""
+    """Radians of a column; if nothing says its unit, in degrees or text in any form."""
     column = table[name]
     if column.dtype.kind not in "USO":
-        if hours and column.unit in (u.hour, u.hourangle):
-            return plain_values(column, column.unit) * (np.pi / 12)
+        named = column.unit is None and "hour" in name.lower()
+        if hours and (named or column.unit in (u.hour, u.hourangle)):
+            return plain_values(column, column.unit or u.hour) * (np.pi / 12)
         return np.deg2rad(plain_values(column, u.deg))
     values = np.ma.asarray(column)
     try:

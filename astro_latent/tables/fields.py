@@ -43,6 +43,13 @@ KEPT = ("ucd", "utype", "xtype", "bits", "coosys", "timesys")
 _DEX = ("dex", "'dex'", "0.1ex", "dex()", "dex(1)")
 
 
+#: Spellings of no standard, of which Astropy's reader of VOUnits makes new units.
+_SPELLINGS = {
+    "degree": u.deg, "degrees": u.deg, "deg.": u.deg, "radian": u.rad,
+    "radians": u.rad, "arcsecs": u.arcsec, "arcseconds": u.arcsec, "kelvin": u.K,
+}  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """Description of one column.
@@ -132,6 +139,8 @@ def unit_from_text(unit: str | u.UnitBase | None) -> u.UnitBase | None:
         return u.dex
     if not text.strip():
         return None
+    if (spelling := text.strip().lower()) in _SPELLINGS:
+        return _SPELLINGS[spelling]
     if not isinstance(unit, str) and not isinstance(unit, u.UnrecognizedUnit):
         return unit
     if is_absurd_unit(text):  # understanding it might never end
@@ -172,6 +181,9 @@ def _to_array(name: str, column: ColumnLike) -> np.ndarray:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "surrogateescape")
     if values.dtype.kind == "U":
+        if values.ndim > 1:
+            msg = f"column {name!r} holds arrays of strings; join those of each cell"
+            raise TypeError(msg)
         values = _spell_out(values)
     if values.dtype.kind not in "iufbU" or values.dtype == np.float16:
         msg = f"column {name!r} has dtype {values.dtype}, which no file format holds"
@@ -259,7 +271,7 @@ def _from_objects(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _to_text(name: str, values: np.ndarray) -> np.ndarray:
-    missing = np.ma.getmaskarray(values) | (np.ma.getdata(values) == None)  # noqa: E711
+    missing = np.ma.getmaskarray(values)  # None as well
     filled = np.where(missing, "", np.ma.getdata(values))
     if not all(isinstance(value, str | bytes) for value in filled.ravel()):
         msg = f"column {name!r} holds Python objects; make its cells numbers or strings"

@@ -186,13 +186,17 @@ def read_fits(stream: BinaryIO, *, kind: type = QTable) -> QTable:
     """Read the first table of a FITS file; see `~astro_latent.tables.read_table`."""
     with fits.open(stream, memmap=False, character_as_bytes=True) as hdus:
         # those behind it are not looked at
-        hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        kinds = (fits.BinTableHDU, fits.TableHDU)
+        hdu = next((hdu for hdu in hdus if isinstance(hdu, kinds)), None)
         if hdu is None:
-            msg = "the FITS file holds no binary table"
+            msg = "the FITS file holds no table"
             raise TableReadError(msg)
+        if isinstance(hdu, fits.TableHDU):  # of text, as VizieR offers it
+            fields, values = flatten(Table.read(hdu))
+            return assemble(fields, values, kind=kind)
         arrays = {name: _values(hdu, name) for name in hdu.columns.names}
         meta: dict[str, Any] = {}
-        fields = None
+        fields = []
         if hdus[0].header.get("VOTMETA"):
             document = parse_document(hdus[0].data.tobytes())
             fields, meta = describe_document(document)

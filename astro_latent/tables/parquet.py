@@ -7,12 +7,14 @@ IVOA note "VOParquet"; array columns are fixed-size lists. Needs ``pyarrow``.
 
 import os
 import time
+import warnings
 from os import PathLike
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from astropy.table import QTable, Table
+from astropy.utils.exceptions import AstropyUserWarning
 
 from ..utils.files import check_time, check_unpacked
 from ..utils.writing import replacing
@@ -26,7 +28,7 @@ from .votable import (
 )
 
 if TYPE_CHECKING:
-    from pyarrow import ChunkedArray, Schema
+    from pyarrow import ChunkedArray, DataType, Schema
     from pyarrow import Table as ArrowTable
 
 __all__ = ["ParquetWriter", "read_parquet", "write_parquet"]
@@ -164,15 +166,41 @@ def _arrow_fields(schema: "Schema") -> list[Field]:
         shape: tuple[int, ...] = ()
         if pa.types.is_fixed_size_list(kind):
             kind, shape = kind.value_type, (kind.list_size,)
-        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        fields.append(
-            Field(
-                name=column.name,
-                kind="U" if text else np.dtype(kind.to_pandas_dtype()).str[1:],
-                shape=shape,
-            )
-        )
+        text = pa.types.is_string(kind)
+        try:
+            plain = "U" if text else np.dtype(kind.to_pandas_dtype()).str[1:]
+        except NotImplementedError:
+            plain = "O"
+        if plain not in _ARROW:
+            text = f"left out: column {column.name!r} holds {kind}, not numbers or text"
+            warnings.warn(text, AstropyUserWarning, stacklevel=2)
+            continue
+        fields.append(Field(name=column.name, kind=plain, shape=shape))
     return fields
+
+
+def _simplify(table: "ArrowTable") -> "ArrowTable":
+    """Turn what other programs write into numbers and text, where it is one of both."""
+    pa = _arrow()
+    for number, column in enumerate(table.schema):
+        kind, new = column.type, None
+        if pa.types.is_dictionary(kind):
+            kind = new = kind.value_type
+        if pa.types.is_decimal(kind):
+            new = pa.float64()
+        elif pa.types.is_float16(kind):
+            new = pa.float32()
+        elif pa.types.is_null(kind) or pa.types.is_temporal(kind) or _is_text(kind):
+            new = pa.string()
+        if new is not None:
+            values = table[number].cast(new)
+            table = table.set_column(number, column.name, values)
+    return table
+
+
+def _is_text(kind: "DataType") -> bool:
+    types = _arrow().types
+    return types.is_large_string(kind) or types.is_string_view(kind)
 
 
 def read_parquet(stream: BinaryIO, *, kind: type = QTable) -> QTable:
@@ -184,6 +212,7 @@ def read_parquet(stream: BinaryIO, *, kind: type = QTable) -> QTable:
         document = parse_document(metadata[_CONTENT], size=content.nbytes)
         fields, meta = describe_document(document)
     else:
+        content = _simplify(content)
         fields = _arrow_fields(content.schema)
     arrays = [_values(content[spec.name], spec) for spec in fields]
     return assemble(fields, arrays, meta, kind=kind)

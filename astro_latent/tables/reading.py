@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """From a file to the reader of its format, which is given its content only."""
 
+import warnings
 from os import PathLike
 from typing import Any, TypeGuard
 
@@ -62,8 +63,11 @@ class ResultRead(TableRead):
         elif form.startswith("ascii") or form in _ASCII:
             first = decode_text(source)
             if form.endswith("ecsv"):
-                check_ecsv(first, source.name)
-        return super().__call__(first, *args[1:], format=form, **options)
+                nulls = check_ecsv(first, source.name)
+                options.setdefault("fill_values", nulls)
+        with warnings.catch_warnings():  # dex(cm/s2) is no unit of a quantity
+            warnings.filterwarnings("ignore", "column .* has a unit but is kept as")
+            return super().__call__(first, *args[1:], format=form, **options)
 
     def _identify(self, source: TableSource, first: Readable) -> str:
         path = str(first) if isinstance(first, str | PathLike) else None

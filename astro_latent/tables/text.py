@@ -103,7 +103,7 @@ def text_format(source: TableSource, path: object) -> str | None:
     return "ascii.ipac" if start.startswith((b"\\", b"|")) else "text"
 
 
-def check_ecsv(text: str, name: str) -> None:
+def check_ecsv(text: str, name: str) -> list[tuple[str, ...]]:
     """Refuse the header of an ECSV file that would take Astropy for ever.
 
     Parameters
@@ -112,6 +112,12 @@ def check_ecsv(text: str, name: str) -> None:
         The file.
     name : str
         What to call it.
+
+    Returns
+    -------
+    list of tuple
+        ``fill_values`` of Astropy: as nulls, Gaia's files have ``null`` in columns of
+        numbers.
 
     Raises
     ------
@@ -126,16 +132,28 @@ def check_ecsv(text: str, name: str) -> None:
     lines = (line.strip()[1:].removeprefix(" ") for line in header.splitlines()[1:])
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document = yaml.compose("\n".join(lines), Loader=loader)
-    check_columns(name, _count_columns(document))
+    columns = list(_ecsv_columns(document))
+    check_columns(name, len(columns))
     for unit in _units_in(document):
         if is_absurd_unit(unit):
             msg = f"{name}: has the unit {unit[:60]!r}, which is none"
             raise TableReadError(msg)
+    numbers = [name for name, kind in columns if kind not in ("bool", "string")]
+    truths = [name for name, kind in columns if kind == "bool"]
+    nulls = [("null", "0", *numbers)] if numbers else []
+    return [("", "0"), *nulls, *([("null", "False", *truths)] if truths else [])]
 
 
-def _count_columns(document: yaml.Node | None) -> int:
-    pairs = document.value if isinstance(document, yaml.MappingNode) else []
-    return sum(len(value.value) for key, value in pairs if key.value == "datatype")
+def _ecsv_columns(document: yaml.Node | None) -> Iterator[tuple[str, str]]:
+    """Yield name and type of each column."""
+    for key, columns in _pairs(document):
+        for column in columns.value if key.value == "datatype" else ():
+            facts = {key.value: value.value for key, value in _pairs(column)}
+            yield str(facts.get("name", "")), str(facts.get("datatype", ""))
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
 
 
 def _units_in(document: yaml.Node | None) -> Iterator[str]:
@@ -220,6 +238,7 @@ def _read_cells(
 ) -> Table:
     """Read rows cell by cell: Astropy's readers move cells where the first is empty."""
     names, *rest = _split(lines[start : start + 3], delimiter)
+    names = _distinct(names)
     check_columns(name, len(names))
     units = [cell.strip('"') for cell in rest[0]] if ruled else [""] * len(names)
     begin = start + (3 if ruled else 1)
@@ -247,6 +266,16 @@ def _read_cells(
         if unit not in ("", *_SEXAGESIMAL) and table[column].dtype.kind != "U":
             table[column].unit = unit_from_text(unit)
     return table
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Name columns apart, as Astropy does for CSV."""
+    found: list[str] = []
+    for number, name in enumerate(names):
+        stem = name or f"col{number}"
+        endings = ("" if n == 0 else f"_{n}" for n in range(len(names) + 1))
+        found.append(next(stem + end for end in endings if stem + end not in found))
+    return found
 
 
 def _split(lines: list[str], delimiter: str) -> list[list[str]]:

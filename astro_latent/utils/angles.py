@@ -22,8 +22,14 @@ _PLAIN = (
     ("raj2000", "dej2000"), ("raj2000", "decj2000"), ("ra2000", "de2000"),
     ("ra2000", "dec2000"), ("targetra", "targetdec"), ("plugra", "plugdec"),
     ("rightascension", "declination"), ("alphaj2000", "deltaj2000"),
-    ("alpha", "delta"),
+    ("alpha", "delta"), ("rahms", "decdms"), ("rahms", "dedms"),
 )  # fmt: skip
+#: What a name may say in brackets of a position that is taken as it is.
+_REMARK = re.compile(
+    r"[(\[]\s*(?:ICRS|J?2000(?:\.0)?|deg(?:rees?)?|°|hours?|[hd]\W*m\W*s|hh\W*mm\W*ss(?:\.s+)?|"
+    r"dd\W*mm\W*ss(?:\.s+)?|,|;|\s)+[)\]]",
+    re.IGNORECASE,
+)
 #: Any other word in front of or behind the plain ones, as TIC_RA or raMean have it ...
 _WORDED = re.compile(r"(?P<before>|\w+_)(?P<ra>ra)(?P<after>|_?\d\w*|_?[a-z]\w*)")
 #: ... but for these, which make an error, a motion or another place of it.
@@ -58,7 +64,11 @@ def find_position_columns(names: Iterable[str]) -> tuple[str, str] | None:
     for plain in (("ra", "dec"), ("s_ra", "s_dec")):  # before RA, DEC beside them
         if exact.keys() >= set(plain):
             return plain
-    bare = {re.sub(r"[\W_]", "", name).lower(): name for name in reversed(names)}
+    bare = {
+        re.sub(r"[\W_]", "", spelling).lower(): name
+        for name in reversed(names)
+        for spelling in (_REMARK.sub("", name), name)
+    }
     for east, north in _PLAIN:
         if east in bare and north in bare:
             return bare[east], bare[north]

@@ -18,6 +18,7 @@ __all__ = ["FitsPart", "stream_of", "walk_fits"]
 
 _RECORD = 2880
 _PIECE = 1 << 20
+_TABLES = (b"XTENSION= 'BINTABLE'", b"XTENSION= 'TABLE   '")
 _STRUCTURAL = re.compile(rb"BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS")
 
 
@@ -28,7 +29,7 @@ class FitsPart:
     Parameters
     ----------
     is_table : bool
-        Whether it is a binary table.
+        Whether it is a table, binary or of text.
     cards : dict
         The keywords that say how large it is.
     """
@@ -86,7 +87,7 @@ def _read_header(stream: IO[bytes], name: object) -> FitsPart | None:
             card = block[begin : begin + 80]
             keyword = card[:8].rstrip()
             if keyword == b"END":
-                return FitsPart(start == b"XTENSION= 'BINTABLE'", values)
+                return FitsPart(start.startswith(_TABLES), values)
             if _STRUCTURAL.fullmatch(keyword):
                 values[keyword] = int(card[10:].partition(b"/")[0])
 
