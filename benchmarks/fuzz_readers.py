@@ -16,6 +16,7 @@ messages without the name of the file; exit code 1 if there were any of these.
 """
 
 import argparse
+import gc
 import json
 import multiprocessing
 import resource
@@ -65,6 +66,7 @@ def work(seeds, options, first, report, folder):
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     warnings.simplefilter("ignore")
     log.setLevel("ERROR")
+    gc.freeze()  # what is there stays: to look through it again and again takes time
     folder, rows = Path(folder), []
     for number in range(first, options.count):
         name, content = make_mutant(seeds, options.seed, number)
