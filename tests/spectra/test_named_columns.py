@@ -10,6 +10,7 @@ from astropy.table import Table
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import read_arrays
 from astro_latent.spectra.columns import find_roles, role_of_name
+from tests.fixtures.examples import read_one
 
 # names of units that the VOTable standard would rather not see
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.units.UnitsWarning")
@@ -18,11 +19,6 @@ SIZE = 100
 WAVE = np.linspace(5000.0, 5100.0, SIZE)
 FLUX = np.linspace(1, 2, SIZE)
 FLAM = u.Unit("erg / (s cm2 AA)")
-
-
-def one(path, **options):
-    (found,) = read_arrays(path, **options)
-    return found
 
 
 @pytest.mark.parametrize(
@@ -61,7 +57,7 @@ def test_table_of_astropy(tmp_path, kind):
     table["flux_error"] = 1e-3 * FLUX * 1e3 * FLAM / 1e3
     path = tmp_path / f"a.{'vot' if kind == 'votable' else kind}"
     table.write(path, format=kind)
-    found = one(path)
+    found = read_one(path)
     np.testing.assert_allclose(found.wavelength, WAVE)
     np.testing.assert_allclose(found.sigma, 1e-3 * FLUX)
     assert found.flux_unit == FLAM
@@ -77,7 +73,7 @@ def test_what_specutils_writes(tmp_path, unit):
         uncertainty=StdDevUncertainty(FLUX / 50),
     )
     spectrum.write(tmp_path / "a.fits", format="tabular-fits")
-    found = one(tmp_path / "a.fits")
+    found = read_one(tmp_path / "a.fits")
     np.testing.assert_allclose(found.wavelength, WAVE)
     np.testing.assert_allclose(found.sigma, FLUX / 50)
 
@@ -86,7 +82,7 @@ def test_logarithms_and_inverse_variances(tmp_path):
     table = Table({"loglam": np.log10(WAVE), "flux": FLUX, "ivar": np.full(SIZE, 4.0)})
     table["ivar"][5] = 0
     table.write(tmp_path / "a.fits")
-    found = one(tmp_path / "a.fits")
+    found = read_one(tmp_path / "a.fits")
     np.testing.assert_allclose(found.wavelength, WAVE)
     np.testing.assert_allclose(found.sigma[~found.mask], 0.5)
     assert np.flatnonzero(found.mask).tolist() == [5]
@@ -99,7 +95,7 @@ def test_unit_of_inverse_variances(tmp_path):
     table["flux"].unit = u.Unit(1e-17 * FLAM)
     table["ivar"] = np.full(SIZE, 4e34) / FLAM**2
     table.write(tmp_path / "a.fits")
-    np.testing.assert_allclose(one(tmp_path / "a.fits").sigma, 0.5, rtol=1e-6)
+    np.testing.assert_allclose(read_one(tmp_path / "a.fits").sigma, 0.5, rtol=1e-6)
 
 
 def test_of_air_and_vacuum_the_latter(tmp_path):
@@ -112,7 +108,7 @@ def test_of_air_and_vacuum_the_latter(tmp_path):
     primary = fits.PrimaryHDU()
     primary.header["HIERARCH ESO PRO CATG"] = "S1D_A"
     fits.HDUList([primary, hdu]).writeto(tmp_path / "a.fits")
-    found = one(tmp_path / "a.fits")
+    found = read_one(tmp_path / "a.fits")
     np.testing.assert_allclose(found.wavelength, WAVE)
     assert found.flux_unit == u.electron
     assert (found.observation.medium, found.observation.frame) == (
@@ -126,7 +122,7 @@ def test_calspec_means_good_by_one(tmp_path):
     table["DATAQUAL"] = np.ones(SIZE, np.int16)
     table["DATAQUAL"][3] = 0
     table.write(tmp_path / "a.fits")
-    assert np.flatnonzero(one(tmp_path / "a.fits").mask).tolist() == [3]
+    assert np.flatnonzero(read_one(tmp_path / "a.fits").mask).tolist() == [3]
 
 
 @pytest.mark.parametrize("form", ["fixed", "variable"])
@@ -139,7 +135,7 @@ def test_arrays_in_one_row(tmp_path, form):
         unit = "nm" if name == "WAVE" else "adu"
         columns.append(fits.Column(name, code, unit=unit, array=rows))
     fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
-    np.testing.assert_allclose(one(tmp_path / "a.fits").wavelength, WAVE)
+    np.testing.assert_allclose(read_one(tmp_path / "a.fits").wavelength, WAVE)
 
 
 def test_orders_in_rows_as_stis_has_them(tmp_path):
@@ -169,7 +165,7 @@ def test_integers_that_mean_nothing(tmp_path):
         fits.Column("FLUX", "I", null=-1, array=values),
     ]
     fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
-    assert np.flatnonzero(one(tmp_path / "a.fits").mask).tolist() == [4]
+    assert np.flatnonzero(read_one(tmp_path / "a.fits").mask).tolist() == [4]
 
 
 def test_unit_that_only_the_primary_header_says(tmp_path):
@@ -177,7 +173,7 @@ def test_unit_that_only_the_primary_header_says(tmp_path):
     primary.header["CUNIT1"] = "nm"
     table = fits.table_to_hdu(Table({"Wavelength": WAVE, "flux": FLUX}))
     fits.HDUList([primary, table]).writeto(tmp_path / "a.fits")
-    np.testing.assert_allclose(one(tmp_path / "a.fits").wavelength, WAVE * 10)
+    np.testing.assert_allclose(read_one(tmp_path / "a.fits").wavelength, WAVE * 10)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +196,7 @@ def test_columns_that_the_caller_names(tmp_path):
         ("x", "y", "dy"),
         {"x": ("spectral_axis", "nm"), "y": ("flux", None), "dy": "uncertainty"},
     ):
-        found = one(
+        found = read_one(
             tmp_path / "a.fits", column_mapping=mapping, wavelength_unit="nm",
             format="sdm_fits",
         )  # fmt: skip
@@ -217,7 +213,7 @@ def test_votable_in_other_units(tmp_path, unit, factor):
     for name, ucd in (("spectral", "em.freq"), ("flux", "phot.flux.density")):
         table[name].meta["ucd"] = ucd
     table.write(tmp_path / "a.vot", format="votable")
-    np.testing.assert_allclose(one(tmp_path / "a.vot").wavelength, WAVE, rtol=1e-6)
+    np.testing.assert_allclose(read_one(tmp_path / "a.vot").wavelength, WAVE, rtol=1e-6)
 
 
 def test_votable_with_arrays_of_any_length(tmp_path):
@@ -228,4 +224,4 @@ def test_votable_with_arrays_of_any_length(tmp_path):
     table = Table(rows)
     table["wavelength"].unit = "Angstrom"
     table.write(tmp_path / "a.vot", format="votable")
-    np.testing.assert_allclose(one(tmp_path / "a.vot").wavelength, WAVE)
+    np.testing.assert_allclose(read_one(tmp_path / "a.vot").wavelength, WAVE)

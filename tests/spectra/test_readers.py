@@ -1,4 +1,4 @@
-"""What each format means: roles, frames, masks, units, facts."""
+"""What the formats of ESO, APOGEE and LAMOST mean: frames, masks, units, facts."""
 
 import numpy as np
 import pytest
@@ -8,22 +8,16 @@ from astropy.io import fits
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, read_arrays
 from astro_latent.spectra.checks import mask_from_bits
-from astro_latent.spectra.facts import facts_from_header, identifier_from_path
 from astro_latent.spectra.fits import FitsFile
 from astro_latent.surveys.eso.phase3 import read_phase3
-
-
-def one(path, **options):
-    (found,) = read_arrays(path, **options)
-    return found
-
+from tests.fixtures.examples import read_one
 
 # ESO Phase 3
 
 
 def test_phase3_facts_and_nan_errors(example):
     path, _, _ = example("eso_phase3")
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     assert (known.medium, known.frame, known.normalisation) == (
         "air",
@@ -41,7 +35,7 @@ def test_phase3_facts_and_nan_errors(example):
 
 
 def test_phase3_noise_on_request(example):
-    found = one(example("eso_phase3")[0], estimate=True)
+    found = read_one(example("eso_phase3")[0], estimate=True)
     assert found.observation.noise == "estimated"
     assert np.median(found.sigma) == pytest.approx(1.0, rel=0.05)
 
@@ -64,7 +58,7 @@ def edit(path, change):
 def test_phase3_medium_from_ucd(example, ucd, medium):
     path, _, _ = example("eso_phase3")
     edit(path, lambda hdus: hdus[1].header.set("TUCD1", ucd))
-    assert one(path).observation.medium == medium
+    assert read_one(path).observation.medium == medium
 
 
 @pytest.mark.parametrize(
@@ -73,7 +67,7 @@ def test_phase3_medium_from_ucd(example, ucd, medium):
 )
 def test_phase3_frame_from_specsys(example, specsys, frame):
     path, _, _ = example("eso_phase3", SPECSYS=specsys)
-    assert one(path).observation.frame == frame
+    assert read_one(path).observation.frame == frame
 
 
 @pytest.mark.parametrize(
@@ -81,7 +75,7 @@ def test_phase3_frame_from_specsys(example, specsys, frame):
 )
 def test_phase3_normalisation(example, contnorm, expected):
     path, _, _ = example("eso_phase3", CONTNORM=contnorm)
-    assert one(path).observation.normalisation == expected
+    assert read_one(path).observation.normalisation == expected
 
 
 def test_phase3_version_two_in_nanometres(example):
@@ -103,7 +97,7 @@ def test_phase3_version_two_in_nanometres(example):
 
     edit(path, divide)
     edit(path, change)
-    found = one(path)
+    found = read_one(path)
     np.testing.assert_allclose(found.wavelength, wavelength, rtol=1e-13)
     np.testing.assert_array_equal(found.flux, flux)
     assert np.all(found.sigma == 2)
@@ -114,7 +108,7 @@ def test_phase3_version_two_in_nanometres(example):
 def test_phase3_quality_masks(example):
     bits = np.zeros(6000, int)
     bits[[5, 77]] = 1, 4
-    found = one(example("eso_phase3", pixmask=bits)[0])
+    found = read_one(example("eso_phase3", pixmask=bits)[0])
     assert np.flatnonzero(found.mask).tolist() == [5, 77]
 
 
@@ -122,14 +116,14 @@ def test_phase3_velocity_axis_is_refused_with_reason(example):
     path, _, _ = example("eso_phase3")
     edit(path, lambda hdus: hdus[1].header.set("TUNIT1", "km/s"))
     with pytest.raises(SpectrumReadError, match="axis is in 'km/s'; only wavelengths"):
-        one(path)
+        read_one(path)
 
 
 def test_phase3_unknown_unit(example):
     path, _, _ = example("eso_phase3")
     edit(path, lambda hdus: hdus[1].header.set("TUNIT1", "furlong"))
     with pytest.raises(SpectrumReadError, match="axis is in 'furlong'; only"):
-        one(path)
+        read_one(path)
 
 
 def test_phase3_without_roles(samples):
@@ -144,7 +138,7 @@ def test_s1d_facts_noise_and_gap(example, rng):
     flux = rng.normal(100, 1, 6000).astype(np.float32)
     flux[:20] = 0
     flux[3000:3100] = 0
-    found = one(example("harps_s1d", flux=flux)[0])
+    found = read_one(example("harps_s1d", flux=flux)[0])
     known = found.observation
     assert (known.medium, known.frame, known.normalisation) == (
         "air",
@@ -163,20 +157,20 @@ def test_s1d_facts_noise_and_gap(example, rng):
 
 def test_s1d_mode_gives_resolving_power(example):
     path, _, _ = example("harps_s1d", **{"ESO INS MODE": "EGGS"})
-    assert one(path).observation.resolving_power == 80_000
+    assert read_one(path).observation.resolving_power == 80_000
     path, _, _ = example("harps_s1d", **{"ESO INS MODE": None})
-    assert np.isnan(one(path).observation.resolving_power)
+    assert np.isnan(read_one(path).observation.resolving_power)
 
 
 def test_s1d_shifted_by_iraf_has_no_known_frame(example):
     path, _, _ = example("harps_s1d", DOPCOR01="-7.04619 all", ORIGIN="NOAO-IRAF")
-    known = one(path).observation
+    known = read_one(path).observation
     assert (known.frame, known.normalisation) == ("unknown", "unknown")
     assert "DOPCOR01='-7.04619 all'" in known.message
 
 
 def test_s1d_without_estimate(example):
-    assert one(example("harps_s1d")[0], estimate=False).sigma is None
+    assert read_one(example("harps_s1d")[0], estimate=False).sigma is None
 
 
 # APOGEE
@@ -185,7 +179,7 @@ def test_s1d_without_estimate(example):
 def test_apstar_rows(example, grid, rng):
     flux = rng.normal(100, 1, (5, 8575))
     path, _, _ = example("apstar", flux=flux, wavelength=grid("apstar"))
-    combined = one(path)
+    combined = read_one(path)
     np.testing.assert_allclose(combined.flux, flux[0], rtol=1e-6)
     assert combined.observation.frame == "rest"
     assert combined.observation.medium == "vacuum"
@@ -208,8 +202,8 @@ def test_apstar_rows(example, grid, rng):
 def test_apstar_of_one_visit(example, grid, rng, shape):
     flux = rng.normal(100, 1, shape)
     path, _, _ = example("apstar", flux=flux, wavelength=grid("apstar"))
-    assert one(path).flux.shape == (8575,)
-    assert one(path).observation.time == pytest.approx(56001.0)
+    assert read_one(path).flux.shape == (8575,)
+    assert read_one(path).observation.time == pytest.approx(56001.0)
     visits = read_arrays(path, visits=True)
     assert len(visits) == (shape[0] if len(shape) == 2 else 1)
 
@@ -219,10 +213,10 @@ def test_apogee_mask_bits(example, grid, name):
     size = grid(name).size
     bits = np.zeros(size, int)
     bits[: 15 * 10 : 10] = 1 << np.arange(15)
-    found = one(example(name, pixmask=bits)[0])
+    found = read_one(example(name, pixmask=bits)[0])
     bad = [0, 10, 20, 30, 40, 50, 60, 70, 80, 120, 140]  # not persistence, tellurics
     assert np.flatnonzero(found.mask).tolist() == bad
-    only = one(example(name, pixmask=bits)[0], bad_bits=(13,))
+    only = read_one(example(name, pixmask=bits)[0], bad_bits=(13,))
     assert np.flatnonzero(only.mask).tolist() == [130]
 
 
@@ -236,7 +230,7 @@ def test_mask_from_bits_takes_any_integer():
 
 def test_apvisit_is_sorted_and_keeps_its_frame(example, grid):
     flux = np.arange(12288, dtype=np.float32) + 1
-    found = one(example("apvisit", flux=flux)[0])
+    found = read_one(example("apvisit", flux=flux)[0])
     np.testing.assert_array_equal(found.wavelength, grid("apvisit"))
     np.testing.assert_array_equal(found.flux, flux)
     known = found.observation
@@ -247,14 +241,14 @@ def test_apvisit_is_sorted_and_keeps_its_frame(example, grid):
 
 
 def test_apvisit_velocity_from_heliocentric(example):
-    known = one(example("apvisit", VRAD=None)[0]).observation
+    known = read_one(example("apvisit", VRAD=None)[0]).observation
     assert known.radial_velocity == pytest.approx(-33.1 - 11.3)
 
 
 def test_aspcapstar_gaps(example, rng):
     flux = rng.normal(1, 0.01, 8575)
     flux[3500:3700] = 0
-    found = one(example("aspcapstar", flux=flux)[0])
+    found = read_one(example("aspcapstar", flux=flux)[0])
     np.testing.assert_array_equal(found.mask, flux == 0)
     assert found.flux_unit == u.dimensionless_unscaled
     assert found.observation.normalisation == "continuum"
@@ -270,7 +264,7 @@ def test_lamost_image_and_table_agree(example, tmp_path):
     bits = np.zeros(3904, int)
     bits[100] = 1
     path, wavelength, _ = example("lamost_lrs", sigma=sigma, pixmask=bits)
-    old = one(path)
+    old = read_one(path)
     assert np.flatnonzero(old.mask).tolist() == [7, 100]
     assert np.nanmedian(old.sigma) == pytest.approx(2)
     rows = fits.getdata(path)
@@ -286,7 +280,7 @@ def test_lamost_image_and_table_agree(example, tmp_path):
         primary.header[key] = head[key]
     table = fits.BinTableHDU.from_columns(columns)
     fits.HDUList([primary, table]).writeto(tmp_path / "new.fits")
-    new = one(tmp_path / "new.fits")
+    new = read_one(tmp_path / "new.fits")
     np.testing.assert_array_equal(new.flux, old.flux)
     np.testing.assert_array_equal(new.mask, old.mask)
     np.testing.assert_allclose(new.wavelength, old.wavelength, rtol=1e-7)
@@ -294,113 +288,7 @@ def test_lamost_image_and_table_agree(example, tmp_path):
 
 
 def test_lamost_says_what_the_header_says(example):
-    known = one(example("lamost_lrs", VACUUM=None, HELIO=False)[0]).observation
+    known = read_one(example("lamost_lrs", VACUUM=None, HELIO=False)[0]).observation
     assert (known.medium, known.frame) == ("unknown", "unknown")
     assert known.snr == 70  # mean of g, r, i
     assert known.radial_velocity == pytest.approx(-47.97, abs=0.01)
-
-
-# linear images
-
-
-def test_wcs1d_units(example):
-    path, wavelength, _ = example("wcs1d")
-    assert one(path).observation.medium == "air"
-    head = {"CUNIT1": "NM", "CRVAL1": 500.0, "CDELT1": 0.001}
-    found = one(example("wcs1d", **head)[0])
-    np.testing.assert_allclose(found.wavelength, wavelength, rtol=1e-12)
-    assert found.observation.noise == "file"
-
-
-def test_wcs1d_without_unit_is_angstrom_and_says_so(example):
-    found = one(example("wcs1d", CUNIT1=None, CTYPE1=None)[0])
-    assert found.wavelength[0] == 5000
-    assert found.observation.medium == "unknown"
-    assert "taken as Angstrom" in found.observation.message
-
-
-def test_wcs1d_wrong_units(example):
-    with pytest.raises(SpectrumReadError, match="axis is in 'furlong'; only"):
-        one(example("wcs1d", CUNIT1="furlong")[0])
-    with pytest.raises(SpectrumReadError, match="axis is in 'km/s'; only wavelengths"):
-        one(example("wcs1d", CUNIT1="km/s")[0])
-
-
-def test_wcs1d_unlikely_air_wavelengths_are_questioned(example):
-    path, wavelength, _ = example("wcs1d", CUNIT1="nm")
-    assert "check CUNIT1='nm'" in one(path).observation.message
-    found = one(path, wavelength_unit="Angstrom")
-    np.testing.assert_allclose(found.wavelength, wavelength, rtol=1e-12)
-    assert found.observation.message == ""
-
-
-def test_wcs1d_log_axis(example):
-    keys = {"CRVAL1": 3.7, "CDELT1": 1e-5, "DC-FLAG": 1, "CTYPE1": "LINEAR"}
-    found = one(example("wcs1d", **keys)[0])
-    np.testing.assert_allclose(found.wavelength, 10 ** (3.7 + 1e-5 * np.arange(6000)))
-
-
-def test_wcs1d_zeros_are_masked_but_single_ones_among_counts(example, rng):
-    flux = rng.normal(100, 1, 6000).astype(np.float32)
-    flux[100:110] = 0
-    flux[500] = 0
-    mask = one(example("wcs1d", flux=flux)[0]).mask
-    assert np.flatnonzero(mask).tolist() == [*range(100, 110), 500]
-    mask = one(example("wcs1d", flux=np.round(flux))[0]).mask
-    assert np.flatnonzero(mask).tolist() == list(range(100, 110))
-
-
-# headers
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ({"RA": 10.0, "DEC": -5.0}, (10.0, -5.0)),
-        ({"RA": "15:43:02.3", "DEC": "-10:56:03.0"}, (235.759583, -10.934167)),
-        ({"RA": -9999.0, "DEC": -9999.0}, (np.nan, np.nan)),
-        ({"RA": 10.0}, (np.nan, np.nan)),
-        ({"RA": "bad", "DEC": "worse"}, (np.nan, np.nan)),
-        # precession from B1950, e.g. the equations of Explanatory Supplement 3.591
-        (
-            {"RA": 180.0, "DEC": 0.0, "EQUINOX": 1950.0, "RADECSYS": "FK4"},
-            (180.6408, -0.2783),
-        ),
-    ],
-)
-def test_position(header, expected):
-    facts = facts_from_header(header, "a.fits")
-    got = (facts["ra"], facts["dec"])
-    np.testing.assert_allclose(got, expected, atol=2e-4)
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ({"MJD-OBS": 50000.0, "EXPTIME": 86400.0}, 50000.5),
-        ({"MJD-OBS": 50000.0, "MJD-END": 50001.0}, 50000.5),
-        ({"DATE-OBS": "2000-01-01T12:00:00", "EXPTIME": 0}, 51544.5),
-        ({"DATE-OBS": "2000-01-01T12:00:00"}, np.nan),
-        ({"DATE-OBS": "yesterday", "EXPTIME": 10}, np.nan),
-        ({"TMID": 57000.25}, 57000.25),
-    ],
-)
-def test_mid_exposure(header, expected):
-    got = facts_from_header(header, "a.fits")["time"]
-    np.testing.assert_allclose(got, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        (
-            "x/HARPS.2012-04-14T09_01_09.658_s1d_A.fits",
-            "HARPS.2012-04-14T09_01_09.658_s1d_A",
-        ),
-        ("a.fits.gz", "a"),
-        (".fits", ".fits"),
-        ("b.dat", "b.dat"),
-    ],
-)
-def test_identifier(path, expected):
-    assert identifier_from_path(path) == expected

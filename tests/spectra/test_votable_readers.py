@@ -13,13 +13,9 @@ from astro_latent.spectra import decode_flags, iter_arrays, read_arrays
 from astro_latent.spectra.sdm_votable import find_roles
 from astro_latent.spectra.units import parse_unit
 from astro_latent.surveys import get_survey
+from tests.fixtures.examples import read_one
 
 XP_UNIT = "W.m**-2.nm**-1"
-
-
-def one(path, **options):
-    (found,) = read_arrays(path, **options)
-    return found
 
 
 def rewrite(path, *changes):
@@ -41,7 +37,7 @@ def states(found):
 
 def test_gaia_rvs(example):
     path, wavelength, flux = example("gaia", designation="Gaia DR3 61964579")
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     assert states(found) == ("vacuum", "rest", "continuum")
     assert known.survey == "gaia"
@@ -57,14 +53,14 @@ def test_gaia_rvs(example):
 
 
 def test_gaia_source_id_is_the_name_without_a_designation(example):
-    known = one(example("gaia")[0]).observation
+    known = read_one(example("gaia")[0]).observation
     assert known.target_name == "6196457933368101888"
 
 
 def test_gaia_sampled_bp_rp_states_only_its_unit(example):
     wavelength = 10.0 * np.arange(336, 1021, 2)
     path, _, _ = example("gaia", wavelength=wavelength, flux_unit=XP_UNIT)
-    found = one(path)
+    found = read_one(path)
     assert states(found) == ("unknown", "unknown", "none")
     assert np.isnan(found.observation.resolving_power)
     assert found.flux_unit == u.W / u.m**2 / u.nm
@@ -78,7 +74,7 @@ def test_gaia_says_the_same_before_and_after_the_files_are_here(name, example):
         "gaia_xp": np.arange(3360.0, 10201, 20),
     }
     unit = {"flux_unit": XP_UNIT} if name == "gaia_xp" else {}
-    found = one(example("gaia", wavelength=wavelength[name], **unit)[0])
+    found = read_one(example("gaia", wavelength=wavelength[name], **unit)[0])
     survey = get_survey(name)
     assert states(found) == (survey.medium, survey.frame, survey.normalisation)
     expected = survey.resolving_power
@@ -93,7 +89,7 @@ def test_gaia_says_the_same_before_and_after_the_files_are_here(name, example):
     ids=["epoch", "elsewhere"],
 )
 def test_gaia_of_other_kinds_is_not_called_at_rest(example, wavelength):
-    found = one(example("gaia", wavelength=wavelength)[0])
+    found = read_one(example("gaia", wavelength=wavelength)[0])
     assert states(found) == ("unknown", "unknown", "unknown")
     assert "neither the DR3 mean RVS" in found.observation.message
 
@@ -101,7 +97,7 @@ def test_gaia_of_other_kinds_is_not_called_at_rest(example, wavelength):
 def test_gaia_nan_is_masked(example, rng):
     flux = rng.normal(1, 0.01, 2401)
     flux[:5] = np.nan
-    found = one(example("gaia", flux=flux)[0])
+    found = read_one(example("gaia", flux=flux)[0])
     assert np.flatnonzero(found.mask).tolist() == [0, 1, 2, 3, 4]
 
 
@@ -111,7 +107,7 @@ def test_gaia_product_that_is_no_spectrum(example):
     axis = 'utype="spec:Data.SpectralAxis.Value" ucd="em.wl"'
     rewrite(path, (axis, 'ucd="time.epoch"'))
     with pytest.raises(SpectrumReadError, match=r"gaia\.vot: no spectrum found"):
-        one(path)
+        read_one(path)
     (row,) = iter_arrays(path)
     assert decode_flags(row.observation.flags) == ["UNREADABLE"]
 
@@ -121,7 +117,7 @@ def test_gaia_product_that_is_no_spectrum(example):
 
 def test_sdm_facts(example):
     path, wavelength, flux = example("sdm_votable")
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     assert states(found) == ("air", "barycentric", "none")
     assert (known.target_name, known.survey) == ("EXAMPLE", "harps")
@@ -136,19 +132,19 @@ def test_sdm_facts(example):
 
 def test_sdm_plain_wavelength_is_not_taken_for_vacuum(example):
     path = rewrite(example("sdm_votable")[0], (";obs.atmos", ""))
-    assert one(path).observation.medium == "unknown"
+    assert read_one(path).observation.medium == "unknown"
 
 
 def test_sdm_states_nothing_that_it_is_not_told(example):
     path, _, _ = example("sdm_votable", ssa_specframe=None, ssa_fluxcalib="RELATIVE")
-    assert states(one(path)) == ("air", "unknown", "unknown")
+    assert states(read_one(path)) == ("air", "unknown", "unknown")
 
 
 def test_sdm_roles_by_ucd_alone(example):
     path, _, flux = example("sdm_votable")
     for end in ("SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"):
         rewrite(path, (f'utype="spec:Data.{end}" ', ""))
-    found = one(path)
+    found = read_one(path)
     np.testing.assert_array_equal(found.flux, flux)
     assert found.observation.noise == "file"
 
@@ -175,7 +171,7 @@ def test_roles(fields, roles):
 def test_sdm_quality_is_masked(example):
     bits = np.zeros(6000, int)
     bits[[3, 40]] = 1, 4
-    found = one(example("sdm_votable", pixmask=bits)[0])
+    found = read_one(example("sdm_votable", pixmask=bits)[0])
     assert np.flatnonzero(found.mask).tolist() == [3, 40]
 
 
@@ -183,24 +179,24 @@ def test_sdm_units_are_converted(example):
     path, wavelength, _ = example("sdm_votable", sigma=np.full(6000, 2.0))
     text = path.read_text().replace('unit="Angstrom"', 'unit="nm"')
     path.write_text(text)
-    np.testing.assert_allclose(one(path).wavelength, 10 * wavelength)
+    np.testing.assert_allclose(read_one(path).wavelength, 10 * wavelength)
     path.write_text(text.replace('unit="adu"', 'unit="mJy"', 1))
     with pytest.raises(SpectrumReadError, match="flux is in mJy, its error in 'adu'"):
-        one(path)
+        read_one(path)
     parts = text.rpartition('unit="adu"')
     path.write_text(f'{parts[0]}unit="Jy"{parts[2]}'.replace('"adu"', '"mJy"'))
-    np.testing.assert_allclose(one(path).sigma, 2000)
+    np.testing.assert_allclose(read_one(path).sigma, 2000)
 
 
 def test_sdm_axis_that_is_no_length(example):
     path = rewrite(example("sdm_votable")[0], ('unit="Angstrom"', 'unit="km/s"'))
     with pytest.raises(SpectrumReadError, match="axis is in 'km/s'; only wavelengths"):
-        one(path)
+        read_one(path)
 
 
 def test_sdm_unknown_flux_unit_is_said(example):
     path = rewrite(example("sdm_votable")[0], ('"adu"', '"arbitrary things"'))
-    found = one(path)
+    found = read_one(path)
     assert found.flux_unit == u.dimensionless_unscaled
     assert "unit of the flux is unknown" in found.observation.message
 
@@ -210,7 +206,7 @@ def test_sdm_descending_and_null(example, rng):
     flux = rng.normal(100, 1, 500)
     path, _, _ = example("sdm_votable", wavelength=wavelength, flux=flux)
     rewrite(path, (f"<TD>{float(flux[7])!r}</TD>", "<TD></TD>"))
-    found = one(path)
+    found = read_one(path)
     np.testing.assert_array_equal(found.wavelength, wavelength[::-1])
     keep = np.arange(500) != 492
     np.testing.assert_array_equal(found.flux[keep], flux[::-1][keep])
@@ -223,7 +219,7 @@ def test_any_serialisation_that_astropy_writes(tmp_path, serialisation):
     table["w"].meta["ucd"], table["f"].meta["ucd"] = "em.wl;obs.atmos", "phot.flux"
     path = tmp_path / "own.xml"
     table.write(path, format="votable", tabledata_format=serialisation)
-    found = one(path)
+    found = read_one(path)
     np.testing.assert_allclose(found.wavelength, np.linspace(5000, 5100, 50))
     assert found.sigma is None
     assert states(found) == ("air", "unknown", "unknown")
@@ -245,7 +241,7 @@ def test_second_table_may_be_the_spectrum(example):
     path, _, flux = example("sdm_votable")
     other = '<TABLE><FIELD name="a" datatype="int"/><DATA><TABLEDATA/></DATA></TABLE>'
     rewrite(path, ("<TABLE ", f"{other}\n<TABLE "))
-    np.testing.assert_array_equal(one(path).flux, flux)
+    np.testing.assert_array_equal(read_one(path).flux, flux)
 
 
 def test_folders_and_patterns_have_votables(samples, tmp_path):
@@ -263,7 +259,7 @@ def test_no_warning_of_astropy_gets_out(example):
     path = rewrite(example("sdm_votable")[0], ("<TABLE ", '<TABLE odd="1" '))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert one(path).observation.noise == "file"
+        assert read_one(path).observation.noise == "file"
 
 
 @pytest.mark.parametrize("part", [0.99, 0.5, 0.1])
@@ -274,7 +270,7 @@ def test_truncated(samples, tmp_path, part, packed):
     path = tmp_path / "cut.vot"
     path.write_bytes(content[: int(part * len(content))])
     with pytest.raises(SpectrumReadError, match=r"cut\.vot: .*truncated"):
-        one(path)
+        read_one(path)
 
 
 STREAM = '<DATA><BINARY><STREAM encoding="base64"{}>AAAA</STREAM></BINARY></DATA>'
@@ -308,14 +304,14 @@ def test_harmful_xml_is_refused(example, old, new, message):
     path, _, _ = example("gaia")
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(SpectrumReadError, match=message):
-        one(path)
+        read_one(path)
 
 
 def test_formats_of_the_wrong_container(samples):
     with pytest.raises(SpectrumReadError, match="is a votable file, apstar files are"):
-        one(samples["gaia"], format="apstar")
+        read_one(samples["gaia"], format="apstar")
     with pytest.raises(SpectrumReadError, match="is a fits file, gaia files are"):
-        one(samples["apstar"], format="gaia")
+        read_one(samples["apstar"], format="gaia")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,7 @@ import pytest
 from astropy.io import fits
 
 from astro_latent.exceptions import SpectrumReadError
-from astro_latent.spectra import read_arrays
-
-
-def one(path, **options):
-    (found,) = read_arrays(path, **options)
-    return found
+from tests.fixtures.examples import read_one
 
 
 def edit(path, change):
@@ -20,7 +15,7 @@ def edit(path, change):
 
 def test_galah_facts(example):
     path, wavelength, flux = example("galah")
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     assert (known.survey, known.frame, known.normalisation) == (
         "galah",
@@ -52,7 +47,7 @@ def test_galah_dr3_real_files(real_data, camera):
     paths = sorted((real_data / "real" / "galah_dr3").glob(f"*{camera}.fits.gz"))
     assert len(paths) == 3
     for path in paths:
-        plain, rest = one(path), one(path, normalised=True)
+        plain, rest = read_one(path), read_one(path, normalised=True)
         assert (plain.observation.frame, rest.observation.frame) == (
             "barycentric",
             "rest",
@@ -72,7 +67,7 @@ def test_galah_dr3_real_files(real_data, camera):
 def test_galah_dr4_real_files(real_data):
     for camera in "1234":
         path = real_data / "formats" / f"210115000101001{camera}.fits.gz"
-        found, known = one(path), one(path).observation
+        found, known = read_one(path), read_one(path).observation
         assert (known.survey, known.medium, known.frame) == (
             "galah",
             "air",
@@ -86,7 +81,7 @@ def test_galah_dr4_real_files(real_data):
         if camera in BALMER:
             measured = measure_velocity(found, BALMER[camera])
             assert abs(measured - known.radial_velocity) < 5
-        flat = one(path, normalised=True)
+        flat = read_one(path, normalised=True)
         assert flat.observation.normalisation == "continuum"
         np.testing.assert_array_equal(flat.wavelength, found.wavelength)
         good = ~found.mask
@@ -145,7 +140,7 @@ def galah_dr4(tmp_path, rng):
 
 def test_galah_dr4(galah_dr4):
     path, flux = galah_dr4()
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     np.testing.assert_allclose(found.sigma, 20)
     np.testing.assert_array_equal(found.flux, flux)
@@ -155,14 +150,14 @@ def test_galah_dr4(galah_dr4):
     assert known.target_name == "gaiadr2_3335074476514836608"
     assert known.radial_velocity == -18.68383087844236
     assert known.resolving_power == pytest.approx(5654.2 / 0.26664, rel=1e-4)
-    flat = one(path, normalised=True)
+    flat = read_one(path, normalised=True)
     np.testing.assert_allclose(flat.flux, flux / 1000)
     np.testing.assert_allclose(flat.sigma, 20 / 1000)
     assert flat.observation.frame == "barycentric"
 
 
 def test_galah_dr4_that_was_not_shifted(galah_dr4):
-    known = one(galah_dr4(DOPCOR01=None)[0]).observation
+    known = read_one(galah_dr4(DOPCOR01=None)[0]).observation
     assert known.frame == "unknown"
     assert np.isnan(known.radial_velocity)
 
@@ -174,7 +169,7 @@ def test_galah_errors_are_relative_in_the_file(example, rng):
     with np.errstate(divide="ignore"):
         path, _, _ = example("galah", flux=flux, sigma=sigma)
         edit(path, lambda hdus: hdus[1].data.__setitem__(10, 0.075))
-    found = one(path)
+    found = read_one(path)
     keep = np.arange(6000) != 20
     np.testing.assert_allclose(found.sigma[keep], 3, rtol=1e-6)
     assert np.flatnonzero(found.mask).tolist() == [20]  # no error can be told
@@ -184,7 +179,7 @@ def test_galah_errors_are_relative_in_the_file(example, rng):
 
 def test_galah_normalised(example):
     path, _, _ = example("galah")
-    plain, found = one(path), one(path, normalised=True)
+    plain, found = read_one(path), read_one(path, normalised=True)
     assert np.median(found.flux) == pytest.approx(1)
     assert found.observation.normalisation == "continuum"
     assert (found.observation.frame, found.observation.radial_velocity) == ("rest", 0)
@@ -199,12 +194,12 @@ def test_galah_without_normalised_flux(example, tmp_path):
     with fits.open(path) as hdus:
         hdus[:4].writeto(tmp_path / "four.fits")
         hdus[:1].writeto(tmp_path / "one.fits")
-    np.testing.assert_array_equal(one(tmp_path / "four.fits").flux, flux)
+    np.testing.assert_array_equal(read_one(tmp_path / "four.fits").flux, flux)
     with pytest.raises(SpectrumReadError, match="holds no normalised flux"):
-        one(tmp_path / "four.fits", normalised=True)
+        read_one(tmp_path / "four.fits", normalised=True)
     with pytest.raises(SpectrumReadError, match="truncated: GALAH files hold 4"):
-        one(tmp_path / "one.fits")
+        read_one(tmp_path / "one.fits")
 
 
 def test_galah_medium_if_the_header_says_it(example):
-    assert one(example("galah", CTYPE1="WAVE")[0]).observation.medium == "vacuum"
+    assert read_one(example("galah", CTYPE1="WAVE")[0]).observation.medium == "vacuum"

@@ -6,13 +6,8 @@ from astropy import units as u
 from astropy.io import fits
 
 from astro_latent.exceptions import SpectrumReadError
-from astro_latent.spectra import read_arrays
 from astro_latent.spectra.facts import stated_medium
-
-
-def one(path, **options):
-    (found,) = read_arrays(path, **options)
-    return found
+from tests.fixtures.examples import read_one
 
 
 def edit(path, change):
@@ -24,7 +19,7 @@ def edit(path, change):
 
 
 def test_sdss_facts(example):
-    found = one(example("sdss_spec")[0])
+    found = read_one(example("sdss_spec")[0])
     known = found.observation
     assert (known.survey, known.medium, known.frame) == (
         "sdss",
@@ -45,7 +40,7 @@ def test_sdss_wavelengths_are_those_of_the_common_grid(example):
     path, wavelength, _ = example("sdss_spec")
     stored = fits.getdata(path, 1)["loglam"]
     assert stored.dtype.itemsize == 4
-    found = one(path).wavelength
+    found = read_one(path).wavelength
     np.testing.assert_allclose(found, wavelength, rtol=1e-12)
     # the nearest float32 of each: half a unit of the last place at 4
     np.testing.assert_allclose(np.log10(found), stored, rtol=0, atol=2.4e-7)
@@ -54,7 +49,7 @@ def test_sdss_wavelengths_are_those_of_the_common_grid(example):
 def test_sdss_off_the_grid_is_left_alone(example):
     wavelength = np.linspace(4000.0, 9000.0, 3000)
     path, _, _ = example("sdss_spec", wavelength=wavelength)
-    np.testing.assert_allclose(one(path).wavelength, wavelength, rtol=6e-7)
+    np.testing.assert_allclose(read_one(path).wavelength, wavelength, rtol=6e-7)
 
 
 def test_sdss_masks(example):
@@ -63,7 +58,7 @@ def test_sdss_masks(example):
     bits = np.zeros(3904, int)
     bits[100] = 1 << 23  # BRIGHTSKY
     bits[200] = 1 << 24  # NODATA
-    found = one(example("sdss_spec", sigma=sigma, pixmask=bits)[0])
+    found = read_one(example("sdss_spec", sigma=sigma, pixmask=bits)[0])
     assert np.flatnonzero(found.mask).tolist() == [7, 100, 200]
     np.testing.assert_allclose(found.sigma[~found.mask], 2, rtol=1e-6)
     assert found.observation.noise == "file"
@@ -79,14 +74,16 @@ def test_sdss_resolving_power_follows_wdisp(example, width, expected):
         hdus[1].data["wdisp"][:50] = 0  # no fit there
 
     edit(path, change)
-    assert one(path).observation.resolving_power == pytest.approx(expected, rel=1e-4)
+    assert read_one(path).observation.resolving_power == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), [("CLASS", "GALAXY"), ("ZWARNING", 4)])
 def test_sdss_velocity_only_of_sure_stars(example, name, value):
     path, _, _ = example("sdss_spec")
     edit(path, lambda hdus: hdus[2].data[name].__setitem__(0, value))
-    assert np.isnan(one(path).observation.radial_velocity)
+    assert np.isnan(read_one(path).observation.radial_velocity)
 
 
 def test_sdss_without_catalogue_row_and_widths(example):
@@ -95,7 +92,7 @@ def test_sdss_without_catalogue_row_and_widths(example):
         table = hdus[1]
         table.columns.del_col("wdisp")
         fits.HDUList([hdus[0], table]).writeto(path, overwrite=True)
-    known = one(path).observation
+    known = read_one(path).observation
     assert np.isnan(known.radial_velocity)
     assert np.isnan(known.resolving_power)
     assert known.obs_id == "sdss_spec"
@@ -105,7 +102,7 @@ def test_sdss_truncated(example):
     path, _, _ = example("sdss_spec")
     path.write_bytes(path.read_bytes()[:50_000])
     with pytest.raises(SpectrumReadError, match=r"sdss_spec\.fits: truncated"):
-        one(path)
+        read_one(path)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +124,7 @@ def test_only_the_words_of_the_standard_state_a_medium(kind, medium):
 
 def test_sdm_fits(example):
     path, wavelength, flux = example("sdm_fits")
-    found = one(path)
+    found = read_one(path)
     known = found.observation
     assert (known.medium, known.frame, known.normalisation) == (
         "air",
@@ -144,7 +141,7 @@ def test_sdm_fits(example):
 def test_sdm_fits_without_ucd_states_no_medium(example):
     path, _, _ = example("sdm_fits")
     edit(path, lambda hdus: hdus[1].header.remove("TUCD1"))
-    assert one(path).observation.medium == "unknown"
+    assert read_one(path).observation.medium == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -158,4 +155,4 @@ def test_sdm_fits_units(example, keyword, value, message):
     path, _, _ = example("sdm_fits")
     edit(path, lambda hdus: hdus[1].header.set(keyword, value))
     with pytest.raises(SpectrumReadError, match=message):
-        one(path)
+        read_one(path)
