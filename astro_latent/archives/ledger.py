@@ -47,11 +47,9 @@ class Ledger:
         path : `~pathlib.Path`
             The file, in the folder.
         """
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         found = path.stat()
         note = {
-            "name": path.name, "size": found.st_size, "sha256": digest,
+            "name": path.name, "size": found.st_size, "sha256": _digest(path),
             "mtime_ns": found.st_mtime_ns,
         }  # fmt: skip
         with self._lock, self._path.open("a", encoding="utf-8") as stream:
@@ -101,9 +99,12 @@ class Ledger:
             return False
         if found.st_mtime_ns == note.get("mtime_ns"):
             return True
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return digest == note.get("sha256")
+        return _digest(path) == note.get("sha256")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def was_fetched(path: Path) -> bool:
