@@ -6,6 +6,8 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from .examples import ExampleSpectrum
+
 __all__ = ["element", "params_text", "sdm_votable", "votable_text"]
 
 _HEAD = (
@@ -102,25 +104,20 @@ _SDM_PARAMS: dict[str, dict[str, Any]] = {
 }
 
 
-def sdm_votable(
-    wavelength: np.ndarray,
-    flux: np.ndarray,
-    sigma: np.ndarray,
-    bits: np.ndarray,
-    header: dict[str, Any],
-) -> str:
+def sdm_votable(star: ExampleSpectrum) -> str:
     """Write what an SSA service sends, with the parameters of the data model."""
     names = ["spectral", "flux", "flux_error"]
     utypes = ["SpectralAxis.Value", "FluxAxis.Value", "FluxAxis.Accuracy.StatError"]
     ucds = ["em.wl;obs.atmos", "phot.flux.density;em.wl"]
     ucds.append("stat.error;phot.flux.density;em.wl")
-    units, columns = ["Angstrom", "adu", "adu"], [wavelength, flux, sigma]
-    if bits.any():
+    units = ["Angstrom", "adu", "adu"]
+    columns = [star.wavelength, star.flux, star.sigma]
+    if star.bits.any():
         names.append("quality")
         utypes.append("FluxAxis.Accuracy.QualityStatus")
         ucds.append("meta.code.qual")
         units.append("")
-        columns.append(bits)
+        columns.append(star.bits)
     layout = zip(names, utypes, ucds, units, strict=True)
     fields = [
         element(
@@ -133,4 +130,4 @@ def sdm_votable(
         )
         for name, utype, ucd, unit in layout
     ]
-    return votable_text(params_text({**_SDM_PARAMS}, header), fields, columns)
+    return votable_text(params_text({**_SDM_PARAMS}, star.header), fields, columns)

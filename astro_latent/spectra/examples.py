@@ -8,6 +8,7 @@ GALAH, Gaia's DataLink, the IVOA Spectrum Data Model.
 
 import gzip
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,12 +19,47 @@ from ..utils.registry import LazyRegistry
 from ..utils.writing import replacing
 from .formats import FORMATS, gather_surveys
 
-__all__ = ["EXAMPLE_FORMATS", "HduList", "even_steps", "star_header", "write_example"]
+__all__ = [
+    "EXAMPLE_FORMATS", "ExampleSpectrum", "HduList", "even_steps", "star_header",
+    "write_example",
+]  # fmt: skip
 
 _HERE = "astro_latent.spectra"
 
 
 HduList: TypeAlias = list[fits.PrimaryHDU | fits.ImageHDU | fits.BinTableHDU]
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleSpectrum:
+    """What an example holds.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape (n_pixels,)
+        Ångström.
+    flux, sigma, bits : ndarray, shape (n_pixels,)
+        Flux, standard deviations and bit mask; apStar takes several rows of them.
+    header : dict
+        Parameters, columns or lines of comment of an example that is text.
+    """
+
+    wavelength: np.ndarray
+    flux: np.ndarray
+    sigma: np.ndarray
+    bits: np.ndarray
+    header: dict[str, Any]
+
+    @property
+    def ivar(self) -> np.ndarray:
+        """Inverse variances, 0 where there is no error."""
+        with np.errstate(divide="ignore"):
+            return np.where(self.sigma > 0, 1 / self.sigma**2, 0)
+
+    @property
+    def log_steps(self) -> tuple[float, float]:
+        """Start and step in the logarithm of the wavelength, which must be even."""
+        return even_steps(np.log10(self.wavelength), "the logarithm of the wavelength")
 
 
 def _all_examples() -> dict[str, str]:
@@ -104,17 +140,19 @@ def write_example(
     if wavelength.shape != flux.shape[-1:]:
         msg = f"flux of shape {flux.shape} does not fit {wavelength.size} wavelengths"
         raise ValueError(msg)
-    if sigma is None and format != "eso_phase3":
+    if sigma is None:
         level = np.abs(np.nanmedian(flux)) if np.isfinite(flux).any() else 0.0
-        sigma = np.full(flux.shape, level / 100 or 1.0)
+        unknown = format == "eso_phase3"
+        sigma = np.full(flux.shape, np.nan if unknown else level / 100 or 1.0)
     pixmask = np.zeros(flux.shape, np.int16) if pixmask is None else np.asarray(pixmask)
+    star = ExampleSpectrum(wavelength, flux, sigma, pixmask, header)
     if FORMATS[format].container != "fits":
-        text = lay_out(wavelength, flux, sigma, pixmask, header).encode()
+        text = lay_out(star).encode()
         packed = str(path).endswith(".gz")
         with replacing(path, overwrite=overwrite) as part:
             part.write_bytes(gzip.compress(text) if packed else text)
         return Path(path)
-    hdus = lay_out(wavelength, flux, sigma, pixmask)
+    hdus = lay_out(star)
     for key, value in header.items():
         key = f"HIERARCH {key}" if " " in key or len(key) > 8 else key
         if value is None:
@@ -161,14 +199,12 @@ def star_header(primary: fits.PrimaryHDU) -> fits.Header:
     return head
 
 
-def sdm_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def sdm_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out what an SSA service sends as FITS.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, in air; there is no mask here.
 
     Returns
@@ -177,9 +213,9 @@ def sdm_hdus(
         An empty header and a table with one row per pixel.
     """
     layout = [
-        ("spectral", "D", "Angstrom", wavelength),
-        ("flux", "D", "adu", flux),
-        ("flux_error", "E", "adu", sigma),
+        ("spectral", "D", "Angstrom", star.wavelength),
+        ("flux", "D", "adu", star.flux),
+        ("flux_error", "E", "adu", star.sigma),
     ]
     columns = [
         fits.Column(name, form, unit=unit, array=array)
@@ -203,14 +239,12 @@ def sdm_hdus(
     return [fits.PrimaryHDU(), table]
 
 
-def wcs1d_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def wcs1d_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out a plain image with a linear axis, and its errors.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -218,37 +252,29 @@ def wcs1d_hdus(
     list
         The HDUs.
     """
-    start, step = even_steps(wavelength, "wavelength")
-    primary = fits.PrimaryHDU(flux.astype(np.float32))
+    start, step = even_steps(star.wavelength, "wavelength")
+    primary = fits.PrimaryHDU(star.flux.astype(np.float32))
     keys = {"CTYPE1": "AWAV", "CUNIT1": "Angstrom", "CRPIX1": 1.0}
     star_header(primary).update({**keys, "CRVAL1": start, "CDELT1": step})
-    return [primary, fits.ImageHDU(sigma.astype(np.float32), name="SIGMA")]
+    return [primary, fits.ImageHDU(star.sigma.astype(np.float32), name="SIGMA")]
 
 
-def columns_text(
-    wavelength: np.ndarray,
-    flux: np.ndarray,
-    sigma: np.ndarray,
-    bits: np.ndarray,
-    header: dict[str, Any],
-) -> str:
+def columns_text(star: ExampleSpectrum) -> str:
     """Lay out a spectrum as CSV.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum; there is no mask.
-    header : dict
-        Lines of comment in place of or beside the usual ones.
 
     Returns
     -------
     str
         The text.
     """
-    facts = {"OBJECT": "EXAMPLE", "RA": 150.1, "DEC": -30.2} | header
+    facts = {"OBJECT": "EXAMPLE", "RA": 150.1, "DEC": -30.2} | star.header
     lines = [f"# {key} = {value}" for key, value in facts.items() if value is not None]
     lines.append("wavelength_air [Angstrom],flux,flux_error")
-    pixels = zip(wavelength.tolist(), flux.tolist(), sigma.tolist(), strict=True)
+    pixels = np.stack([star.wavelength, star.flux, star.sigma], axis=1).tolist()
     lines += [",".join(map(repr, pixel)) for pixel in pixels]
     return "\n".join([*lines, ""])

@@ -4,7 +4,7 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList, even_steps, star_header
+from ...spectra.examples import ExampleSpectrum, HduList, star_header
 
 __all__ = ["apstar_hdus", "apvisit_hdus", "aspcapstar_hdus"]
 
@@ -12,8 +12,8 @@ _APOGEE_BUNIT = "Flux (10^-17 erg/s/cm^2/Ang)"
 _CHIPS = 3
 
 
-def _log_image(wavelength: np.ndarray, data: np.ndarray, unit: str) -> fits.ImageHDU:
-    start, step = even_steps(np.log10(wavelength), "the logarithm of the wavelength")
+def _log_image(star: ExampleSpectrum, data: np.ndarray, unit: str) -> fits.ImageHDU:
+    start, step = star.log_steps
     hdu = fits.ImageHDU(data)
     keys = ("CRVAL1", "CDELT1", "CRPIX1", "CTYPE1", "DC-FLAG", "BUNIT")
     values = (start, step, 1, "LOG-LINEAR", 1, unit)
@@ -21,14 +21,12 @@ def _log_image(wavelength: np.ndarray, data: np.ndarray, unit: str) -> fits.Imag
     return hdu
 
 
-def apstar_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def apstar_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an apStar file; flux may have a row for each visit.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -37,7 +35,7 @@ def apstar_hdus(
         The HDUs.
     """
     primary = fits.PrimaryHDU()
-    visits = max(1, flux.shape[0] - 2) if flux.ndim == 2 else 1
+    visits = max(1, star.flux.shape[0] - 2) if star.flux.ndim == 2 else 1
     head = star_header(primary)
     head.update({"OBJID": "2M10002400-3012000", "SNR": 100.0, "NVISITS": visits})
     head.update({"VHELIO": 12.0, "TELESCOP": "apo25m", "FIELD": "EXAMPLE"})
@@ -49,20 +47,18 @@ def apstar_hdus(
         head[f"SNRVIS{visit}"] = 50.0 + visit
     return [
         primary,
-        _log_image(wavelength, flux.astype(np.float32), _APOGEE_BUNIT),
-        _log_image(wavelength, sigma.astype(np.float32), _APOGEE_BUNIT),
-        _log_image(wavelength, bits.astype(np.int16), "Flag Mask (bitwise)"),
+        _log_image(star, star.flux.astype(np.float32), _APOGEE_BUNIT),
+        _log_image(star, star.sigma.astype(np.float32), _APOGEE_BUNIT),
+        _log_image(star, star.bits.astype(np.int16), "Flag Mask (bitwise)"),
     ]
 
 
-def aspcapstar_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def aspcapstar_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an aspcapStar file.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -79,22 +75,20 @@ def aspcapstar_hdus(
     columns = [
         fits.Column(name=n, format="9E", array=params) for n in ("PARAM", "FPARAM")
     ]
-    images = [flux, sigma, flux]
+    images = [star.flux, star.sigma, star.flux]
     return [
         primary,
-        *(_log_image(wavelength, image.astype(np.float32), "") for image in images),
+        *(_log_image(star, image.astype(np.float32), "") for image in images),
         fits.BinTableHDU.from_columns(columns),
     ]
 
 
-def apvisit_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def apvisit_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an apVisit file: three chips, red first and red to blue.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -102,18 +96,18 @@ def apvisit_hdus(
     list
         The HDUs.
     """
-    if wavelength.size % _CHIPS:
-        msg = f"apvisit needs a multiple of {_CHIPS} pixels, not {wavelength.size}"
+    if star.wavelength.size % _CHIPS:
+        msg = f"apvisit needs a multiple of {_CHIPS} pixels, not {star.wavelength.size}"
         raise ValueError(msg)
     primary = fits.PrimaryHDU()
     head = star_header(primary)
     head.update({"OBJID": "2M10002400-3012000", "SNR": 60.0, "BC": 11.3, "VRAD": -44.4})
     head.update({"VHELIO": -33.1, "JD-MID": 2456000.75, "EXPTIME": 2000.0})
     layers: list[tuple[np.ndarray, str]] = [
-        (flux.astype(np.float32), _APOGEE_BUNIT),
-        (sigma.astype(np.float32), _APOGEE_BUNIT),
-        (bits.astype(np.int16), "Flag Mask (bitwise)"),
-        (wavelength, "Wavelength (Ang)"),
+        (star.flux.astype(np.float32), _APOGEE_BUNIT),
+        (star.sigma.astype(np.float32), _APOGEE_BUNIT),
+        (star.bits.astype(np.int16), "Flag Mask (bitwise)"),
+        (star.wavelength, "Wavelength (Ang)"),
     ]
     hdus: HduList = [primary]
     for values, unit in layers:

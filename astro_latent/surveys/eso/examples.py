@@ -4,7 +4,7 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList, even_steps, star_header
+from ...spectra.examples import ExampleSpectrum, HduList, even_steps, star_header
 
 __all__ = ["phase3_hdus", "s1d_hdus"]
 
@@ -28,14 +28,12 @@ _PHASE3_CARDS = {
 }
 
 
-def phase3_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray | None, bits: np.ndarray
-) -> HduList:
+def phase3_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an ESO Phase 3 spectrum; errors are NaN if there are none.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -45,18 +43,16 @@ def phase3_hdus(
     """
     primary = fits.PrimaryHDU()
     star_header(primary).update(_PHASE3_CARDS)
-    if sigma is None:
-        sigma = np.full(flux.shape, np.nan)
-    size = flux.size
+    axis, size = star.wavelength, star.flux.size
     prefix = "Spectrum.Data."
     columns = [
-        ("WAVE", "D", "angstrom", "SpectralAxis.Value", "em.wl;obs.atmos", wavelength),
-        ("FLUX", "E", "adu", "FluxAxis.Value", "phot.flux.density;em.wl", flux),
-        ("ERR", "E", "adu", "FluxAxis.Accuracy.StatError", "stat.error", sigma),
+        ("WAVE", "D", "angstrom", "SpectralAxis.Value", "em.wl;obs.atmos", axis),
+        ("FLUX", "E", "adu", "FluxAxis.Value", "phot.flux.density;em.wl", star.flux),
+        ("ERR", "E", "adu", "FluxAxis.Accuracy.StatError", "stat.error", star.sigma),
     ]
-    if bits.any():
+    if star.bits.any():
         role = "FluxAxis.Accuracy.QualityStatus"
-        columns.append(("QUAL", "J", "", role, "meta.code.qual", bits))
+        columns.append(("QUAL", "J", "", role, "meta.code.qual", star.bits))
     table = fits.BinTableHDU.from_columns(
         [
             fits.Column(name=name, format=f"{size}{kind}", array=values[None])
@@ -74,14 +70,12 @@ def phase3_hdus(
     return [primary, table]
 
 
-def s1d_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def s1d_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out a HARPS s1d file, which has neither errors nor mask.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -89,8 +83,8 @@ def s1d_hdus(
     list
         The HDUs.
     """
-    start, step = even_steps(wavelength, "wavelength")
-    primary = fits.PrimaryHDU(flux.astype(np.float32))
+    start, step = even_steps(star.wavelength, "wavelength")
+    primary = fits.PrimaryHDU(star.flux.astype(np.float32))
     star_header(primary).update(
         {
             "CRPIX1": 1.0,

@@ -1,42 +1,31 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Files true to what the DataLink service of Gaia sends, in three of its formats."""
 
-from typing import Any
-
-import numpy as np
 from astropy.io import fits
 
 from ...spectra.example_votables import element, params_text, votable_text
-from ...spectra.examples import HduList
+from ...spectra.examples import ExampleSpectrum, HduList
 
 __all__ = ["gaia_csv", "gaia_hdus", "gaia_votable"]
 
 _SOURCE = 6196457933368101888
 
 
-def gaia_votable(
-    wavelength: np.ndarray,
-    flux: np.ndarray,
-    sigma: np.ndarray,
-    bits: np.ndarray,
-    header: dict[str, Any],
-) -> str:
+def gaia_votable(star: ExampleSpectrum) -> str:
     """Lay out a file of Gaia's DataLink; ``flux_unit`` makes it a BP/RP spectrum.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum; there is no mask in this format.
-    header : dict
-        Parameters in place of or beside the usual ones.
 
     Returns
     -------
     str
         The VOTable.
     """
-    unit = {"unit": header["flux_unit"]} if header.get("flux_unit") else {}
-    header = {key: value for key, value in header.items() if key != "flux_unit"}
+    unit = {"unit": star.header["flux_unit"]} if star.header.get("flux_unit") else {}
+    header = {key: value for key, value in star.header.items() if key != "flux_unit"}
     params = {
         "source_id": {"datatype": "long", "value": _SOURCE},
         "ra": {"unit": "deg", "ucd": "pos.eq.ra;meta.main", "value": 150.1},
@@ -55,19 +44,16 @@ def gaia_votable(
             **unit,
         ),
     ]
-    return votable_text(
-        params_text(params, header), fields, [wavelength / 10, flux, sigma]
-    )
+    columns = [star.wavelength / 10, star.flux, star.sigma]
+    return votable_text(params_text(params, header), fields, columns)
 
 
-def gaia_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def gaia_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out what DataLink sends as FITS.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum; there is no mask in this format.
 
     Returns
@@ -77,9 +63,9 @@ def gaia_hdus(
     """
     table = fits.BinTableHDU.from_columns(
         [
-            fits.Column("wavelength", "D", unit="nm", array=wavelength / 10),
-            fits.Column("flux", "E", array=flux),
-            fits.Column("flux_error", "E", array=sigma),
+            fits.Column("wavelength", "D", unit="nm", array=star.wavelength / 10),
+            fits.Column("flux", "E", array=star.flux),
+            fits.Column("flux_error", "E", array=star.sigma),
         ]
     )
     table.header["TUTYP1"] = "spec:Data.SpectralAxis.Value"
@@ -88,33 +74,24 @@ def gaia_hdus(
     return [fits.PrimaryHDU(), table]
 
 
-def gaia_csv(
-    wavelength: np.ndarray,
-    flux: np.ndarray,
-    sigma: np.ndarray,
-    bits: np.ndarray,
-    header: dict[str, Any],
-) -> str:
+def gaia_csv(star: ExampleSpectrum) -> str:
     """Lay out what DataLink sends as CSV.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum; there is no mask in this format.
-    header : dict
-        Columns in place of or beside the usual ones, the same in all rows.
 
     Returns
     -------
     str
         The text.
     """
-    facts = {"source_id": _SOURCE, "ra": 150.1, "dec": -30.2} | header
+    facts = {"source_id": _SOURCE, "ra": 150.1, "dec": -30.2} | star.header
     lines = [",".join([*facts, "wavelength", "flux", "flux_error"])]
-    lines += [
-        ",".join(map(str, (*facts.values(), *pixel)))
-        for pixel in zip(
-            (wavelength / 10).tolist(), flux.tolist(), sigma.tolist(), strict=True
-        )
-    ]
+    pixels = zip(
+        (star.wavelength / 10).tolist(), star.flux.tolist(), star.sigma.tolist(),
+        strict=True,
+    )  # fmt: skip
+    lines += [",".join(map(str, (*facts.values(), *pixel))) for pixel in pixels]
     return "\n".join([*lines, ""])

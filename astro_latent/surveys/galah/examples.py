@@ -4,7 +4,7 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList
+from ...spectra.examples import ExampleSpectrum, HduList
 from ...utils.physics import SPEED_OF_LIGHT
 
 __all__ = ["galah_hdus"]
@@ -13,14 +13,12 @@ _REST = "normalised spectra"  # which has its own axis: the star's velocity is r
 _VELOCITY = 25.0  # km/s
 
 
-def galah_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def galah_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out a GALAH DR3 file of one camera.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, evenly spaced; there is no mask in this format.
 
     Returns
@@ -28,7 +26,8 @@ def galah_hdus(
     list
         Five images: flux, relative error, both before sky subtraction, normalised flux.
     """
-    step = float(wavelength[-1] - wavelength[0]) / (wavelength.size - 1)
+    axis, flux, sigma = star.wavelength, star.flux, star.sigma
+    step = float(axis[-1] - axis[0]) / (axis.size - 1)
     images = [flux, sigma / flux, flux, sigma, flux / np.nanmedian(flux)]
     names = ("", "input_sigma", "no_sky_subspectrum", "no_sky_sigma", _REST)
     hdus: HduList = []
@@ -36,7 +35,7 @@ def galah_hdus(
         kind = fits.ImageHDU if hdus else fits.PrimaryHDU
         hdu = kind(image.astype(np.float32))
         scale = 1 / (1 + _VELOCITY / SPEED_OF_LIGHT) if name == _REST else 1.0
-        keys = {"CRVAL1": float(wavelength[0]) * scale, "CDELT1": step * scale}
+        keys = {"CRVAL1": float(axis[0]) * scale, "CDELT1": step * scale}
         hdu.header.update({"CRPIX1": 1.0, **keys, "CUNIT1": "Angstroms"})
         hdu.header["CTYPE1"] = "LINEAR"
         if name:

@@ -4,19 +4,17 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList, even_steps, star_header
+from ...spectra.examples import ExampleSpectrum, HduList, star_header
 
 __all__ = ["lamost_hdus", "lamost_mrs_hdus"]
 
 
-def lamost_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def lamost_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out a LAMOST low-resolution file: an image of five rows.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -24,10 +22,10 @@ def lamost_hdus(
     list
         The HDUs.
     """
-    start, step = even_steps(np.log10(wavelength), "the logarithm of the wavelength")
-    with np.errstate(divide="ignore"):
-        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
-    rows = np.stack([flux, ivar, np.ones_like(flux), bits, bits])
+    start, step = star.log_steps
+    rows = np.stack(
+        [star.flux, star.ivar, np.ones_like(star.flux), star.bits, star.bits]
+    )
     primary = fits.PrimaryHDU(rows.astype(np.float32))
     star_header(primary).update(
         {
@@ -52,14 +50,12 @@ def lamost_hdus(
     return [primary]
 
 
-def lamost_mrs_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def lamost_mrs_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out a LAMOST medium-resolution file of one arm, as DR9 and later have it.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its bit mask.
 
     Returns
@@ -79,12 +75,11 @@ def lamost_mrs_hdus(
             "HELIO": True,
         }
     )
-    with np.errstate(divide="ignore"):
-        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
-    layout = [("FLUX", flux), ("IVAR", ivar), ("WAVELENGTH", wavelength)]
-    layout += [("ANDMASK", bits), ("ORMASK", bits)]
+    layout = [("FLUX", star.flux), ("IVAR", star.ivar)]
+    layout += [("WAVELENGTH", star.wavelength)]
+    layout += [("ANDMASK", star.bits), ("ORMASK", star.bits)]
     columns = [
-        fits.Column(name, f"{flux.size}{'D' if name == 'WAVELENGTH' else 'E'}",
+        fits.Column(name, f"{star.flux.size}{'D' if name == 'WAVELENGTH' else 'E'}",
                     array=values[None])
         for name, values in layout
     ]  # fmt: skip

@@ -4,19 +4,17 @@
 import numpy as np
 from astropy.io import fits
 
-from ...spectra.examples import HduList, even_steps, star_header
+from ...spectra.examples import ExampleSpectrum, HduList, star_header
 
 __all__ = ["mwm_hdus", "sdss_hdus", "spspec_hdus"]
 
 
-def sdss_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def sdss_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an SDSS ``spec-lite`` file.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum; ``bits`` is the and-mask.
 
     Returns
@@ -41,18 +39,16 @@ def sdss_hdus(
             "BUNIT": "1E-17 erg/cm^2/s/Ang",
         }
     )
-    with np.errstate(divide="ignore"):
-        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
-    widths = np.ones_like(flux)
+    widths = np.ones_like(star.flux)
     layout = [
-        ("flux", "E", flux),
-        ("loglam", "E", np.log10(wavelength)),
-        ("ivar", "E", ivar),
-        ("and_mask", "J", bits),
-        ("or_mask", "J", bits),
+        ("flux", "E", star.flux),
+        ("loglam", "E", np.log10(star.wavelength)),
+        ("ivar", "E", star.ivar),
+        ("and_mask", "J", star.bits),
+        ("or_mask", "J", star.bits),
         ("wdisp", "E", widths),
-        ("sky", "E", 0 * flux),
-        ("model", "E", flux),
+        ("sky", "E", 0 * star.flux),
+        ("model", "E", star.flux),
     ]
     columns = [fits.Column(name, form, array=array) for name, form, array in layout]
     coadd = fits.BinTableHDU.from_columns(columns, name="COADD")
@@ -61,14 +57,12 @@ def sdss_hdus(
     return [primary, coadd, fits.BinTableHDU.from_columns(columns, name="SPALL")]
 
 
-def spspec_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def spspec_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an SDSS ``spSpec`` file, as DR1 to DR8 have it.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its mask.
 
     Returns
@@ -76,8 +70,8 @@ def spspec_hdus(
     list
         An image of five rows.
     """
-    start, step = even_steps(np.log10(wavelength), "the logarithm of the wavelength")
-    rows = np.stack([flux, 0 * flux, sigma, bits, bits])
+    start, step = star.log_steps
+    rows = np.stack([star.flux, 0 * star.flux, star.sigma, star.bits, star.bits])
     primary = fits.PrimaryHDU(rows.astype(np.float32))
     primary.header.update(
         {
@@ -99,14 +93,12 @@ def spspec_hdus(
     return [primary]
 
 
-def mwm_hdus(
-    wavelength: np.ndarray, flux: np.ndarray, sigma: np.ndarray, bits: np.ndarray
-) -> HduList:
+def mwm_hdus(star: ExampleSpectrum) -> HduList:
     """Lay out an SDSS-V ``mwmStar`` file of which one table has a row.
 
     Parameters
     ----------
-    wavelength, flux, sigma, bits : ndarray, shape (n_pixels,)
+    star : ExampleSpectrum
         The spectrum, and its mask.
 
     Returns
@@ -116,14 +108,13 @@ def mwm_hdus(
     """
     primary = fits.PrimaryHDU()
     star_header(primary).update({"V_ASTRA": "0.6.0", "SDSS_ID": 54459273})
-    with np.errstate(divide="ignore"):
-        ivar = np.where(sigma > 0, 1 / sigma**2, 0)
-    layout = [("wavelength", "D", wavelength), ("flux", "E", flux), ("ivar", "E", ivar)]
-    layout.append(("pixel_flags", "K", bits))
+    layout = [("wavelength", "D", star.wavelength), ("flux", "E", star.flux)]
+    layout.append(("ivar", "E", star.ivar))
+    layout.append(("pixel_flags", "K", star.bits))
     hdus: HduList = [primary]
     for instrument, rows in (("BOSS", 0), ("APOGEE", 1)):
         columns = [
-            fits.Column(name, f"{flux.size}{form}", array=values[None][:rows])
+            fits.Column(name, f"{star.flux.size}{form}", array=values[None][:rows])
             for name, form, values in layout
         ]
         table = fits.BinTableHDU.from_columns(columns, name=f"{instrument}/APO")
