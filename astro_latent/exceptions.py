@@ -19,6 +19,7 @@ __all__ = [
     "TableReadError",
     "TruncatedResultsWarning",
     "UnknownNameError",
+    "UnsupportedQueryError",
     "WeightsError",
     "WeightsIntegrityError",
     "WeightsNotFoundError",
@@ -56,6 +57,10 @@ class ArchiveTimeoutError(ArchiveError):
 
 class ArchiveFormatError(ArchiveError):
     """An archive answered with something that cannot be understood."""
+
+
+class UnsupportedQueryError(ArchiveError, NotImplementedError):
+    """An archive, or this package for it, answers no question of this kind."""
 
 
 class SpectrumReadError(AstroLatentError, ValueError):

@@ -15,7 +15,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from ..exceptions import NoResultsWarning
+from ..exceptions import NoResultsWarning, UnsupportedQueryError
 from .files import FileRequest, estimated_bytes
 from .hosts import trust
 from .obscore_columns import to_obscore
@@ -144,7 +144,7 @@ class Survey(ABC):
             As for `query_region`.
         """
         msg = f"the survey {self.name!r} answers no query language; use query_region"
-        raise NotImplementedError(msg)
+        raise UnsupportedQueryError(msg)
 
     def query_targets(
         self,
@@ -174,7 +174,7 @@ class Survey(ABC):
             As for `query_region`, with the column ``target_id`` in addition.
         """
         msg = f"the survey {self.name!r} takes no target list; loop over query_region"
-        raise NotImplementedError(msg)
+        raise UnsupportedQueryError(msg)
 
     def file_requests(self, table: Table) -> list[FileRequest]:
         """Say what to fetch for each row.

@@ -16,9 +16,11 @@ from astro_latent.exceptions import (
     ArchiveError,
     NoResultsWarning,
     TruncatedResultsWarning,
+    UnsupportedQueryError,
 )
 from astro_latent.surveys import fetch, get_survey
 from astro_latent.surveys.sdss.config import conf as sdss_conf
+from astro_latent.surveys.sdss.rows import name_columns
 from astro_latent.surveys.sdss.sql import name_literal, sky_condition
 
 CENTRE = SkyCoord(150.0, 2.0, unit="deg")
@@ -33,6 +35,12 @@ SPEC_ROWS = """#Table1
 specobjid,plate,mjd,fiberid,run2d,ra,dec,snmedian,subclass,z,zwarning,wavemin,wavemax
 299489677444933632,266,51630,12,26,146.71,-1.04,21.4,F5,0.0001,0,3810.5,9210.5
 8000000000000000000,10000,57346,7,v5_13_2,30.1,28.2,15.1,K3,-0.0002,0,3600.1,10320.2
+"""
+#: The columns that are asked for; values made up but for the first two names.
+SPALL_ROWS = """#Table1
+sdss_id,field,mjd,catalogid,run2d,ra,dec,snmedian,subclass,z,zwarning,wavemin,wavemax
+54459273,15143,59205,4375786564,v6_1_3,150.1,2.1,21.4,F5,0.0001,0,3594.8,10380.0
+54459274,101077,59845,27021598109009995,v6_1_3,149.9,1.9,15.1,K3,-0.0002,0,3594.8,10380.0
 """
 
 
@@ -222,6 +230,43 @@ class TestSdss:
         with pytest.raises(ValueError, match="release must lie between 13 and 19"):
             get_survey("sdss", release=20)
         with pytest.raises(
-            NotImplementedError, match="field, mjd, catalogid and run2d"
+            UnsupportedQueryError, match=r"DR18 are not listed by position: ask DR19"
         ):
-            get_survey("sdss", release=19).query_region(CENTRE, 1 * u.deg)
+            get_survey("sdss", release=18).query_region(CENTRE, 1 * u.deg)
+
+    def test_what_an_archive_does_not_offer_is_an_error_of_this_package(self):
+        """It names the remedy, and is what Python calls it, too."""
+        targets = Table({"ra": [1.0], "dec": [0.0]})
+        with pytest.raises(UnsupportedQueryError, match="loop over query_region"):
+            get_survey("sdss").query_targets(targets, 1 * u.arcsec)
+        with pytest.raises(UnsupportedQueryError, match="use query_region"):
+            get_survey("galah").query_adql("SELECT 1")
+        assert issubclass(UnsupportedQueryError, ArchiveError)
+
+    def test_spectra_of_sdss_v(self, sdss, say):
+        """Columns of spAll as the schema of the database has them (sciserver)."""
+        path = CAS.replace("dr17", "dr19")
+        sdss.stub.routes[path] = say(SPALL_ROWS.encode(), content_type="text/csv")
+        survey = get_survey("sdss", release=19)
+        table = survey.query_region(
+            CENTRE, 1 * u.deg, snr=10, time=(59600, 59700), band=[5000, 6000] * u.AA
+        )
+        query = parse_qs(urlsplit(sdss.stub.seen[-1].path).query)["cmd"][0]
+        assert "s.plug_ra AS ra" in query
+        assert "FROM spAll AS s WHERE s.class = 'STAR' AND s.plug_dec BETWEEN" in query
+        assert "s.sn_median_all >= 10.0 AND s.mjd BETWEEN 59599.0 AND 59701.0" in query
+        assert "specobjid" not in query
+        assert list(table["obs_id"]) == [
+            "spec-015143-59205-4375786564", "spec-101077-59845-27021598109009995",
+        ]  # fmt: skip
+        np.testing.assert_allclose(table["s_ra"], [150.1, 149.9])
+        base = f"{sdss.stub.url}/sas/dr19/spectro/boss/redux/v6_1_3/spectra/lite"
+        assert [request.url for request in survey.file_requests(table)] == [
+            f"{base}/015143/59205/spec-015143-59205-4375786564.fits",
+            f"{base}/101077/59845/spec-101077-59845-27021598109009995.fits",
+        ]
+
+    def test_long_identifiers_name_no_plate(self):
+        """Those of SDSS-V have 30 digits; until DR17 they encode plate and fibre."""
+        table = Table({"specobjid": ["123456789012345678901234567890"]})
+        assert name_columns(table).colnames == ["specobjid"]

@@ -4,7 +4,6 @@
 import re
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,10 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 
+from astro_latent.archives import conf
 from astro_latent.archives.base import Survey
 from astro_latent.archives.query import QueryFilter
+from astro_latent.archives.tap import TapClient, TapResult
 from astro_latent.exceptions import ArchiveError
 from astro_latent.surveys import SURVEYS, fetch, get_survey
 
@@ -63,8 +64,8 @@ class TestContract:
             assert get_survey(name).url == ""
             return
         folder, item = ADDRESSES[name]
-        conf = import_module(f"astro_latent.surveys.{folder}").conf
-        with conf.set_temp(item, "https://mirror.example.org/x"):
+        settings = import_module(f"astro_latent.surveys.{folder}").conf
+        with settings.set_temp(item, "https://mirror.example.org/x"):
             assert get_survey(name).url.startswith("https://mirror.example.org/x")
 
     def test_bad_filters_are_refused_before_anything_is_sent(self, name, tmp_path):
@@ -87,23 +88,22 @@ class TestRegistry:
     def registry(self, monkeypatch):
         asked = []
 
-        class Record:
-            def get_service(self, service_type):
-                assert service_type == "ssa"
-                return SimpleNamespace(baseurl="https://archive.example.org/ssa")
+        def run(client, adql):
+            asked.append((client.url, adql))
+            known = ["https://archive.example.org/ssa"] * ("'ivo://known/ssa'" in adql)
+            return TapResult(Table({"access_url": known}, dtype=["U40"]), False)
 
-        def search(**terms):
-            asked.append(terms)
-            return [Record()] if terms["ivoid"] == "ivo://known/ssa" else []
-
-        monkeypatch.setattr("pyvo.registry.search", search)
+        monkeypatch.setattr(TapClient, "run", run)
         return asked
 
     def test_a_known_service(self, registry):
-        survey = get_survey("ssa", registry="ivo://known/ssa")
+        survey = get_survey("ssa", registry="ivo://Known/ssa")
         assert registry == []
         assert survey.url == survey.url == "https://archive.example.org/ssa"
-        assert registry == [{"ivoid": "ivo://known/ssa", "servicetype": "ssa"}]
+        ((url, adql),) = registry
+        assert url == conf.registry_url
+        assert "FROM rr.capability NATURAL JOIN rr.interface WHERE" in adql
+        assert "standard_id LIKE 'ivo://ivoa.net/std/ssa%'" in adql
 
     def test_an_unknown_service(self, registry):
         with pytest.raises(ArchiveError, match="knows no SSA service 'ivo://other'"):

@@ -14,7 +14,7 @@ from ...archives.adql import number
 from ...archives.base import Survey
 from ...archives.files import FileRequest
 from ...archives.query import QueryFilter, TimeLike
-from ...exceptions import ArchiveError
+from ...exceptions import ArchiveError, UnsupportedQueryError
 from ..sdss.config import conf
 from ..sdss.sql import name_literal, sky_condition
 
@@ -151,7 +151,7 @@ class Apogee(Survey):
         """
         if self.product in ("mwmStar", "mwmVisit"):
             msg = f"{self.product} files are fetched by sdss_id: give it in a table"
-            raise NotImplementedError(msg)
+            raise UnsupportedQueryError(msg)
         every = [where, *self._write_conditions(wanted)]
         if self.product == "apVisit":
             columns, source = _VISIT, "apogeeVisit AS s"

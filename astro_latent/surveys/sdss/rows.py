@@ -54,7 +54,8 @@ def name_columns(table: Table) -> Table:
         plain = _ALIASES.get(plain, plain)
         if plain != name and plain not in table.colnames:
             table.rename_column(name, plain)
-    if "specobjid" in table.colnames and len(table):
+    older = "specobjid" in table.colnames and "catalogid" not in table.colnames
+    if older and len(table):
         _decode(table)
     return table
 
@@ -64,7 +65,9 @@ def _decode(table: Table) -> None:
     try:
         codes = [int(value) for value in table["specobjid"]]
     except (TypeError, ValueError):
-        return  # masked, or identifiers of SDSS-V, which are text
+        return  # masked, or text
+    if max(codes) >= 1 << 64:
+        return  # of SDSS-V, which have 30 digits
     parts = {
         "plate": [code >> 50 for code in codes],
         "fiberid": [code >> 38 & 0xFFF for code in codes],

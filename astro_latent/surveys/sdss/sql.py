@@ -2,6 +2,7 @@
 """Pieces of Transact-SQL for the database of SDSS."""
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
@@ -9,10 +10,52 @@ from astropy.coordinates import SkyCoord
 
 from ...archives.adql import number
 
-__all__ = ["name_literal", "sky_condition"]
+__all__ = ["SPECTRA", "SPECTRA_DR19", "SpectraTable", "name_literal", "sky_condition"]
 
 # The service strips comments from queries; a text that looks like one is refused.
 _NAME = re.compile(r"[A-Za-z0-9+_. -]+")
+
+
+@dataclass(frozen=True)
+class SpectraTable:
+    """A table of the database that lists spectra.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    columns : str
+        What is asked for of the alias ``s``.
+    position : str
+        What stands before ``ra`` and ``dec`` in conditions.
+    snr : str
+        Its column of the signal-to-noise ratio.
+    """
+
+    name: str
+    columns: str
+    position: str
+    snr: str
+
+
+#: Until DR17.
+SPECTRA = SpectraTable(
+    "SpecObj",
+    "s.specobjid, s.plate, s.mjd, s.fiberid, s.run2d, s.ra, s.dec, "
+    "s.snMedian AS snmedian, s.subclass, s.z, s.zwarning, s.wavemin, s.wavemax",
+    "s.",
+    "s.snMedian",
+)
+#: Of SDSS-V in DR19, as the schema of the database has it (sciserver/sqlloader). Its
+#: specobjid has 30 digits, which astroquery cannot bear.
+SPECTRA_DR19 = SpectraTable(
+    "spAll",
+    "s.sdss_id, s.field, s.mjd, s.catalogid, s.run2d, s.plug_ra AS ra, s.plug_dec AS "
+    "dec, s.sn_median_all AS snmedian, s.subclass, s.z, s.zwarning, s.wavemin, "
+    "s.wavemax",
+    "s.plug_",
+    "s.sn_median_all",
+)
 
 
 def sky_condition(

@@ -9,9 +9,10 @@ from ...archives.adql import number
 from ...archives.base import Survey
 from ...archives.files import FileRequest
 from ...archives.query import QueryFilter, TimeLike
+from ...exceptions import UnsupportedQueryError
 from .config import conf
 from .rows import name_columns, name_row, write_address
-from .sql import sky_condition
+from .sql import SPECTRA, SPECTRA_DR19, sky_condition
 
 __all__ = ["Sdss"]
 
@@ -30,8 +31,8 @@ class Sdss(Survey):
     Parameters
     ----------
     release : int, optional
-        Data release, 13 to 19. The database lists those until 17 by position; of
-        DR18 and DR19 `fetch` takes rows with field, mjd, catalogid and run2d.
+        Data release, 13 to 19. By position all but DR18 are listed; of DR19 the
+        spectra of SDSS-V, and `fetch` takes rows with field, mjd, catalogid and run2d.
     """
 
     name = "sdss"
@@ -92,15 +93,20 @@ class Sdss(Survey):
         str
             Transact-SQL.
         """
-        if self.release > 17:
+        if self.release == 18:
             msg = (
-                f"spectra of DR{self.release} are not listed by position; give fetch a "
-                "table with field, mjd, catalogid and run2d, or ask with query_adql"
+                "spectra of DR18 are not listed by position: ask DR19 (release=19), "
+                "give fetch a table with field, mjd, catalogid and run2d, or write the "
+                "SQL yourself with query_adql"
             )
-            raise NotImplementedError(msg)
-        where = ["s.class = 'STAR'", sky_condition(coordinates, radius, prefix="s.")]
+            raise UnsupportedQueryError(msg)
+        source = SPECTRA_DR19 if self.release > 17 else SPECTRA
+        where = [
+            "s.class = 'STAR'",
+            sky_condition(coordinates, radius, prefix=source.position),
+        ]
         if wanted.snr is not None:
-            where.append(f"s.snMedian >= {number(wanted.snr)}")
+            where.append(f"{source.snr} >= {number(wanted.snr)}")
         if wanted.time is not None:
             first, last = wanted.time
             where.append(f"s.mjd BETWEEN {number(first - 1)} AND {number(last + 1)}")
@@ -109,10 +115,8 @@ class Sdss(Survey):
             where.append(f"s.wavemax >= {number(low)} AND s.wavemin <= {number(high)}")
         top = "" if wanted.row_limit is None else f"TOP {wanted.row_limit + 1} "
         return (
-            f"SELECT {top}s.specobjid, s.plate, s.mjd, s.fiberid, s.run2d, s.ra, "
-            "s.dec, s.snMedian AS snmedian, s.subclass, s.z, s.zwarning, s.wavemin, "
-            f"s.wavemax FROM SpecObj AS s WHERE {' AND '.join(where)} "
-            "ORDER BY s.snMedian DESC"
+            f"SELECT {top}{source.columns} FROM {source.name} AS s WHERE "
+            f"{' AND '.join(where)} ORDER BY {source.snr} DESC"
         )
 
     def query_adql(self, adql: str, *, row_limit: int | None = None) -> Table:
