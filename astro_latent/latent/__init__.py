@@ -9,6 +9,7 @@ from .estimators import (
 )
 from .informative import PUBLISHED_THRESHOLDS, NodeDispersion, measure_dispersion
 from .interventions import VelocityScore, doppler_shift, score_velocity_node
+from .maps import map_latents
 from .monotone import MonotoneRange, find_monotone_range
 from .mutual_information import (
     PUBLISHED_BINNINGS,
@@ -40,6 +41,7 @@ __all__ = [
     "find_monotone_range",
     "fit_probes",
     "histogram_information",
+    "map_latents",
     "mean_deviation",
     "measure_dispersion",
     "measure_mutual_information",

@@ -12,7 +12,7 @@ from ..exceptions import UnknownNameError
 from ..utils.writing import replacing
 from .samples import as_latents, as_nodes
 
-__all__ = ["LatentIndex"]
+__all__ = ["LatentIndex", "star_nodes"]
 
 
 class LatentIndex:
@@ -61,7 +61,7 @@ class LatentIndex:
             if obs_id is None:
                 obs_id = latents["obs_id"]
             if nodes is None:
-                nodes = latents.meta.get("latent_groups", {}).get("star")
+                nodes = star_nodes(latents)
             latents, sigma = _take_latents(latents, sigma)
         if obs_id is None:
             msg = "latents without a table need obs_id, the identifiers of their rows"
@@ -257,6 +257,11 @@ class LatentIndex:
             msg = f"latents have shape {latents.shape}, the index {self.n_latent} nodes"
             raise ValueError(msg)
         return latents[:, self.nodes]
+
+
+def star_nodes(table: Table) -> list[int] | None:
+    """Return the latents of the star, if the model of the table knows them."""
+    return table.meta.get("latent_groups", {}).get("star")
 
 
 def _take_latents(

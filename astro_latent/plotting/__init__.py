@@ -5,7 +5,7 @@ Each function draws into the axes or figure that it is given, or makes one, and 
 it; none shows or saves anything. Matplotlib is imported when a function is called.
 """
 
-from .latent import plot_dispersion, plot_latent_label, plot_traversal
+from .latent import plot_dispersion, plot_latent_label, plot_map, plot_traversal
 from .mutual_information import plot_indicator, plot_mutual_information
 from .parameters import plot_comparison, plot_kiel
 from .saliency import plot_saliency
@@ -18,6 +18,7 @@ __all__ = [
     "plot_indicator",
     "plot_kiel",
     "plot_latent_label",
+    "plot_map",
     "plot_mutual_information",
     "plot_reconstruction",
     "plot_saliency",

@@ -8,6 +8,7 @@ import numpy as np
 from .style import (
     BLUE,
     GREY,
+    SEQUENTIAL,
     VERMILLION,
     axis_text,
     break_at_gaps,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..latent import MonotoneRange, NodeDispersion, Traversal
 
-__all__ = ["plot_dispersion", "plot_latent_label", "plot_traversal"]
+__all__ = ["plot_dispersion", "plot_latent_label", "plot_map", "plot_traversal"]
 
 _STATISTICS = {
     "median": "Median absolute deviation",
@@ -145,6 +146,71 @@ def plot_latent_label(
     ax.margins(x=0.02)
     ax.set_xlabel(axis_text(name))
     ax.set_ylabel("Node" if index is None else f"Node {index}")
+    return ax
+
+
+def plot_map(
+    places: np.ndarray,
+    colour: np.ndarray | None = None,
+    *,
+    name: str = "",
+    flagged: np.ndarray | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw a map of latents, coloured by a label, a survey or a flag.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n_spectra, 2)
+        From `~astro_latent.latent.map_latents`.
+    colour : ndarray, shape (n_spectra,), optional
+        Numbers, shown by a colour bar, or texts and truth values, by a legend.
+    name : str, optional
+        What they are, such as ``"teff"``.
+    flagged : ndarray of bool, shape (n_spectra,), optional
+        True for spectra to draw as crosses, such as ``~table["usable"]``.
+    ax : `~matplotlib.axes.Axes`, optional
+        Where to draw.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        Without numbers on its axes, which mean nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.plotting import plot_map
+    >>> places = np.random.default_rng(0).normal(size=(50, 2))
+    >>> ax = plot_map(places, places[:, 0] > 0, name="survey")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['False', 'True']
+    """
+    ax = new_axes(ax, width=6.0, height=5.0)
+    known = np.isfinite(places).all(axis=1)
+    aside = known & (np.zeros(len(known), bool) if flagged is None else flagged)
+    good = known & ~aside
+    size = np.clip(8000 / max(len(known), 1), 3, 30)
+    style = {"s": size, "lw": 0, "alpha": 0.8, "rasterized": True}
+    if aside.any():
+        ax.scatter(
+            *places[aside].T, s=2 * size, lw=0.8, marker="x", color=VERMILLION,
+            label=f"{aside.sum()} flagged",
+        )  # fmt: skip
+    if colour is None:
+        ax.scatter(*places[good].T, color=BLUE, **style)
+    elif np.asarray(colour).dtype.kind in "fiu":
+        values = np.asarray(colour, dtype=float)
+        good &= np.isfinite(values)
+        shown = ax.scatter(*places[good].T, c=values[good], cmap=SEQUENTIAL, **style)
+        ax.figure.colorbar(shown, ax=ax, label=axis_text(name) if name else "")
+    else:
+        for value in np.unique(np.asarray(colour)[good]):
+            mine = good & (np.asarray(colour) == value)
+            ax.scatter(*places[mine].T, label=str(value) or "unknown", **style)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(title=axis_text(name) if name else None, fontsize="small")
+    ax.set(xticks=[], yticks=[])
     return ax
 
 

@@ -44,7 +44,7 @@ PUBLIC = {
         LatentIndex MonotoneRange MutualInformation NodeDispersion PUBLISHED_BINNINGS
         PUBLISHED_THRESHOLDS Probe Saliency Traversal VelocityScore WindowShare
         align_labels doppler_shift find_gap find_monotone_range fit_probes
-        histogram_information mean_deviation measure_dispersion
+        histogram_information map_latents mean_deviation measure_dispersion
         measure_mutual_information measure_saliency median_deviation
         neighbour_information one_per_star permuted_information prior_divergence
         probe_table read_windows score_velocity_node traverse_node window_share
@@ -62,8 +62,8 @@ PUBLIC = {
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel
-        plot_latent_label plot_mutual_information plot_reconstruction plot_saliency
-        plot_spectrum plot_traversal
+        plot_latent_label plot_map plot_mutual_information plot_reconstruction
+        plot_saliency plot_spectrum plot_traversal
     """,
 }
 

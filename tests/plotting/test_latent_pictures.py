@@ -17,6 +17,7 @@ from astro_latent.plotting import (
     plot_dispersion,
     plot_indicator,
     plot_latent_label,
+    plot_map,
     plot_mutual_information,
     plot_traversal,
 )
@@ -181,3 +182,20 @@ def test_latent_against_label_draws_the_flagged_apart_and_counts_the_rest(drawn)
     assert crosses.get_offsets().tolist() == [[1.0, 0.2]]
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert sorted(texts) == ["1 flagged", "1 without a value"]
+
+
+def test_map_is_coloured_by_numbers_or_words(latents):
+    places = latents[:, :2].copy()
+    places[5] = np.nan
+    colour = np.where(np.arange(600) % 7, latents[:, 2], np.nan)
+    flagged = np.arange(600) < 10
+    ax = plot_map(places, colour, name="teff", flagged=flagged)
+    crosses, points = ax.collections
+    assert len(crosses.get_offsets()) == 9  # one of ten has no place
+    assert len(points.get_offsets()) == np.isfinite(colour[10:]).sum()
+    np.testing.assert_array_equal(
+        points.get_array(), colour[10:][np.isfinite(colour[10:])]
+    )
+    ax = plot_map(places, np.where(places[:, 0] > 0, "apogee", ""), name="survey")
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["unknown", "apogee"]
+    assert sum(len(c.get_offsets()) for c in ax.collections) == 599
