@@ -208,8 +208,9 @@ def plot_map(
         for value in np.unique(np.asarray(colour)[good]):
             mine = good & (np.asarray(colour) == value)
             ax.scatter(*places[mine].T, label=str(value) or "unknown", **style)
-    if ax.get_legend_handles_labels()[0]:
         ax.legend(title=axis_text(name) if name else None, fontsize="small")
+    if aside.any() and not ax.get_legend():
+        ax.legend(fontsize="small")
     ax.set(xticks=[], yticks=[])
     return ax
 
