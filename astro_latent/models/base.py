@@ -52,7 +52,9 @@ class SpectralModel:
         Where and how they run.
     domain_mean, domain_whitening : ndarray, optional
         Of the features of the training set: the domain score is
-        ``|whitening (features - mean)| / feature_limit``.
+        ``|whitening (features - mean)| / feature_limit``. Of an autoencoder, mean of
+        the latents, and directions to foreign spectra (see
+        `~astro_latent.models.latents.score_latents`).
     flux_basis : FluxBasis, optional
         Low-rank model of single stars, to look for what they have not.
 

@@ -49,7 +49,8 @@ _OPTIONAL = frozenset(
 )
 _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
 _DOMAIN_KEYS = (
-    "snr", "feature_limit", "reconstruction_limit", "second_limit", "emission_limit",
+    "snr", "feature_limit", "reconstruction_limit", "unexplained_limit",
+    "unexplained_pixels", "second_limit", "emission_limit",
 )  # fmt: skip
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "systematic", "shape_68", "shape_95",

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
@@ -16,7 +17,14 @@ from .networks import LatentNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
 
-__all__ = ["as_latents", "decode_latents", "encode_spectra", "reconstruct_spectra"]
+__all__ = [
+    "as_latents",
+    "decode_latents",
+    "encode_spectra",
+    "reconstruct_spectra",
+    "score_latents",
+    "unexplained_share",
+]
 
 
 def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
@@ -45,8 +53,9 @@ def encode_spectra(model: LoadedModel, prepared: PreparedSpectra) -> Latents:
         n_pixels=model.grid.n_pixels,
     ):
         mean[rows], sigma[rows] = block, _deviation(log_variance)
-    flags = judge_results(model.config, prepared, {"mean": mean, "sigma": sigma})
-    return Latents(mean=mean, sigma=sigma, flags=flags)
+    found = {"mean": mean, "sigma": sigma, "domain_score": _score(model, mean)}
+    flags = judge_results(model.config, prepared, found)
+    return Latents(**found, flags=flags)
 
 
 def as_latents(values: npt.ArrayLike, count: int) -> np.ndarray:
@@ -126,7 +135,7 @@ def reconstruct_spectra(
     """
     network = cast(LatentNetwork, model.members[0])
     mean, sigma = (_nan(len(prepared.flux), model.config.n_outputs) for _ in range(2))
-    residual = _nan(len(prepared.flux))
+    residual, unexplained = _nan(len(prepared.flux)), _nan(len(prepared.flux))
     flux = _nan(len(prepared.flux), model.grid.n_pixels) if keep_flux else None
 
     def there_and_back(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -145,15 +154,108 @@ def reconstruct_spectra(
         decoded = _whole(decoded)
         for row, again in zip(rows, decoded, strict=True):
             valid = prepared.valid[row]
-            difference = prepared.flux[row][valid] - again[valid]
-            residual[row] = np.abs(difference).mean(dtype=float)
+            seen, rebuilt = prepared.flux[row][valid], again[valid]
+            residual[row] = np.abs(seen - rebuilt).mean(dtype=float)
+            unexplained[row] = _share(model, seen, rebuilt)
         if flux is not None:
             flux[rows] = decoded
-    found = {"mean": mean, "sigma": sigma, "residual": residual}
+    score = np.fmax(_score(model, mean), unexplained)
+    found = {"mean": mean, "sigma": sigma, "domain_score": score, "residual": residual}
     found |= {} if flux is None else {"flux": flux}
     flags = judge_results(model.config, prepared, found)
-    latents = Latents(mean=mean, sigma=sigma, flags=flags)
+    latents = Latents(mean=mean, sigma=sigma, domain_score=score, flags=flags)
     return Reconstruction(flux=flux, residual=residual, latents=latents, flags=flags)
+
+
+def score_latents(
+    latents: np.ndarray, mean: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """Return how far latents lie in the directions of foreign spectra.
+
+    Parameters
+    ----------
+    latents : ndarray, shape (n_spectra, n_latent)
+        Means of the posterior.
+    mean : ndarray, shape (n_latent,)
+        Of the training set.
+    directions : ndarray, shape (n_directions, n_latent)
+        Each points from the training set to a kind of spectra that is not in it, and
+        is as long as the limit is near.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra,)
+        Domain score: 0 at the mean and behind it, 1 at the limit of any direction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.models.latents import score_latents
+    >>> score_latents(np.array([[0.5], [-3.0]]), np.zeros(1), np.array([[4.0]]))
+    array([2., 0.])
+    """
+    return np.maximum(((latents - mean) @ directions.T).max(axis=1), 0.0)
+
+
+def unexplained_share(
+    flux: np.ndarray, rebuilt: np.ndarray, *, width: int, lag: int
+) -> float:
+    """Return the share of the lines of a spectrum that a reconstruction lacks.
+
+    What varies slowly is taken off both. Of what is left, squares are taken between
+    pixels that lie a little apart: lines are wider than that, and noise is not, so that
+    no error of the flux has to be known.
+
+    Parameters
+    ----------
+    flux, rebuilt : ndarray, shape (n_pixels,)
+        Valid pixels of the spectrum, and their reconstruction.
+    width : int
+        Pixels over which the slow part is averaged.
+    lag : int
+        Pixels between the two factors.
+
+    Returns
+    -------
+    float
+        0 for a perfect reconstruction, about 1 for none; NaN for a spectrum that has
+        no lines, or fewer pixels than ten widths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astro_latent.models.latents import unexplained_share
+    >>> lines = np.sin(np.arange(4000) / 5.0)
+    >>> noise = np.random.default_rng(0).normal(0.0, 0.5, 4000)
+    >>> round(unexplained_share(1 + lines + noise, 0.9 * lines, width=201, lag=3), 2)
+    0.01
+    """
+    if len(flux) < 10 * width:
+        return np.nan
+    lines, left = (
+        values - uniform_filter1d(values, width, mode="nearest")
+        for values in (flux.astype(float), (flux - rebuilt).astype(float))
+    )
+    total, rest = (float(x[lag:] @ x[:-lag]) for x in (lines, left))
+    return rest / total if total > 0 else np.nan
+
+
+def _score(model: LoadedModel, latents: np.ndarray) -> np.ndarray:
+    """How far latents lie where foreign spectra do; NaN if that is not known."""
+    if model.domain_mean is None or model.domain_whitening is None:
+        return _nan(len(latents))
+    score = score_latents(latents, model.domain_mean, model.domain_whitening)
+    return score.astype(np.float32)
+
+
+def _share(model: LoadedModel, flux: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Share of the lines that a decoder leaves, over its limit; NaN without one."""
+    limits = model.config.domain
+    if not limits.keys() >= {"unexplained_limit", "unexplained_pixels"}:
+        return np.nan
+    width, lag = limits["unexplained_pixels"]
+    share = unexplained_share(flux, rebuilt, width=width, lag=lag)
+    return share / limits["unexplained_limit"]
 
 
 def _run_blocks(

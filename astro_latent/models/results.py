@@ -20,12 +20,16 @@ class Latents:
         Mean.
     sigma : ndarray, shape (n_spectra, n_latent), float32
         Standard deviation.
+    domain_score : ndarray, shape (n_spectra,), float32
+        How far the spectrum is from the training set, 1 being the limit; with what a
+        reconstruction lacks if there was one. NaN for a model that does not know.
     flags : ndarray of int64, shape (n_spectra,)
         Quality bits.
     """
 
     mean: np.ndarray
     sigma: np.ndarray
+    domain_score: np.ndarray
     flags: np.ndarray
 
     __repr__ = short_repr

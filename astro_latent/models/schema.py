@@ -137,8 +137,12 @@ _OUTPUT = {
     "n": _number(1, 100_000, whole=True),
 }  # fmt: skip
 _LIMITS = dict.fromkeys(
-    ("feature_limit", "reconstruction_limit", "second_limit", "emission_limit"), _ANY
-)
+    (
+        "feature_limit", "reconstruction_limit", "unexplained_limit", "second_limit",
+        "emission_limit",
+    ),
+    _ANY,
+)  # fmt: skip
 _PER_OUTPUT = _items(_SIZE)
 _SHAPE = _items(_items(_number(-1e6, 1e6)))
 _LAYOUT = _keys({
@@ -151,7 +155,9 @@ _LAYOUT = _keys({
         **dict.fromkeys(("scale", "floor", "flux_scale", "systematic"), _PER_OUTPUT),
         "missing": _items(_number(-1e6, 1e6)), "shape_68": _SHAPE, "shape_95": _SHAPE,
     }),
-    "domain": _keys({"snr": _items(_SIZE, 2, 2), **_LIMITS}),
+    "domain": _keys({
+        "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE, **_LIMITS,
+    }),
     "training": _plain(math.inf, nan=True), "evaluation": _plain(math.inf, nan=True),
     "card": _keys({}, others=_text()),
     "weights": _keys({

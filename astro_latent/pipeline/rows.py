@@ -140,10 +140,9 @@ def latent_rows(
     if reconstruction is not None:
         residual, flags = reconstruction.residual, flags | reconstruction.flags
     results = {
-        "latent": latents.mean,
-        "latent_error": latents.sigma,
-        "reconstruction_error": residual,
-    }
+        "latent": latents.mean, "latent_error": latents.sigma,
+        "reconstruction_error": residual, "domain_score": latents.domain_score,
+    }  # fmt: skip
     return _rows(model, prepared, results, flags)
 
 

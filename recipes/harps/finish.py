@@ -15,6 +15,7 @@ from astro_latent.models import load_model, save_weights
 from astro_latent.preparation.grid import get_grid
 from astro_latent.preparation.recipe import HARPS_RECIPE
 from astro_latent.training.linear import find_components
+from recipes.harps.domain import add_domain
 from recipes.harps.stars import simulate_stars
 
 __all__ = ["evaluate_autoencoder", "finish_autoencoder"]
@@ -162,7 +163,8 @@ def finish_autoencoder(
     config["evaluation"] = evaluate_autoencoder(stored, data)
     limit = _reconstruction_limit(stored, data)
     config["domain"] = {"snr": [8.0, 500.0], "reconstruction_limit": limit}
-    return save()
+    save()
+    return add_domain(output, data)
 
 
 def _reconstruction_limit(model: nn.Module, data: str | Path) -> float:

@@ -10,6 +10,7 @@ import torch
 from astro_latent.models.architectures.disentangled_autoencoder import (
     DisentangledAutoencoder,
 )
+from astro_latent.models.latents import unexplained_share
 from astro_latent.utils.quality import QualityFlag
 
 
@@ -109,3 +110,65 @@ def test_decode_checks_the_shape(autoencoder):
 def test_autoencoder_says_what_it_cannot(autoencoder, make_prepared):
     with pytest.raises(TypeError, match="cannot predict; it has encode, decode"):
         autoencoder.predict(make_prepared(autoencoder))
+
+
+@pytest.fixture
+def judged(save, autoencoder, label_config):
+    """The autoencoder with a direction along its second latent, and a limit."""
+    config = autoencoder.config.to_dict() | {"name": "judged_v1"}
+    config["domain"] = {"unexplained_limit": 0.1, "unexplained_pixels": [9, 1]}
+    direction = np.zeros((1, 6))
+    direction[0, 1] = 2.0
+    return save(
+        autoencoder.members[0], config, domain_mean=np.full(6, 0.1),
+        domain_whitening=direction,
+    )  # fmt: skip
+
+
+def test_domain_score_of_latents_counts_the_foreign_side_only(judged, make_prepared):
+    prepared = make_prepared(judged, count=21)
+    latents = judged.encode(prepared)
+    expected = np.maximum(2.0 * (latents.mean[:, 1] - 0.1), 0.0)
+    np.testing.assert_allclose(latents.domain_score, expected, rtol=1e-4, atol=1e-6)
+    unlike = (latents.flags & QualityFlag.UNLIKE_TRAINING) != 0
+    np.testing.assert_array_equal(unlike, expected > 1)
+
+
+def test_lines_that_the_decoder_lacks_raise_the_score(judged, make_prepared):
+    prepared = make_prepared(judged, count=3)
+    lines = 1.0 + 0.3 * np.sin(np.arange(320) / 2.0)  # random weights decode none
+    seen = np.where(prepared.valid, lines, 0.0).astype("f4")
+    result = judged.reconstruct(replace(prepared, flux=seen))
+    score = result.latents.domain_score
+    of_latents = np.maximum(2.0 * (result.latents.mean[:, 1] - 0.1), 0.0)
+    for row, valid in enumerate(prepared.valid):
+        left = [x[valid] for x in (seen[row], result.flux[row])]
+        share = unexplained_share(*left, width=9, lag=1)
+        assert share > 0.1
+        assert score[row] == pytest.approx(max(share / 0.1, of_latents[row]), rel=1e-4)
+    assert np.all(result.flags & QualityFlag.UNLIKE_TRAINING)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1, 0.5, 1.0])
+def test_share_of_lines_left_does_not_depend_on_noise_or_slope(rng, missing):
+    x = np.arange(6000.0)
+    lines = 0.4 * np.sin(x / 6.0)
+    for sigma in (0.0, 0.1, 0.4):
+        flux = 1.0 + 1e-4 * x + lines + rng.normal(0.0, sigma, len(x))
+        found = unexplained_share(flux, (1.0 - missing) * lines, width=201, lag=3)
+        assert found == pytest.approx(missing**2, abs=0.05)
+
+
+def test_share_of_lines_is_unknown_without_lines_or_pixels():
+    flat = np.ones(3000)
+    assert np.isnan(unexplained_share(flat, flat, width=201, lag=3))
+    assert np.isnan(unexplained_share(flat[:100], flat[:100], width=201, lag=3))
+
+
+def test_a_model_without_a_domain_gives_no_score(autoencoder, make_prepared):
+    prepared = make_prepared(autoencoder)
+    for latents in (
+        autoencoder.encode(prepared), autoencoder.reconstruct(prepared).latents,
+    ):  # fmt: skip
+        assert np.isnan(latents.domain_score).all()
+        assert not np.any(latents.flags & QualityFlag.UNLIKE_TRAINING)
