@@ -27,7 +27,7 @@ from ..exceptions import (
     ArchiveTimeoutError,
     TruncatedResultsWarning,
 )
-from .http import check_scheme
+from .http import check_scheme, describe_answer
 from .retries import RETRY_STATUS, TransientError, retry_after, with_retries
 
 __all__ = [
@@ -152,10 +152,12 @@ def _translate(error: DALAccessError, url: str, query: str) -> ArchiveError:
         cause, requests.ConnectionError | requests.Timeout | Urllib3Error | OSError
     ) and not isinstance(cause, requests.HTTPError):
         return _describe_break(cause, url)
+    # pyvo passes on what is said in some answers only
+    said = str(error) if response is None else describe_answer(response)
     # Services answer a query that they do not understand with 400 or 500 at once.
     if response is not None and response.status_code in RETRY_STATUS - {500}:
         wait = retry_after(response.headers)
-        return TransientError(str(error), url=url, cause=cause, wait=wait)
+        return TransientError(said, url=url, cause=cause, wait=wait)
     if isinstance(error, DALQueryError):
         asked = f". The query was: {query}" if query else ""
         msg = f"the service refused the query: {error}{asked}"
@@ -165,7 +167,7 @@ def _translate(error: DALAccessError, url: str, query: str) -> ArchiveError:
         return ArchiveFormatError(msg, url=url, cause=error)
     if "timeout" in str(error).lower():
         return ArchiveTimeoutError(str(error), url=url, cause=error)
-    return ArchiveError(f"the request failed: {error}", url=url, cause=error)
+    return ArchiveError(f"the request failed: {said}", url=url, cause=error)
 
 
 def follow_datalink(url: str, session: requests.Session) -> str:

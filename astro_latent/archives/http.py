@@ -236,7 +236,9 @@ def describe_answer(response: requests.Response) -> str:
     said = service_error(start)
     if said is None:
         text = start.decode(response.encoding or "utf-8", errors="replace")
-        said = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+        if text.lstrip().startswith("<"):
+            text = re.sub(r"<[^>]*>", " ", text)
+        said = " ".join(text.split())
     return f"{response.status_code} {response.reason}: {said[:300]}".rstrip(": ")
 
 

@@ -1,5 +1,6 @@
 """Target lists for services that take no uploads, as ESO's: boxes, as jobs."""
 
+import html
 import re
 import sqlite3
 from contextlib import closing
@@ -14,7 +15,11 @@ from astropy.table import Table
 
 from astro_latent.archives import conf
 from astro_latent.archives.boxes import box_condition, match_targets
-from astro_latent.exceptions import ArchiveTimeoutError, TruncatedResultsWarning
+from astro_latent.exceptions import (
+    ArchiveError,
+    ArchiveTimeoutError,
+    TruncatedResultsWarning,
+)
 from astro_latent.surveys import get_survey
 from astro_latent.surveys.eso.config import conf as eso_conf
 
@@ -133,6 +138,44 @@ def test_one_target_that_takes_too_long_is_an_error(eso):
         pytest.raises(ArchiveTimeoutError),
     ):
         get_survey("harps").query_targets(TARGETS[:1], RADIUS)
+
+
+SAID = "Table ivoa.ObsCore is locked <until> noon"
+
+
+def failed_job(stub, say):
+    text = JOB.format(n=1, phase="ERROR", url=stub.url).replace(
+        "<uws:results>",
+        '<uws:errorSummary type="fatal" hasDetail="false"><uws:message>'
+        f"{html.escape(SAID)}</uws:message></uws:errorSummary><uws:results>",
+    )
+    stub.routes["/tap/async/1"] = stub.routes["/tap/async/1/phase"] = say(
+        text.encode(), content_type="text/xml"
+    )
+
+
+def failed_result(stub, say):
+    stub.routes["/tap/async/1/results/result"] = say(
+        (
+            '<VOTABLE version="1.3"><RESOURCE type="results"><INFO name="QUERY_STATUS" '
+            f'value="ERROR">{html.escape(SAID)}</INFO></RESOURCE></VOTABLE>'
+        ).encode(),
+        content_type="application/x-votable+xml",
+    )
+
+
+def refused(stub, say):
+    stub.routes["/tap/async"] = say(SAID.encode(), status=400)
+
+
+@pytest.mark.parametrize("fault", [failed_job, failed_result, refused])
+def test_what_the_service_says_reaches_the_user(eso, stub, say, fault):
+    fault(stub, say)
+    with pytest.raises(ArchiveError) as caught:
+        get_survey("harps").query_targets(TARGETS, RADIUS)
+    assert SAID in str(caught.value)
+    assert stub.url in str(caught.value)
+    assert not isinstance(caught.value, ArchiveTimeoutError)
 
 
 def test_a_limit_is_told(eso):
