@@ -17,6 +17,8 @@ from ...archives.files import FileResult, safe_name, with_results
 from ...archives.obscore_columns import to_obscore
 from ...archives.query import QueryFilter, TimeLike
 from ...exceptions import ArchiveFormatError
+from ...utils.absurd import find_fault
+from ...utils.files import read_whole
 from ...utils.guard import explain, is_file, printable
 from ...utils.writing import replacing
 
@@ -72,7 +74,7 @@ class LocalSurvey(Survey):
         if not source.is_file():
             msg = f"{source} is neither a folder nor a file"
             raise FileNotFoundError(msg)
-        return self._list_table(Table.read(source), source.parent)
+        return self._list_table(_read_list(source), source.parent)
 
     def _list_table(self, table: Table, folder: Path) -> Table:
         named = [name for name in _PATH_COLUMNS if name in table.colnames]
@@ -245,3 +247,13 @@ def _refill(column: Column, values: list[str]) -> Column:
     new = type(column)(values, name=column.name, description=column.description)
     new.meta = dict(column.meta)
     return new
+
+
+def _read_list(path: Path) -> Table:
+    """Read a table, of bounded size, that leads nowhere else."""
+    content = read_whole(path)
+    fault = find_fault(content) if b"VOTABLE" in content[:4096] else None
+    if fault is not None:
+        msg = f"{path}: the VOTable {fault}"
+        raise ArchiveFormatError(msg)
+    return Table.read(path)
