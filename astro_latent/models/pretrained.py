@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -12,6 +13,7 @@ import torch
 from astropy.utils.data import clear_download_cache, download_file
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .._config import conf
 from ..exceptions import WeightsError, WeightsIntegrityError, WeightsNotFoundError
@@ -29,6 +31,7 @@ __all__ = ["choose_device", "load_model"]
 FETCH_AGAIN = "correct it, or fetch the weights again"
 #: Tensors beside those of the networks.
 DOMAIN_TENSORS = ("domain.mean", "domain.whitening")
+_DRAWS = (Tensor.normal_, Tensor.uniform_)
 
 
 @torch.inference_mode(False)  # tensors of that mode have no derivatives
@@ -221,6 +224,25 @@ def _fetch(config: ModelConfig, path: Path) -> tuple[bytes, str]:
     raise WeightsNotFoundError(msg)
 
 
+class _NoDraws(TorchFunctionMode):
+    """Leave out the first values of weights: those of the file take their place.
+
+    On the meta device they would load torch's compiler, which takes as long as torch.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        kwargs = kwargs or {}
+        if func in _DRAWS or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 def _check_sizes(config: ModelConfig, tensors: dict[str, Tensor], where: str) -> None:
     """Compare shapes before anything is allocated: arguments may ask for any size."""
     try:
@@ -243,6 +265,7 @@ def _build(config: ModelConfig, count: int) -> list[nn.Module]:
     problem = f"'arguments' do not fit {name}: {str(config.arguments)[:200]}"
     with (
         torch.random.fork_rng(devices=[]),
+        _NoDraws(),
         guarding(config.source, WeightsError, problem=problem, remedy=FETCH_AGAIN),
     ):
         members = [architecture(**config.arguments) for _ in range(count)]

@@ -15,7 +15,6 @@ from itertools import pairwise
 
 import numpy as np
 from astropy.io import fits
-from scipy.optimize import nnls
 
 from ..utils.physics import SPEED_OF_LIGHT
 from ..utils.quality import QualityFlag
@@ -130,6 +129,8 @@ def compare_parts(
     Parts or None
         None if too few pixels are valid, or no lines are seen.
     """
+    from scipy.optimize import nnls  # takes a third as long to import as torch
+
     reference = _load(grid.name)
     used = [
         n for n, part in enumerate(reference.parts) if valid[part].mean() >= _FEWEST

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.polynomial import chebyshev
-from scipy.interpolate import make_lsq_spline
 
 from ..exceptions import UnknownNameError
 from .grid import SpectralGrid
@@ -177,6 +176,8 @@ def sigma_clip_continuum(
     ndarray, shape (n_pixels,)
         The continuum; NaN everywhere if fewer than four windows count.
     """
+    from scipy.interpolate import make_lsq_spline
+
     window = ((wavelength - wavelength[0]) // width).astype(int)
     ends = np.searchsorted(window, np.arange(window[-1] + 2))
     centres, levels = [], []

@@ -60,3 +60,20 @@ def test_import_takes_well_under_a_second(record_property):
 )
 def test_heavy_libraries_wait_until_they_are_needed(statement, absent):
     assert loaded_by(statement) & absent == set()
+
+
+#: What no prediction needs: torch's compiler and what it is made of, readers of others.
+NEEDLESS = ("torch._dynamo", "sympy", "specutils", "gwcs", "astroquery", "requests")
+
+
+@pytest.mark.parametrize("survey", ["apogee", "harps"])
+def test_the_first_prediction_loads_what_it_needs(survey):
+    code = (
+        "import sys, json; import astro_latent as al; "
+        "table = al.get_survey('sample').table(); "
+        f"row = table[[s.startswith('{survey}') for s in table['survey']]][0]; "
+        "found = al.predict_parameters(str(row['path']), progress=False); "
+        "assert len(found) == 1 and found['model'][0]; "
+        f"print(json.dumps([m for m in {NEEDLESS} if m in sys.modules]))"
+    )
+    assert run(code) == []

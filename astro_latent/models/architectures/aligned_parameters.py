@@ -150,14 +150,13 @@ class AlignedParameters(nn.Module):
         still = _leaf(rest)
         found = at.detach(), variance.detach(), *encoder.project(still, rest_valid)
         features = self._scale(*found)
-        others = self.head(features)[0][:, 1:]
-        every = torch.eye(others.shape[1])[:, None]
         rows = [by_velocity / _VELOCITY_UNIT]
-        for back in grad(others, still, every, is_grads_batched=True)[0]:
-            by_lines, by_at = grad(rest, (lines, at), back, retain_graph=True)
+        for label in self.head(features)[0][0, 1:]:
+            (by_rest,) = grad(label, still, retain_graph=True)
+            by_lines, by_at = _pull(rest, by_rest, lines, at)
             rows.append(by_lines + by_at * by_velocity)
-        back = [grad(flat.lines, joined, row, retain_graph=True)[0][0] for row in rows]
-        by_joined = torch.stack(back) * encoder.grid.weigh(valid)[1]
+        by_joined = torch.cat([_pull(flat.lines, row, joined)[0] for row in rows])
+        by_joined *= encoder.grid.weigh(valid)[1]
         return JoinedSlope(features.detach()[0], by_joined, valid[0], encoder.grid)
 
     def forward(
@@ -183,3 +182,8 @@ class AlignedParameters(nn.Module):
 def _leaf(tensor: Tensor) -> Tensor:
     """Begin a chain of derivatives anew."""
     return tensor.detach().requires_grad_()
+
+
+def _pull(outputs: Tensor, by_outputs: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """Go one link back; by way of a sum, as vectors would load torch's compiler."""
+    return grad((outputs * by_outputs).sum(), inputs, retain_graph=True)
