@@ -5,6 +5,7 @@ from typing import Any
 
 from recipes.apogee import training
 from recipes.apogee_starnet_v1 import finish
+from recipes.apogee_starnet_v1.recalibrate import recalibrate
 from recipes.options import Options
 
 __all__ = ["make"]
@@ -28,7 +29,8 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     trained = training.train_starnet(recipe, **options.training())
     if trained.step < recipe["fit"]["n_steps"]:
         return False
-    finish.finish_starnet(
+    folder = finish.finish_starnet(
         recipe, trained, data=options.data, work=options.work, output=options.output
     )
+    recalibrate(folder, options.data)
     return True

@@ -39,7 +39,13 @@ from recipes.apogee_starnet_v1.out_of_domain import (
     simulate_out_of_domain,
 )
 
-__all__ = ["REFUSALS", "evaluate_starnet", "find_refused"]
+__all__ = [
+    "REFUSALS",
+    "evaluate_starnet",
+    "find_refused",
+    "judge_flags",
+    "judge_missing",
+]
 
 #: Bits that say not to trust the labels; those of masks and preparation do not count.
 REFUSALS = (
@@ -101,7 +107,7 @@ def evaluate_starnet(
     data = Path(data)
     report: dict[str, Any] = {"n_spectra": n_spectra, "seed": seed}
     report |= _by_snr(model, data, n_spectra, seed)
-    report["missing"] = _by_missing_fraction(model, data, n_spectra // 2, seed)
+    report["missing"] = judge_missing(model, data, n_spectra // 2, seed=seed)
     report |= _all_conditions(model, data, n_spectra // 2, seed - 50_000)
     report |= _independent(model, data, n_spectra // 2, seed + 3)
     report["repeats"] = _repeats(model, data, n_spectra // 2, seed + 30_000)
@@ -172,9 +178,27 @@ def _baselines(
     }
 
 
-def _by_missing_fraction(
-    model: SpectralModel, data: Path, n_spectra: int, seed: int
+def judge_missing(
+    model: SpectralModel, data: Path, n_spectra: int, *, seed: int = 900_000
 ) -> dict[str, Any]:
+    """Measure what missing pixels cost, and whether errors say so.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        Loaded weights.
+    data : path
+        Folder with the training ingredients.
+    n_spectra : int
+        Stars, at a signal-to-noise of 100.
+    seed : int, optional
+        Seed of the first test set of `evaluate_starnet`.
+
+    Returns
+    -------
+    dict
+        Scatter and coverage without 0 to 50 % of the pixels, or one chip.
+    """
     prepared, truth = simulate_test_set(
         data, n_spectra, seed=seed + 11, snr=100.0, conditions=CALM
     )
@@ -205,8 +229,18 @@ def _all_conditions(
         data, n_spectra, seed=seed, conditions=ApogeeConditions()
     )
     result = model.predict(with_recipe(prepared, model))
+    return {
+        "all_conditions_coverage": _coverage(model, result, truth),
+        "false_alarms": _false_alarms(model, data, 6 * n_spectra, seed + 20_000),
+    }
+
+
+def _false_alarms(
+    model: SpectralModel, data: Path, n_spectra: int, seed: int
+) -> dict[str, Any]:
+    """Count how often spectra of the training's kind are refused, and by which bit."""
     others, _ = simulate_test_set(
-        data, 6 * n_spectra, seed=seed + 20_000, conditions=ApogeeConditions()
+        data, n_spectra, seed=seed, conditions=ApogeeConditions()
     )
     judged = model.predict(with_recipe(others, model), flux_errors=False)
     bits = {
@@ -214,14 +248,35 @@ def _all_conditions(
         for bit in QualityFlag
         if bit & REFUSALS
     }
+    refused = float(np.mean(find_refused(judged)))
+    return {"n_spectra": n_spectra, "seed": seed, "any": refused, **bits}
+
+
+def judge_flags(
+    model: SpectralModel, data: Path, *, n_spectra: int = 3000, seed: int = 900_000
+) -> dict[str, Any]:
+    """Measure the flags alone, as `evaluate_starnet` does.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        Loaded weights.
+    data : path
+        Folder with the training ingredients.
+    n_spectra : int, optional
+        Spectra of the training's kind; of others, a fifteenth of each kind.
+    seed : int, optional
+        Seed of the first test set of `evaluate_starnet`.
+
+    Returns
+    -------
+    dict
+        False alarms, and what is flagged of simulated and real strangers.
+    """
     return {
-        "all_conditions_coverage": _coverage(model, result, truth),
-        "false_alarms": {
-            "n_spectra": 6 * n_spectra,
-            "seed": seed + 20_000,
-            "any": float(np.mean(find_refused(judged))),
-            **bits,
-        },
+        "false_alarms": _false_alarms(model, data, n_spectra, seed - 30_000),
+        "flagged": _count_flagged(model, data, n_spectra // 15, seed + 40_000),
+        "flagged_files": _list_flagged_files(model, data),
     }
 
 
