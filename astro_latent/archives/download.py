@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .._config import conf as package_conf
 from ..exceptions import ArchiveError

@@ -3,6 +3,7 @@
 
 import json
 import math
+import os
 import shutil
 import sys
 import textwrap
@@ -174,8 +175,9 @@ def show_results(table: Table, columns: Sequence[str] | None = None) -> None:
     for row in (head, tuple("-" * size for size in sizes), *rows):
         padded = (text.ljust(size) for text, size in zip(row, sizes, strict=True))
         say("  ".join(padded).rstrip())
-    if left_out:
-        say(f"(no room for {', '.join(left_out)}; see --columns, --json, -o)")
+    if left_out and width:
+        said = f"(no room for {', '.join(left_out)}; see --columns, --json, -o)"
+        say(textwrap.fill(said, width, subsequent_indent=" "))
 
 
 def _default_columns(table: Table) -> list[str]:
@@ -209,8 +211,9 @@ def _fit(texts: dict[str, list[str]], width: int) -> list[str]:
     def total(texts: dict[str, list[str]]) -> int:
         return sum(2 + max(map(len, column)) for column in texts.values()) - 2
 
+    names = texts[first]
     if total(texts) > width:
-        texts[first] = [_shorten(text, _LONGEST_NAME) for text in texts[first]]
+        texts[first] = _shorten_all(names, _LONGEST_NAME)
     least = {name: column for name, column in texts.items() if name != "flags"}
     reserved = 2 + _LEAST_FLAGS if "flags" in texts else 0
     while total(least) + reserved > width and len(least) > 2:
@@ -223,7 +226,24 @@ def _fit(texts: dict[str, list[str]], width: int) -> list[str]:
             text if len(text) <= room else f"{text[: room - 3]}..."
             for text in texts["flags"]
         ]
+    if total(texts) < width and texts[first] != names:
+        spare = width - total(texts)
+        texts[first] = _shorten_all(names, max(map(len, texts[first])) + spare)
     return left_out
+
+
+def _shorten_all(texts: list[str], length: int) -> list[str]:
+    """Shorten a column below its head: what all names share goes first."""
+    head, *names = texts
+    if max(map(len, names), default=0) <= length:
+        return texts
+    start = len(os.path.commonprefix(names))
+    end = len(os.path.commonprefix([name[start:][::-1] for name in names]))
+    if len(set(names)) > 1:
+        before, after = "..." if start > 3 else "", "..." if end > 3 else ""
+        start, end = start if before else 0, end if after else 0
+        names = [before + name[start : len(name) - end] + after for name in names]
+    return [head, *(_shorten(name, length) for name in names)]
 
 
 def _shorten(text: str, length: int) -> str:

@@ -16,43 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Row, Table
+from astropy.table import Row
 
 from ..models.config import OutputColumn
-from ..spectra.reading import SpectraLike, find_files, find_path_column
+from ..spectra.reading import find_path_column
 from ..tables.fields import ucd_of, unit_to_text
 from ..tables.result_table import ResultTable, read_table, write_table
 from ..utils.writing import write_bytes
 from .rows import Rows
 
-__all__ = ["PART", "Checkpoint", "list_items", "table_rows"]
+__all__ = ["PART", "Checkpoint", "table_rows"]
 
 #: Files in a part: what a kill may cost, at most.
 PART = 64
 _PLAN = "run.json"
-
-
-def list_items(source: SpectraLike) -> list[Any]:
-    """List what a run reads, without reading it.
-
-    Parameters
-    ----------
-    source : SpectraLike
-        Paths, folders, patterns, a table with a column of paths, or objects.
-
-    Returns
-    -------
-    list
-        Paths, rows or objects, in order; one of them may hold several spectra.
-    """
-    if isinstance(source, str | PathLike):
-        return find_files(source) or [source]
-    if isinstance(source, Table):
-        return list(source) if find_path_column(source.colnames) else [source]
-    if isinstance(source, list | tuple):
-        paths = all(isinstance(part, str | PathLike) for part in source)
-        return [p for part in source for p in list_items(part)] if paths else [*source]
-    return [source]
 
 
 def _digest(items: list[Any]) -> str:

@@ -10,10 +10,10 @@ from astropy import units as u
 from tqdm.auto import tqdm
 
 from .. import _config
-from ..spectra.reading import SpectraLike
+from ..spectra.reading import SpectraLike, list_items
 from ..spectra.sources import Numbered
 from ..tables.result_table import ResultTable
-from .checkpoint import PART, Checkpoint, list_items, table_rows
+from .checkpoint import PART, Checkpoint, table_rows
 from .loop import Chooser, MemorySink, Task, as_spectra, push_rows
 from .rows import Rows, stack_rows
 

@@ -11,7 +11,7 @@ from astropy import units as u
 
 from .._config import conf
 from ..spectra.observation import SpectrumArrays
-from ..spectra.reading import SpectraLike, iter_arrays
+from ..spectra.reading import SpectraLike, count_items, iter_arrays
 from ..utils.quality import QualityFlag
 from .careful import run_carefully
 from .grid import SpectralGrid
@@ -99,9 +99,9 @@ def _chunks(
     """Read spectra until they are so many or so long."""
     stream: Iterable[SpectrumArrays] = iter_arrays(source, on_error=on_error, **told)
     if conf.show_progress if progress is None else progress:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
-        stream = tqdm(stream, desc="prepare", unit="spectrum")
+        stream = tqdm(stream, total=count_items(source), unit=" spectra")
     chunk: list[SpectrumArrays] = []
     n_pixels = 0
     for arrays in stream:

@@ -143,7 +143,10 @@ def _read_plain(
             continue
         return [_describe(s, path, name, n, len(found)) for n, s in enumerate(found)]
     why = reasons[0] if reasons else "none of those that it has for surveys fits"
-    msg = f"{path}: no spectrum found, by specutils neither ({why})"
+    msg = (
+        f"{path}: no spectrum found, by specutils neither ({why}); if it has columns, "
+        "column_mapping= names them"
+    )
     raise SpectrumReadError(msg)
 
 

@@ -8,6 +8,7 @@ commas, under any lines of other kinds.
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -111,12 +112,21 @@ def arrays_to_table(content: bytes, name: str) -> Table:
     arrays = {key: a for key, a in arrays.items() if a.dtype.kind in "fiub" and a.ndim}
     roles = find_roles([{"name": key} for key in arrays])
     if not has_spectrum(roles):
-        _refuse(name, f"no wavelength and flux among the arrays {', '.join(arrays)}")
+        return _as_long_as_most(arrays, name)
     shape = arrays[list(arrays)[roles["flux"]]].shape
     wave = list(arrays)[roles["wavelength"]]
     if arrays[wave].shape == shape[-1:]:
         arrays[wave] = np.broadcast_to(arrays[wave], shape)
     return Table({key: a for key, a in arrays.items() if a.shape == shape}, copy=False)
+
+
+def _as_long_as_most(arrays: dict[str, np.ndarray], name: str) -> Table:
+    """Make columns of arrays whose names say nothing: the caller may know better."""
+    lengths = Counter(len(a) for a in arrays.values() if a.ndim == 1)
+    length, count = max(lengths.items(), key=lambda it: it[::-1], default=(0, 0))
+    if count < 2:
+        _refuse(name, f"no wavelength and flux among the arrays {', '.join(arrays)}")
+    return Table({key: a for key, a in arrays.items() if a.shape == (length,)})
 
 
 def _check_sizes(members: list[zipfile.ZipInfo], name: str) -> None:

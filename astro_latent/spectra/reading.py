@@ -36,10 +36,12 @@ from .votable import VotableFile
 
 __all__ = [
     "SpectraLike",
+    "count_items",
     "expand",
     "find_files",
     "find_path_column",
     "iter_arrays",
+    "list_items",
 ]
 
 _ENDINGS = tuple(
@@ -250,6 +252,46 @@ def find_files(source: str | os.PathLike[str]) -> list[Path]:
         names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
         return [p for p in names if p.is_file()]
     return [path]
+
+
+def list_items(source: SpectraLike) -> list[Any]:
+    """List what a run reads, without reading it.
+
+    Parameters
+    ----------
+    source : SpectraLike
+        Paths, folders, patterns, a table with a column of paths, or objects.
+
+    Returns
+    -------
+    list
+        Paths, rows or objects, in order; one of them may hold several spectra.
+    """
+    if isinstance(source, str | os.PathLike):
+        return find_files(source) or [source]
+    if isinstance(source, Table):
+        return list(source) if find_path_column(source.colnames) else [source]
+    if isinstance(source, list | tuple):
+        paths = all(isinstance(part, str | os.PathLike) for part in source)
+        return [p for part in source for p in list_items(part)] if paths else [*source]
+    return [source]
+
+
+def count_items(source: SpectraLike) -> int | None:
+    """Count what there is to read, without reading it.
+
+    Parameters
+    ----------
+    source : SpectraLike
+        As for `list_items`.
+
+    Returns
+    -------
+    int or None
+        None if that shows only in the end.
+    """
+    sized = isinstance(source, str | os.PathLike | Table | list | tuple)
+    return len(list_items(source)) if sized else None
 
 
 def _expand_path(text: str) -> Iterator[Item]:

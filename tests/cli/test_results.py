@@ -239,13 +239,28 @@ def test_wide_tables_say_what_they_leave_out(monkeypatch, capsys):
     monkeypatch.setattr(show, "terminal_width", lambda: 60)
     show.show_results(table)
     printed = capsys.readouterr().out
-    head, _, row, rest = printed.splitlines()
-    assert max(len(head), len(row)) <= 60
+    head, _, row, *said = printed.splitlines()
+    assert max(map(len, printed.splitlines())) <= 60
+    rest = " ".join(said)
     assert "0.123 ± 0.020" in row
     assert "LOW_SNR" in row
     assert rest.startswith("(no room for x")
     for name in labels:
         assert (name in head) != (name in rest)
+
+
+def test_long_names_that_begin_alike_keep_what_tells_them_apart(monkeypatch, capsys):
+    nights = [f"HARPS.2012-0{n}-24T08_37_45.581_s1d_A" for n in (3, 4)]
+    table = QTable({"obs_id": nights, "teff": [5285.0, 5287.0] * u.K})
+    table["teff_error"] = [88.0, 88.0] * u.K
+    table["logg"] = [4.4, 4.4] * u.dex
+    table["flags"] = [1 << 8, 1 << 8]
+    table.meta["labels"] = ["teff", "logg"]
+    monkeypatch.setattr(show, "terminal_width", lambda: 60)
+    show.show_results(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert [line.split()[0] for line in lines[2:]] == ["...3...", "...4..."]
 
 
 def test_columns_json_and_standard_output(run, apogee):

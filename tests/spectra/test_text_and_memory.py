@@ -93,6 +93,18 @@ def test_arrays_of_numpy(tmp_path):
     assert second.observation.obs_id == "a#2"
 
 
+def test_arrays_whose_names_say_nothing(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=WAVE / 10, y=FLUX, other=np.ones(3))
+    with pytest.raises(SpectrumReadError, match="column_mapping= names them"):
+        read_arrays(path)
+    (found,) = read_arrays(path, column_mapping=("x", "y"), wavelength_unit="nm")
+    check(found, errors=False)
+    np.savez(path, y=FLUX, other=np.ones(3))
+    with pytest.raises(SpectrumReadError, match="no wavelength and flux among"):
+        read_arrays(path)
+
+
 def test_pickles_are_not_opened(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..._config import conf as package_conf
 from ...archives.config import conf as archive_conf
