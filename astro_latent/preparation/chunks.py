@@ -18,6 +18,7 @@ from .grid import SpectralGrid
 from .prepared import Batch, PreparedSpectra, Row
 from .recipe import Recipe
 from .resample import Resampler
+from .stated_errors import check_errors
 
 __all__ = ["iter_chunks", "prepare_chunk", "run_recipe"]
 
@@ -217,6 +218,7 @@ def _own_pixels(row: Row, grid: SpectralGrid, recipe: Recipe) -> None:
     expected = recipe.requirements["normalisation"]
     if expected == "none" and row.observation.normalisation == "continuum":
         row.flag(QualityFlag.WRONG_NORMALISATION)
+    check_errors(row)
     for stage in ("wavelength", "native"):
         for function, settings in recipe.functions[stage]:
             function(row, settings, grid)

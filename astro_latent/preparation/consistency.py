@@ -1,40 +1,49 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Whether the parts of a spectrum say the same: depths and places of lines.
+"""Whether the parts of a spectrum say the same: depths and places of lines, levels.
 
 A spectrum at rest is described by a sum of templates with positive weights. In each
 part of some hundred pixels the lines must be as deep as in that sum (a constant,
 smoothed, repeated or foreign part has others) and lie where the wavelengths say (a
-shifted part, or a wrong axis, has them elsewhere).
+shifted part, or a wrong axis, has them elsewhere); and no part may begin with a step.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
-from itertools import pairwise
 
 import numpy as np
-from astropy.io import fits
+from scipy import fft
 
-from ..utils.physics import SPEED_OF_LIGHT
 from ..utils.quality import QualityFlag
-from .grid import SpectralGrid, get_grid
-from .prepared import Batch
-from .resample import Resampler
+from .grid import SpectralGrid
+from .prepared import Batch, Row
+from .references import (
+    LAGS,
+    Lines,
+    Reference,
+    divide_mean_out,
+    get_reference,
+    integrate,
+)
 
 __all__ = ["Parts", "check_parts", "compare_parts"]
 
-_WIDTH = 240  # pixels of a part
-_LAGS = np.arange(-6, 7)
 _FEWEST = 0.5  # share of the pixels of a part that must be valid
 _CLEAR = 5.0  # standard errors
+_ABOVE = 1.05  # variance over that of the noise where there are lines
 _LIKE = 0.25  # share of the variance, noise aside, that templates must explain
-_DEPTH = 0.2  # difference of depths that any star may have
+_DEPTH = 0.1  # difference of depths that any star may have
+_DEPTH_RELATIVE = 0.15  # the same at a resolving power of 115,000
 _PLACE = 0.5  # difference of places, pixels
+_PLACE_RELATIVE = 0.25  # the same at a resolving power of 115,000
 _AT_REST = 0.7  # where all lines may lie, pixels
 _UNLIKE = 0.5  # more of a difference for what templates do not explain
 _ROUGH = 9.0  # times as much left in a part as in others
+_FINE = 0.01  # or as this, which cosmic rays leave
 _SURE = 0.4  # largest standard error of a place that counts, pixels
+_DOUBTFUL, _BETTER = 0.6, 0.2  # share that templates explain at rest, and elsewhere
+_JUMP, _JUMP_UNLIKE = 0.06, 0.3  # step of ln flux, and more as above
+_QUIET = 0.3  # of the errors: what a spectrum differs from its templates at least
+_ROUGHLY = 4  # pixels joined to find a velocity roughly
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,22 @@ class Parts:
     depth_error : ndarray
         Its standard error, from what the templates leave.
     place : ndarray
-        Where the lines lie, pixels from where they should.
+        Where the lines lie, pixels of equal velocity from where they should.
     place_error : ndarray
         Its standard error.
     residual : ndarray
         Root mean square of what the templates leave.
+    noise : ndarray
+        The same that the errors of the flux make expect; 0 if not known.
     explained : float
         Share of the variance, noise aside, that the templates explain in the best
-        quarter of the parts.
+        quarter of the parts; 0 if there are no lines above the noise.
+    jump : float
+        Largest step of ln flux, lines aside.
+    step : float
+        Width of a pixel of equal velocity, km/s.
+    at_rest : bool
+        Whether the velocity was known, so that places are absolute.
     """
 
     depth: np.ndarray
@@ -63,130 +80,203 @@ class Parts:
     place: np.ndarray
     place_error: np.ndarray
     residual: np.ndarray
+    noise: np.ndarray
     explained: float
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """Templates at each lag without their trends; parts, and trends on each part."""
-
-    shifted: np.ndarray  # (n_templates, n_lags, n_pixels)
-    parts: tuple[slice, ...]
-    trends: tuple[np.ndarray, ...]
-
-
-@cache
-def _load(grid_name: str) -> _Reference:
-    grid = get_grid(grid_name)
-    resource = files(__package__).joinpath("data", "apogee_templates.fits")
-    with as_file(resource) as path, fits.open(path) as hdus:
-        fluxes = hdus[0].data.astype(float)
-        source = get_grid(hdus[0].header["GRID"]).wavelength
-    way = Resampler.between(source, grid.wavelength, method="linear")
-    templates = np.nan_to_num(np.array([way(flux)[0] for flux in fluxes]) - 1.0)
-    parts: list[slice] = []
-    for first, last in grid.segments:
-        count = max(1, round((last - first) / _WIDTH))
-        edges = np.linspace(first, last, count + 1).astype(int).tolist()
-        parts += [slice(a, b) for a, b in pairwise(edges)]
-    trends = []
-    for part in parts:
-        size = part.stop - part.start
-        powers = np.polynomial.legendre.legvander(np.linspace(-1, 1, size), 2)
-        trends.append(np.linalg.qr(powers)[0])
-    rolled = np.stack([np.roll(templates, lag, axis=1) for lag in _LAGS], axis=1)
-    shifted = _flatten(rolled, parts, trends)
-    return _Reference(shifted, tuple(parts), tuple(trends))
-
-
-def _flatten(
-    values: np.ndarray, parts: Sequence[slice], trends: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Take a parabola off each part."""
-    out = np.empty_like(values)
-    for part, trend in zip(parts, trends, strict=True):
-        piece = values[..., part]
-        out[..., part] = piece - (piece @ trend) @ trend.T
-    return out
+    jump: float
+    step: float
+    at_rest: bool
 
 
 def compare_parts(
     flux: np.ndarray, variance: np.ndarray, valid: np.ndarray, grid: SpectralGrid
 ) -> Parts | None:
-    """Compare the parts of a normalised spectrum at rest with templates.
+    """Compare the parts of a spectrum with templates.
 
     Parameters
     ----------
     flux, variance : ndarray, shape (n_pixels,)
-        Normalised flux, and its variance.
+        Prepared flux, and its variance.
     valid : ndarray of bool, shape (n_pixels,)
         Which pixels count.
     grid : SpectralGrid
-        One of the grids of APOGEE known by name.
+        One of the grids of APOGEE (at rest) or HARPS (at any velocity) known by name.
 
     Returns
     -------
     Parts or None
-        None if too few pixels are valid, or no lines are seen.
+        None if too few pixels are valid, no line is like those of templates, or the
+        grid has none.
     """
+    reference = get_reference(grid.name)
+    if reference is None:
+        return None
+    lines = _join(reference, flux, valid)
+    noise = _expect(reference, variance, valid, lines)
+    if not reference.at_rest:
+        return _compare(reference, lines, noise, _find_shift(reference, lines))
+    found = _compare(reference, lines, noise, 0)
+    if found is None or not 0 < found.explained < _DOUBTFUL:
+        return found
+    shift = _find_shift(reference, lines)  # for what lies far off
+    other = _compare(reference, lines, noise, shift) if shift else None
+    better = other is not None and other.explained > found.explained + _BETTER
+    return other if better else found
+
+
+def _join(reference: Reference, flux: np.ndarray, valid: np.ndarray) -> Lines:
+    """Bring a spectrum to pixels of equal velocity and divide its mean out."""
+    covered, sides = reference.covered, reference.sides
+    flux = np.where(valid, flux, 0.0)
+    if sides.dtype.kind == "i":
+        total, count = np.zeros((2, len(covered)))
+        total[sides], count[sides] = flux, valid
+    else:
+        total, count = integrate(flux, sides), covered
+        if np.count_nonzero(valid) < covered.sum():
+            count = integrate(valid.astype(float), sides)
+    weight = count > 0.5 * np.maximum(covered, 0.5)
+    total *= weight
+    total /= np.maximum(count, 0.25)
+    return divide_mean_out(total, weight.astype(np.float32), reference.half)
+
+
+def _compare(
+    reference: Reference, lines: Lines, noise: np.ndarray, shift: int
+) -> Parts | None:
+    """Compare a spectrum that is shifted by some pixels."""
+    lines = _take(lines, shift, reference.inside)
+    pixels = _add_up(reference, lines.weight)
+    used = pixels >= _FEWEST * np.diff(reference.edges)[:, 0]
+    if used.sum() < 4:
+        return None
+    missing = np.flatnonzero(reference.inside & (lines.weight == 0))
+    gaps = reference.templates.values[:, missing]
+    right = reference.templates.values @ lines.values
+    amounts = _fit(reference.products - gaps @ gaps.T, right)
+    if not amounts.any():
+        return None
+    model = amounts @ reference.templates.values
+    depth, depth_error, place, place_error, left, total = _measure(
+        reference, lines, model, pixels
+    )[:, used]
+    pixels, noise = pixels[used], noise[used]
+    known = noise**2 * pixels
+    shares = (total - left) / np.maximum(total - known, 0.05 * total)
+    explained = min(float(np.percentile(shares, 75)), 1.0)
+    if total.sum() < _ABOVE * known.sum():
+        explained = 0.0
+    return Parts(
+        depth=depth, depth_error=depth_error, place_error=place_error,
+        place=place + shift if reference.at_rest else place,
+        residual=np.sqrt(left / pixels), noise=noise,
+        explained=explained,
+        jump=_find_jump(reference, lines, amounts) if reference.at_rest else 0.0,
+        step=reference.step, at_rest=reference.at_rest,
+    )  # fmt: skip
+
+
+def _add_up(reference: Reference, values: np.ndarray) -> np.ndarray:
+    """Add up pixels in each part, along the last axis."""
+    return np.add.reduceat(values, reference.edges.ravel(), axis=-1)[..., ::2]
+
+
+def _find_shift(reference: Reference, lines: Lines) -> int:
+    """Find the velocity of a star by cross-correlation, in pixels."""
+    seen, template = lines.values, reference.middle
+    whole = len(seen) // _ROUGHLY * _ROUGHLY
+    joined = np.stack([seen, template])[:, :whole].reshape(2, -1, _ROUGHLY).sum(axis=2)
+    reach = reference.reach // _ROUGHLY
+    size = fft.next_fast_len(joined.shape[1] + reach + 1, real=True)
+    seen_at, template_at = fft.rfft(joined, size)
+    cross = fft.irfft(seen_at * template_at.conj(), size)
+    near = np.concatenate([cross[-reach:], cross[: reach + 1]])
+    rough = (int(np.argmax(near)) - reach) * _ROUGHLY
+    first = max(rough - _ROUGHLY, -reference.reach)
+    last = min(rough + _ROUGHLY, reference.reach)
+    margin = reference.reach
+    inner = template[margin:-margin]
+    scores = [seen[margin + k :][: len(inner)] @ inner for k in range(first, last + 1)]
+    return first + int(np.argmax(scores))
+
+
+def _take(lines: Lines, shift: int, inside: np.ndarray) -> Lines:
+    """Shift lines to rest; what lies outside of all parts does not count."""
+    size = len(lines.values)
+    to = slice(max(-shift, 0), size - max(shift, 0))
+    of = slice(max(shift, 0), size - max(-shift, 0))
+    values, weight, mean = np.zeros(size), np.zeros(size), np.ones(size)
+    values[to], weight[to], mean[to] = (
+        lines.values[of],
+        lines.weight[of],
+        lines.mean[of],
+    )
+    values *= inside
+    weight *= inside
+    return Lines(values.astype(np.float32), weight.astype(np.float32), mean)
+
+
+def _fit(products: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve the normal equations without negative amounts."""
     from scipy.optimize import nnls  # takes a third as long to import as torch
 
-    reference = _load(grid.name)
-    used = [
-        n for n, part in enumerate(reference.parts) if valid[part].mean() >= _FEWEST
-    ]
-    if len(used) < 4:
-        return None
-    weight = np.where(valid, 1.0, 0.0)
-    data = np.clip(flux - 1.0, -1.0, 0.5) * weight
-    data = _flatten(data, reference.parts, reference.trends) * weight
-    basis = reference.shifted[:, len(_LAGS) // 2] * weight
-    factor, rotated = np.linalg.qr(basis.T)
-    weights = nnls(rotated, factor.T @ data)[0]
-    if not weights.any():
-        return None
-    models = np.tensordot(weights, reference.shifted, 1) * weight
-    # place by place: a spectrum that lies elsewhere is described as well
-    columns = [
-        _measure(data[p], models[:, p], weight[p])
-        for p in map(reference.parts.__getitem__, used)
-    ]
-    depth, depth_error, place, place_error, left, total = np.array(columns).T
-    known = np.where(valid & np.isfinite(variance), variance, 0.0)
-    noise = np.array([known[reference.parts[n]].sum() for n in used])
-    if total.sum() < 1.05 * noise.sum():
-        return None  # no lines above the noise
-    shares = (total - left) / np.maximum(total - noise, 0.05 * total)
-    explained = min(float(np.percentile(shares, 75)), 1.0)
-    pixels = [weight[reference.parts[n]].sum() for n in used]
-    residual = np.sqrt(left / pixels)
-    return Parts(depth, depth_error, place, place_error, residual, explained)
+    ridge = 1e-5 * np.trace(products) / len(products)
+    factor = np.linalg.cholesky(products + (ridge + 1e-12) * np.eye(len(products)))
+    amounts = nnls(factor.T, np.linalg.solve(factor, right.astype(float)))[0]
+    return amounts.astype(np.float32)
 
 
 def _measure(
-    data: np.ndarray, models: np.ndarray, weight: np.ndarray
-) -> tuple[float, float, float, float, float, float]:
-    """Depth and place of the lines of one part, with errors; what is left; all."""
-    middle = len(_LAGS) // 2
-    norm = np.maximum((models**2).sum(axis=1), 1e-12)
-    slopes = models @ data / norm
-    total = float((data**2).sum())
-    left = total - slopes**2 * norm
-    pixels = max(weight.sum(), 1.0)
-    noise = max(left.min() / pixels, 1e-12)
-    depth_error = float(np.sqrt(noise / norm[middle]))
-    best = int(np.argmin(np.where(slopes > 0, left, np.inf)))
-    place, place_error = float(_LAGS[best]), 1.0
-    if 0 < best < len(_LAGS) - 1:
-        below, at, above = left[best - 1 : best + 2]
-        bend = below - 2 * at + above
-        if bend > 0:
-            place += float(np.clip(0.5 * (below - above) / bend, -0.5, 0.5))
-            place_error = float(np.sqrt(2 * noise / bend))
-    return (
-        float(slopes[middle]), depth_error, place, place_error,
-        float(left[best]), total,
-    )  # fmt: skip
+    reference: Reference, lines: Lines, model: np.ndarray, pixels: np.ndarray
+) -> np.ndarray:
+    """Depth and place of the lines, with errors; what is left; all. Of each part."""
+    round_ = np.concatenate([model[-LAGS[-1] :], model, model[: LAGS[-1]]])
+    shifted = np.lib.stride_tricks.sliding_window_view(round_, len(model))[::-1]
+    norm = _add_up(reference, np.square(shifted) * lines.weight)
+    cross = _add_up(reference, shifted * lines.values)
+    norm = np.maximum(norm, 1e-9)
+    total = _add_up(reference, np.square(lines.values))
+    left = total - np.maximum(cross, 0.0) ** 2 / norm
+    noise = np.maximum(left.min(axis=0) / np.maximum(pixels, 1.0), 1e-12)
+    middle, parts = len(LAGS) // 2, np.arange(len(pixels))
+    best = left.argmin(axis=0)
+    around = np.clip(best, 1, len(LAGS) - 2)
+    below, at, above = (left[around + k, parts] for k in (-1, 0, 1))
+    bend = below - 2 * at + above
+    inside = (best == around) & (bend > 0)
+    bend = np.where(inside, bend, 1.0)
+    offset = np.where(inside, np.clip(0.5 * (below - above) / bend, -0.5, 0.5), 0.0)
+    error = np.where(inside, np.sqrt(2 * noise / bend), 1.0)
+    depth = cross[middle] / norm[middle]
+    depth_error = np.sqrt(noise / norm[middle])
+    place = best - middle + offset
+    return np.stack([depth, depth_error, place, error, left.min(axis=0), total])
+
+
+def _expect(
+    reference: Reference, variance: np.ndarray, valid: np.ndarray, lines: Lines
+) -> np.ndarray:
+    """Return the standard deviation of the noise in each part, relative to the flux."""
+    seen = valid[reference.samples] & np.isfinite(variance[reference.samples])
+    total = np.where(seen, variance[reference.samples], 0.0).sum(axis=1)
+    joined = reference.covered[reference.edges.sum(axis=1) // 2].clip(min=1.0)
+    mean = total / np.maximum(seen.sum(axis=1), 1) / joined
+    level = lines.mean[reference.edges.sum(axis=1) // 2]
+    return np.sqrt(mean) / level
+
+
+def _find_jump(reference: Reference, lines: Lines, amounts: np.ndarray) -> float:
+    """Largest step of the flux over that of the templates, in ln."""
+    half, size = reference.half, len(lines.mean)
+    at = np.arange(2 * half, size - 2 * half, half // 6)
+    sides = np.stack([at - half - 2, at + half + 2])
+    absorbed = amounts @ (1.0 - reference.templates.mean[:, sides.ravel()])
+    model = np.maximum(1.0 - absorbed, 0.1).reshape(sides.shape)
+    level = np.log(np.maximum(lines.mean[sides], 1e-3) / model)
+    total = np.concatenate([[0.0], np.cumsum(lines.weight)])
+    count = total[at + 2 * half] - total[at - 2 * half]
+    whole = (count >= 0.95 * 4 * half) & (lines.weight[sides] > 0).all(axis=0)
+    jumps = (level[1] - level[0])[whole]
+    return float(np.abs(jumps - np.median(jumps)).max()) if jumps.size else 0.0
 
 
 def check_parts(batch: Batch, i: int) -> None:
@@ -195,35 +285,54 @@ def check_parts(batch: Batch, i: int) -> None:
     Parameters
     ----------
     batch : Batch
-        Normalised spectra at rest.
+        Spectra of APOGEE, at rest, or of HARPS.
     i : int
         Which of them.
     """
     row, grid = batch.rows[i], batch.grid
     found = compare_parts(batch.flux[i], batch.variance[i], batch.valid[i], grid)
-    if found is None or found.explained < _LIKE:
+    if found is None:
         return
-    floor = _DEPTH + _UNLIKE * (1 - found.explained)
-    excess, odd = _scan(found.depth, found.depth_error, floor)
-    worst = float(found.residual.max() / np.median(found.residual))
+    ratio = float(np.median(found.residual / np.maximum(found.noise, 1e-9)))
+    if row.observation.noise == "file" and ratio < _QUIET:
+        text = f"lines aside, the flux scatters {ratio:.2f} times as its errors say"
+        row.flag(QualityFlag.ERRORS_SUSPECT, text)
+    if found.explained > _LIKE:
+        _judge_depths(row, found)
+        _judge_places(row, found)
+
+
+def _judge_depths(row: Row, found: Parts) -> None:
+    """Flag lines of another depth, of another kind, and steps."""
+    unlike = 1 - found.explained
+    floor = _DEPTH if found.at_rest else _DEPTH_RELATIVE
+    excess, odd = _scan(found.depth, found.depth_error, floor + _UNLIKE * unlike)
+    usual = max(float(np.median(found.residual)), _FINE)
+    worst = float(found.residual.max()) / usual
     if worst > _ROUGH:
         text = f"a part departs {worst:.0f} times as far from its lines as the others"
         row.flag(QualityFlag.INCONSISTENT_PARTS, text)
     if excess > 0:
         text = f"lines of some part are {odd:.2f} times as deep as those of the others"
         row.flag(QualityFlag.INCONSISTENT_PARTS, text)
+    if found.jump > _JUMP + _JUMP_UNLIKE * unlike:
+        text = f"the flux has a step of {found.jump:.0%}"
+        row.flag(QualityFlag.INCONSISTENT_PARTS, text)
+
+
+def _judge_places(row: Row, found: Parts) -> None:
+    """Flag lines that do not lie where the wavelengths say."""
     sure = found.place_error < _SURE
     if not sure.any():
         return
     place, error = found.place[sure], found.place_error[sure]
-    excess, odd = _scan(place, error, _PLACE)
+    excess, odd = _scan(place, error, _PLACE if found.at_rest else _PLACE_RELATIVE)
     middle = float(np.median(place))
-    all_off = abs(middle) > _AT_REST + _CLEAR * float(
-        np.median(error) / sum(sure) ** 0.5
-    )
+    allowed = _AT_REST + _CLEAR * float(np.median(error) / len(error) ** 0.5)
+    all_off = found.at_rest and abs(middle) > allowed
     if excess > 0 or all_off:
-        odd = middle if all_off else odd
-        text = f"lines lie {odd * _pixel(grid):+.1f} km/s off"
+        odd = middle if all_off else odd - (0.0 if found.at_rest else middle)
+        text = f"lines lie {odd * found.step:+.1f} km/s off"
         row.flag(QualityFlag.WAVELENGTHS_SUSPECT, text)
 
 
@@ -241,12 +350,11 @@ def _scan(values: np.ndarray, errors: np.ndarray, floor: float) -> tuple[float, 
     weight = 1 / (np.minimum(errors, 1e3) ** 2 + scatter**2 + 1e-4)
     sums = np.concatenate([[0], np.cumsum(weight)])
     products = np.concatenate([[0], np.cumsum(weight * values)])
-    first, last = np.triu_indices(count + 1, 1)
+    first, last = _runs(count)
     inside = sums[last] - sums[first]
     outside = sums[-1] - inside
-    some = (outside > 0.2 * sums[-1]) & (
-        inside > 0
-    )  # the others must be enough to compare with
+    # the others must be enough to compare with
+    some = (outside > 0.2 * sums[-1]) & (inside > 0)
     first, last, inside, outside = first[some], last[some], inside[some], outside[some]
     mean = (products[last] - products[first]) / inside
     others = (products[-1] - products[last] + products[first]) / outside
@@ -255,7 +363,8 @@ def _scan(values: np.ndarray, errors: np.ndarray, floor: float) -> tuple[float, 
     return float(excess[best]), float(mean[best])
 
 
-def _pixel(grid: SpectralGrid) -> float:
-    """Width of a pixel, km/s."""
-    wavelength = grid.wavelength
-    return float(np.median(np.diff(np.log(wavelength))) * SPEED_OF_LIGHT)
+@cache
+def _runs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """First of each run of parts, and the one after its last."""
+    first, last = np.triu_indices(count + 1, 1)
+    return first, last

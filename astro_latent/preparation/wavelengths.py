@@ -21,6 +21,7 @@ from .grid import GRIDS, SpectralGrid, get_grid
 from .prepared import Batch, Row
 from .recipe import Settings
 from .resample import Resampler
+from .tellurics import O2_LINES, check_tellurics
 from .velocity import measure_velocity
 
 __all__ = [
@@ -36,15 +37,6 @@ __all__ = [
 _LIMIT = 2000.0
 _SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
 _FINE = np.array([-4.0, 4.0])  # around each of the three places
-_EARTH = 35.0  # km/s, more than the Earth's motion can do
-# Strong resolved lines of the O2 B band, P branch, in air, Ångström: Moore, Minnaert
-# & Houtgast (1966), The Solar Spectrum 2935 A to 8770 A, NBS Monograph 61.
-_O2_LINES = np.array(
-    [
-        6883.83, 6885.76, 6886.74, 6888.95, 6889.90, 6892.38, 6893.31, 6896.05,
-        6896.96, 6899.96, 6900.87, 6904.12, 6905.02, 6908.54, 6909.44,
-    ]
-)  # fmt: skip
 
 
 def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
@@ -230,25 +222,25 @@ def shift_frame(row: Row, settings: Settings, grid: SpectralGrid) -> None:
 
 
 def check_medium(batch: Batch, settings: Settings) -> None:
-    """Flag spectra whose lines contradict their medium; recipe step ``check_medium``.
+    """Flag spectra whose lines contradict their wavelengths; step ``check_medium``.
 
-    ``lines`` is ``"apogee"`` (templates at rest: only where the velocity was known, as
-    a measured one has taken up the shift; on the grids known by name) or
-    ``"telluric_o2"`` (grids in the barycentric frame that reach 6910 Å).
+    ``lines`` is ``"apogee"`` (templates at rest, on the grids known by name; the medium
+    only where the velocity was known, as a measured one has taken up the shift) or
+    ``"telluric_o2"`` (grids in the barycentric frame that reach 6910 Å; templates at
+    any velocity on the grid of HARPS).
     """
-    check = {"apogee": _check_templates, "telluric_o2": _check_tellurics}[
-        settings["lines"]
-    ]
+    in_air = batch.grid.medium == "air"
+    tellurics = O2_LINES if in_air else air_to_vacuum(O2_LINES)
     for i, row in enumerate(batch.rows):
         if not row.usable:
             continue
-        if settings["lines"] == "apogee" and _is_at_rest(batch, i):
+        if settings["lines"] == "telluric_o2":
             check_parts(batch, i)
-        velocity = check(batch, i)
-        if velocity is not None:
-            other = "air" if velocity < 0 else "vacuum"  # shorter in air
-            text = f"lines lie {velocity:+.0f} km/s off, as if taken in {other}"
-            row.flag(QualityFlag.MEDIUM_SUSPECT, text)
+            check_tellurics(batch, i, tellurics)
+        elif _is_at_rest(batch, i):
+            check_parts(batch, i)
+            if row.velocity_source != "cross-correlation":
+                _check_templates(batch, i)
 
 
 @cache
@@ -296,42 +288,14 @@ def _is_at_rest(batch: Batch, i: int) -> bool:
     return known and not row.flags & (QualityFlag.RV_UNKNOWN | QualityFlag.RV_UNCERTAIN)
 
 
-def _check_templates(batch: Batch, i: int) -> float | None:
-    """Velocity at which templates fit far better than at rest, or None."""
-    row, grid = batch.rows[i], batch.grid
-    if row.velocity_source == "cross-correlation" or not _is_at_rest(batch, i):
-        return None
+def _check_templates(batch: Batch, i: int) -> None:
+    """Flag a medium with which templates fit far better than at rest."""
     flux = np.where(batch.valid[i], np.clip(batch.flux[i], 0.0, 1.5) - 1.0, 0.0)
-    templates = _shifted_templates(grid.name)
-    scores = (templates @ _detrend(flux, grid)).max(axis=1)
+    templates = _shifted_templates(batch.grid.name)
+    scores = (templates @ _detrend(flux, batch.grid)).max(axis=1)
     below, at_rest, above = scores.reshape(3, len(_FINE)).max(axis=1)
     velocity, best = (-_SHIFT, below) if below > above else (_SHIFT, above)
-    return velocity if best > max(0.3, 1.5 * at_rest) else None
-
-
-def _check_tellurics(batch: Batch, i: int) -> float | None:
-    """Offset of the telluric lines if the Earth cannot have moved them there."""
-    row, wavelength = batch.rows[i], batch.grid.wavelength
-    if batch.grid.frame != "barycentric":
-        return None
-    lines = _O2_LINES if batch.grid.medium == "air" else air_to_vacuum(_O2_LINES)
-    part = slice(*np.searchsorted(wavelength, [6878.0, 6910.0]))
-    valid, flux = batch.valid[i, part], batch.flux[i, part]
-    if len(valid) < 500 or valid.sum() < 0.8 * len(valid):
-        return None
-    velocities = np.arange(-125.0, 125.5, 0.5)
-    at = lines * np.array([doppler_factor(v) for v in velocities])[:, None]
-    nearest = np.clip(np.searchsorted(wavelength[part], at), 0, len(valid) - 1)
-    usable = valid[nearest] & (at > wavelength[part][0]) & (at < wavelength[part][-1])
-    depth = np.where(usable, 1.0 - flux[nearest] / np.median(flux[valid]), np.nan)
-    depth[usable.sum(axis=1) < 8] = 0.0
-    score = np.nanmedian(depth, axis=1)  # all lines must be there, not a few
-    scatter = 1.4826 * np.median(np.abs(score - np.median(score)))
-    k = int(np.argmax(score))
-    clear = score[k] - np.median(score) > max(0.1, 6.0 * scatter)
-    correction = row.observation.barycentric_correction
-    centre, reach = (correction, 8.0) if np.isfinite(correction) else (0.0, _EARTH)
-    offset = velocities[k] - centre
-    if clear and abs(abs(offset) - _SHIFT) <= reach:
-        return float(np.copysign(_SHIFT, offset))
-    return None
+    if best > max(0.3, 1.5 * at_rest):
+        other = "air" if velocity < 0 else "vacuum"  # shorter in air
+        text = f"lines lie {velocity:+.0f} km/s off, as if taken in {other}"
+        batch.rows[i].flag(QualityFlag.MEDIUM_SUSPECT, text)

@@ -27,6 +27,7 @@ _HOMES = {
     "draw_harps_labels": ".harps_library",
     "flattening_weights": ".priors",
     "make_harps_bank": ".harps_bank",
+    "make_harps_templates": ".templates",
     "make_sample": ".sample",
     "make_templates": ".templates",
     "observe_apogee": ".apogee",

@@ -55,6 +55,7 @@ class QualityFlag(IntFlag):
     WAVELENGTHS_SUSPECT = 1 << 28
     NO_RESULT = 1 << 29
     ABSURD_ERRORS = 1 << 30
+    ERRORS_SUSPECT = 1 << 31
 
 
 #: Meaning of each bit: name -> (value, sentence).
@@ -92,6 +93,7 @@ QUALITY_FLAGS: dict[str, tuple[int, str]] = {
         QualityFlag.WAVELENGTHS_SUSPECT: "lines do not lie where the wavelengths say",
         QualityFlag.NO_RESULT: "the model gives no finite number for the spectrum",
         QualityFlag.ABSURD_ERRORS: "pixels with absurd errors were found and masked",
+        QualityFlag.ERRORS_SUSPECT: "the flux scatters unlike its stated errors",
     }.items()
 }
 

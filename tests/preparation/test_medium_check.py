@@ -17,7 +17,7 @@ from astro_latent.preparation import (
     prepare_spectra,
     vacuum_to_air,
 )
-from astro_latent.preparation.wavelengths import _O2_LINES
+from astro_latent.preparation.tellurics import O2_LINES
 from astro_latent.spectra import decode_flags
 from astro_latent.spectra.observation import Observation, SpectrumArrays
 
@@ -64,7 +64,7 @@ def harps(correction, *, lines=True, known=True, rng):
     """Flat spectrum with telluric lines as the barycentric correction moves them."""
     wavelength = 3785.0 + 0.01 * np.arange(312_501)
     flux = 1000 * (1 + 0.01 * rng.normal(size=len(wavelength)))
-    for line in _O2_LINES * doppler_factor(correction) if lines else ():
+    for line in O2_LINES * doppler_factor(correction) if lines else ():
         near = slice(*np.searchsorted(wavelength, [line - 1, line + 1]))
         flux[near] *= 1 - 0.8 * np.exp(-0.5 * ((wavelength[near] - line) / 0.06) ** 2)
     return SpectrumArrays(
@@ -93,6 +93,28 @@ def test_tellurics(correction, known, rng):
     assert suspect(prepared) == [False, True, True]
 
 
+def off(prepared):
+    return ["WAVELENGTHS_SUSPECT" in names for names in decode_flags(prepared.flags)]
+
+
+@pytest.mark.parametrize(("known", "seen"), [(True, True), (False, False)])
+def test_a_shift_of_all_wavelengths(known, seen, rng):
+    """Nothing but the Earth's motion, where it is known, tells 3 km/s of a star."""
+    right = harps(12.0, known=known, rng=rng)
+    stars = [replace(right, wavelength=right.wavelength * (1 + x)) for x in (0, 1e-5)]
+    stars += [replace(right, wavelength=right.wavelength * (1 + 1e-4))]  # 42 km/s
+    found = off(prepare_spectra(stars, "harps_327680", HARPS_RECIPE))
+    assert found == [False, seen, True]
+
+
+def test_lines_of_combined_exposures_are_not_judged(rng):
+    """Where several corrections are mixed, the lines are shallow."""
+    nights = [harps(v, rng=rng) for v in (-20.0, -5.0, 11.0, 25.0)]
+    mean = np.mean([night.flux for night in nights], axis=0)
+    star = replace(nights[0], flux=mean)
+    assert off(prepare_spectra([star], "harps_327680", HARPS_RECIPE)) == [False]
+
+
 def test_without_tellurics_nothing_is_said(rng):
     star = harps(0.0, lines=False, rng=rng)
     assert suspect(prepare_spectra([star], "harps_327680", HARPS_RECIPE)) == [False]
@@ -107,3 +129,6 @@ def test_real_nights(real_data):
     wrong = [replace(s, wavelength=air_to_vacuum(s.wavelength)) for s in right]
     prepared = prepare_spectra(right + wrong, "harps_327680", HARPS_RECIPE)
     assert suspect(prepared) == [False] * len(right) + [True] * len(wrong)
+    assert off(prepared)[: len(right)] == [False] * len(right)
+    moved = [replace(s, wavelength=s.wavelength * (1 - 1e-5)) for s in right]
+    assert all(off(prepare_spectra(moved, "harps_327680", HARPS_RECIPE)))

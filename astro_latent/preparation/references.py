@@ -1,0 +1,257 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Templates of stars at rest, with which the parts of spectra are compared.
+
+They lie on pixels of equal velocity, to which the pixels of a model's grid are copied
+(APOGEE) or over which they are averaged (HARPS). A running mean is divided out of
+spectra and templates alike, so that only lines are left.
+"""
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import as_file, files
+
+import numpy as np
+from astropy.io import fits
+
+from ..utils.physics import SPEED_OF_LIGHT
+from .grid import GRIDS, SpectralGrid, get_grid
+
+__all__ = [
+    "LAGS",
+    "Lines",
+    "Reference",
+    "divide_mean_out",
+    "get_reference",
+    "integrate",
+]
+
+#: Shifts at which the lines of a part are compared, pixels of equal velocity.
+LAGS = tuple(range(-6, 7))
+_DARK = 0.02  # of the median: a running mean below is no continuum
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """A spectrum, or templates, without the running mean.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (..., n_pixels)
+        Flux over its running mean, less one; zero where not valid.
+    weight : ndarray of float32, shape (..., n_pixels)
+        One where valid, else zero.
+    mean : ndarray of float32, shape (..., n_pixels)
+        The running mean; one where there is none.
+    """
+
+    values: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Templates on pixels of equal velocity, and the parts that are compared.
+
+    Parameters
+    ----------
+    templates : Lines
+        At rest, shape (n_templates, n_pixels).
+    edges : ndarray of int, shape (n_parts, 2)
+        First pixel of each part and the one after its last.
+    step : float
+        Width of a pixel, km/s.
+    half : int
+        Half the width of the running mean, pixels.
+    reach : int
+        Largest shift of a star that is looked for, pixels.
+    at_rest : bool
+        Whether spectra are at rest and normalised.
+    sides : ndarray
+        Sides of the pixels in pixels of the grid, shape (n_pixels + 1,), where those
+        are averaged; else the pixel of each pixel of the grid, shape (n_grid,), int.
+    samples : ndarray of int, shape (n_parts, n_samples)
+        Pixels of the grid that tell the noise of a part.
+    covered : ndarray, shape (n_pixels,)
+        Pixels of the grid in each, if all of its segments are valid.
+    """
+
+    templates: Lines
+    edges: np.ndarray
+    step: float
+    half: int
+    reach: int
+    at_rest: bool
+    sides: np.ndarray
+    samples: np.ndarray
+    covered: np.ndarray
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """True for the pixels of the parts, shape (n_pixels,)."""
+        inside = np.zeros(self.templates.values.shape[1], dtype=bool)
+        for first, last in self.edges:
+            inside[first:last] = True
+        return inside
+
+    @cached_property
+    def products(self) -> np.ndarray:
+        """Products of the templates, shape (n_templates, n_templates)."""
+        values = self.templates.values[:, self.inside]
+        return (values @ values.T).astype(float)
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Mean of the templates, shape (n_pixels,)."""
+        return self.templates.values.mean(axis=0)
+
+
+def _running_sum(values: np.ndarray, half: int) -> np.ndarray:
+    """Add up over ``2 half + 1`` pixels, fewer at the ends."""
+    size = values.shape[-1]
+    total = np.zeros((*values.shape[:-1], size + 2 * half + 2))
+    np.cumsum(values, axis=-1, out=total[..., half + 1 : half + 1 + size])
+    total[..., half + 1 + size :] = total[..., half + size, None]
+    return total[..., 2 * half + 1 : -1] - total[..., :size]
+
+
+def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
+    """Divide a running mean of the valid pixels out.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., n_pixels)
+        Flux; zero where not valid.
+    weight : ndarray, shape (..., n_pixels)
+        One where valid, else zero.
+    half : int
+        Half the width of the mean.
+
+    Returns
+    -------
+    Lines
+        What is left, and the mean.
+    """
+    count = _running_sum(weight, half)
+    mean = _running_sum(values, half) / np.maximum(count, 1.0)
+    some = mean[..., ::16][count[..., ::16] > half]
+    least = _DARK * max(float(np.median(some)), 0.0) if some.size else 0.0
+    usable = (count > 0.5 * half) & (mean > least) & (weight > 0)
+    mean[~usable] = 1.0
+    lines = np.clip(values / mean, 0.0, 2.0) - 1.0
+    lines[~usable] = 0.0
+    return Lines(*(a.astype(np.float32) for a in (lines, usable, mean)))
+
+
+def _cut(first: int, last: int, size: int) -> np.ndarray:
+    """Cut a range into parts of about one size."""
+    count = max(1, round((last - first) / size))
+    edges = np.linspace(first, last, count + 1).astype(int)
+    return np.stack([edges[:-1], edges[1:]], axis=1)
+
+
+@cache
+def get_reference(grid_name: str) -> Reference | None:
+    """Return the templates for a grid.
+
+    Parameters
+    ----------
+    grid_name : str
+        One of those known by name.
+
+    Returns
+    -------
+    Reference or None
+        None if there are no templates for it.
+    """
+    survey = grid_name.split("_")[0]
+    if grid_name not in GRIDS or survey not in ("apogee", "harps"):
+        return None
+    resource = files(__package__).joinpath("data", f"{survey}_templates.fits")
+    with as_file(resource) as path, fits.open(path) as hdus:
+        values, header = hdus[0].data.astype(float), hdus[0].header
+    load = _load_apogee if survey == "apogee" else _load_harps
+    return load(get_grid(grid_name), values, header)
+
+
+_APOGEE_STEP = 6e-6 * np.log(10.0)  # ln(wavelength)
+_APOGEE_PART, _APOGEE_HALF = 240, 120  # pixels
+_APOGEE_REACH = 330  # pixels
+
+
+def _load_apogee(
+    grid: SpectralGrid, fluxes: np.ndarray, header: fits.Header
+) -> Reference:
+    """Give each pixel of the grid its place among all, the gaps included."""
+    start = np.log(grid.wavelength[0]) - LAGS[-1] * _APOGEE_STEP
+
+    def place(wavelength: np.ndarray) -> np.ndarray:
+        return np.rint((np.log(wavelength) - start) / _APOGEE_STEP).astype(int)
+
+    where = place(grid.wavelength)
+    size = int(where[-1]) + LAGS[-1] + 1
+    source = place(get_grid(header["GRID"]).wavelength)
+    inside = (source >= 0) & (source < size)
+    values, known = np.zeros((2, len(fluxes), size))
+    values[:, source[inside]], known[:, source[inside]] = fluxes[:, inside], 1.0
+    edges = np.concatenate(
+        [
+            _cut(where[first], where[last - 1] + 1, _APOGEE_PART)
+            for first, last in grid.segments
+        ]
+    )
+    samples = np.searchsorted(where, edges[:, :1] + np.arange(_APOGEE_PART))
+    covered = np.zeros(size)
+    covered[where] = 1.0
+    return Reference(
+        templates=divide_mean_out(values, known, _APOGEE_HALF), edges=edges,
+        step=_APOGEE_STEP * SPEED_OF_LIGHT, half=_APOGEE_HALF, reach=_APOGEE_REACH,
+        at_rest=True, sides=where, samples=samples.clip(max=grid.n_pixels - 1),
+        covered=covered,
+    )  # fmt: skip
+
+
+_HARPS_PART, _HARPS_HALF = 840, 60  # pixels
+_HARPS_REACH = 400.0  # km/s
+_SAMPLES = 32
+
+
+def _load_harps(
+    grid: SpectralGrid, depths: np.ndarray, header: fits.Header
+) -> Reference:
+    """Average the equidistant pixels of the grid."""
+    values, step = 1.0 - depths / 255.0, header["LOGSTEP"]
+    size = values.shape[1]
+    sides = np.exp(header["LOGSTART"] + (np.arange(size + 1) - 0.5) * step)
+    sides = np.clip((sides - grid.start) / grid.step + 0.5, 0.0, grid.n_pixels - 1.0)
+    reach = int(_HARPS_REACH / (step * SPEED_OF_LIGHT))
+    edges = _cut(reach + LAGS[-1], size - reach - LAGS[-1], _HARPS_PART)
+    some = np.linspace(edges[:, 0], edges[:, 1] - 1, _SAMPLES).astype(int).T
+    return Reference(
+        templates=divide_mean_out(values, np.ones_like(values), _HARPS_HALF),
+        edges=edges, step=step * SPEED_OF_LIGHT, half=_HARPS_HALF, reach=reach,
+        at_rest=False, sides=sides, samples=np.rint(sides[some]).astype(int),
+        covered=integrate(grid.valid.astype(float), sides),
+    )  # fmt: skip
+
+
+def integrate(values: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Integrate over pixels.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In pixels of width one.
+    sides : ndarray, shape (m + 1,)
+        Increasing, from 0 to n - 1.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        From each side to the next.
+    """
+    first, last = int(sides[0]), int(sides[-1]) + 1
+    values, whole = values[first:last], sides.astype(np.intp) - first
+    total = np.zeros(len(values) + 1)
+    np.cumsum(values, out=total[1:])
+    return np.diff(total[whole] + (sides - first - whole) * values[whole])
