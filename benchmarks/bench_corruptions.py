@@ -4,7 +4,7 @@
 Each spectrum is corrupted in its arrays, as a broken pipeline or a torn file would do,
 and read and judged again. A label is wrong if it moved by more than three of its errors
 (the larger of both); a corruption is noticed if a flag is set that the good spectrum
-does not have. Thresholds of the checks were chosen on half A; half B has other spectra
+does not have, notices aside. Thresholds of the checks were chosen on half A; half B has other spectra
 and other corruptions.
 
 python benchmarks/bench_corruptions.py --model apogee_starnet_v1 --half B --data FOLDER
@@ -33,7 +33,8 @@ from astro_latent.simulation import (
 )
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.spectra import Observation, SpectrumArrays, iter_arrays
-from astro_latent.spectra.checks import finish_arrays, placeholder
+from astro_latent.spectra.checks import finish_arrays
+from astro_latent.spectra.observation import placeholder
 from astro_latent.surveys import get_survey
 from astro_latent.utils.quality import NOTICE_FLAGS as NOTICE
 
@@ -181,7 +182,7 @@ def judge(
             yield (
                 change.name, good[n].observation.obs_id,
                 moved_labels(row, before[n], names),
-                flags & ~int(before["flags"][n]), flags & ~NOTICE,
+                flags & ~int(before["flags"][n]) & ~NOTICE, flags & ~NOTICE,
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ sees hardly anything of resolved lines: where even that is far larger than the e
 allow, they are too small. A wide second difference sees noise that neighbours share,
 and lines: where even that is far smaller, the errors are too large. Resampled spectra
 have shared noise and crowded ones unresolved lines, so only gross contradictions count.
+Spectra without any noise are models, and are not judged.
 """
 
 import numpy as np
@@ -19,6 +20,7 @@ _CHUNK = 128  # pixels
 _LONG, _SPARSE = 20_000, 1024  # of spectra longer than that, only a chunk of so many
 _FOURTH = ((0, 6.0), (1, -4.0), (2, 1.0))  # distance and factor, on both sides
 _WIDE = ((0, 2.0), (6, -1.0))
+_NOISELESS = 1e-4  # scatter over error of what was computed, and is not judged
 _SMALLEST, _LARGEST = 0.08, 5.0  # scatter over error in the quietest quarter
 _RUN = 3  # chunks in a row
 _NOISY, _NOISIER = 2.0, 3.0  # scatter over error there, and over the median of all
@@ -43,7 +45,7 @@ def check_errors(row: Row) -> None:
 
 def _check(row: Row) -> None:
     fourth = _compare(row, _FOURTH)
-    if fourth is None:
+    if fourth is None or np.percentile(fourth[1], 25) < _NOISELESS:
         return
     scatter, ratio = fourth
     text = _compare_parts(scatter, ratio)

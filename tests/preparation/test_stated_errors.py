@@ -58,6 +58,12 @@ def test_estimated_errors_cannot_be_wrong_as_a_whole(make_star):
     assert not suspect(replace(star, sigma=star.sigma / 10), noise="estimated")
 
 
+def test_models_without_noise_are_not_judged(make_star):
+    star = make_star(noise=0.01)
+    model = make_star(noise=0.0, sigma=False)
+    assert not suspect(replace(model, sigma=star.sigma))
+
+
 def test_short_spectra_and_none(make_star):
     short = make_star(wavelength=np.linspace(15200.0, 15300.0, 90))
     assert not suspect(short)
