@@ -4,8 +4,8 @@
 Each spectrum is corrupted in its arrays, as a broken pipeline or a torn file would do,
 and read and judged again. A label is wrong if it moved by more than three of its errors
 (the larger of both); a corruption is noticed if a flag is set that the good spectrum
-does not have, notices aside. Thresholds of the checks were chosen on half A; half B has other spectra
-and other corruptions.
+does not have, notices aside. Thresholds of the checks were chosen on half A; half B has
+other spectra and other corruptions.
 
 python benchmarks/bench_corruptions.py --model apogee_starnet_v1 --half B --data FOLDER
 """
