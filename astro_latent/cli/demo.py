@@ -5,12 +5,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from ..utils.writing import replacing
 from .common import EXIT_OK, complain
-from .show import say, show_table
+from .show import say, show_results, terminal_width
 
 if TYPE_CHECKING:
-    import numpy as np
     from astropy.table import Table
     from matplotlib.figure import Figure, SubFigure
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ..surveys.sample.survey import SampleSurvey
 
 __all__ = ["add_arguments", "run"]
+
+_WIDE = 120  # characters, with room for all labels beside their truth
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +44,20 @@ def run(options: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     sample = cast("SampleSurvey", get_survey("sample")).table()
     say(
-        f"{len(sample)} spectra in the bundled sample archive: simulated observations "
-        "of invented stars.\n"
+        f"{len(sample)} spectra of the bundled sample: simulated observations of "
+        "invented stars.\n"
     )
     apogee = sample[sample["survey"] == "apogee"]
     parameters = predict_parameters(apogee)
     say(f"Stellar parameters by {parameters.meta['model']} (truth beside them):")
-    show_table(_beside_truth(parameters, apogee))
+    show_results(*_beside_truth(parameters, apogee))
 
     harps = sample[sample["survey"] == "harps"]
     encoder = load_model("harps_dae_fast_v1")
     latents = encode_spectra(harps, model=encoder)
     say(f"\nLatent features by {encoder.name}:")
-    show_table(_first_look(latents))
+    columns = ["obs_id", "snr", "latent", "flags"]
+    show_results(latents, columns)
 
     written = []
     for name, table in (("parameters", parameters), ("latents", latents)):
@@ -67,31 +71,17 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _first_look(latents: "Table") -> "Table":
-    """Pick a few columns, with the flags in words."""
-    from ..spectra import decode_flags
-
-    table = latents["obs_id", "snr", "reconstruction_error", "latent"]
-    table["snr"].info.format = ".0f"
-    table["reconstruction_error"].info.format = ".3f"
-    table["latent"].info.format = ".3f"
-    table["flags"] = [", ".join(names) for names in decode_flags(latents["flags"])]
-    return table
-
-
-def _beside_truth(parameters: "Table", sample: "Table") -> "Table":
-    """Pick the columns for a first look, with the labels that were put in."""
-    from ..spectra import decode_flags
-
-    table = parameters[["target_name"]]
-    for label in ("teff", "logg", "fe_h"):
-        table[label] = parameters[label]
-        table[f"{label}_error"] = parameters[f"{label}_error"]
-        table[f"true_{label}"] = sample[f"true_{label}"]
-        for name in (label, f"{label}_error", f"true_{label}"):
-            table[name].info.format = ".0f" if label == "teff" else ".2f"
-    table["flags"] = [", ".join(names) for names in decode_flags(parameters["flags"])]
-    return table
+def _beside_truth(parameters: "Table", sample: "Table") -> tuple["Table", list[str]]:
+    """Add the labels that were put in, and pick columns for which there is room."""
+    labels = ["teff", "logg", "fe_h"]
+    if (terminal_width() or _WIDE) < _WIDE:
+        labels.remove("fe_h")
+    table = parameters.copy(copy_data=False)
+    columns = ["target_name"]
+    for label in labels:
+        table[f"true_{label}"] = np.asarray(sample[f"true_{label}"])
+        columns += [label, f"true_{label}"]
+    return table, [*columns, "flags"]
 
 
 def _pictures(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..tables.fields import ColumnLike
 
 __all__ = [
-    "format_measurement", "list_in_lines", "show_json", "show_results", "show_table",
+    "format_measurement", "list_in_lines", "say", "show_json", "show_results",
+    "show_table", "terminal_width",
 ]  # fmt: skip
 
 #: Labels that are printed first, where a model gives them.

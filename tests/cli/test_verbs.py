@@ -194,6 +194,16 @@ def test_demo_leaves_tables_and_pictures(run, tmp_path):
     assert written[1::2] == ["parameters.png", "reconstruction.png"]
 
 
+def test_demo_fits_a_terminal_of_80_columns(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run("demo", "-o", tmp_path / "demo")
+    assert code == 0
+    tables = out.partition("\nWritten:")[0].splitlines()
+    assert max(map(len, tables)) <= 80
+    assert "true_teff" in out
+
+
 def test_info_of_columns_without_names(run, tmp_path):
     rows = [f"{500 + 0.1 * n:.1f} {1 + n}" for n in range(20)]
     (tmp_path / "a.dat").write_text("\n".join(rows))
