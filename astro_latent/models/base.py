@@ -254,8 +254,10 @@ class SpectralModel:
         spectrum, `astro_latent.models.domain.error_factor`, and ``shape_95`` gives
         ``interval_95`` in the same way. The total has the square of
         ``systematic`` in addition: by how much models of real spectra disagree about
-        the labels of one spectrum, the same for all. What the flux errors do not
-        explain of the total is the model's part.
+        the labels of one spectrum, the same for all; where there are
+        ``systematic_slopes``, also the squares of what these give in each label's row,
+        times the labels in units of the network, for stars far from its origin. What
+        the flux errors do not explain of the total is the model's part.
         """
         self._require("predict", prepared)
         with self._guarded():

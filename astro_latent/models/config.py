@@ -53,7 +53,8 @@ _DOMAIN_KEYS = (
     "unexplained_pixels", "second_limit", "emission_limit",
 )  # fmt: skip
 _CALIBRATION_KEYS = (
-    "scale", "floor", "flux_scale", "missing", "systematic", "shape_68", "shape_95",
+    "scale", "floor", "flux_scale", "missing", "shape_68", "shape_95", "systematic",
+    "systematic_slopes",
 )  # fmt: skip
 _AGAIN = "correct it, or fetch the weights again"
 _CARD_KEYS = (
@@ -129,9 +130,8 @@ class ModelConfig:
     outputs : tuple of OutputColumn
         What the network gives.
     calibration : dict
-        ``scale``, ``floor``, ``flux_scale``, ``missing``, ``systematic``, each with one
-        number for each output, ``shape_68`` and ``shape_95`` with a list for each; see
-        the notes of `SpectralModel.predict`.
+        See the notes of `SpectralModel.predict`: a number for each output, or a list in
+        ``systematic_slopes``, ``shape_68`` and ``shape_95``.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
         ``second_limit`` and ``emission_limit``.
@@ -379,9 +379,9 @@ def _check_calibration(config: ModelConfig, where: object) -> None:
         if len(values) != count:
             problem = f"has {len(values)} numbers for {count} outputs"
             _fail(where, f"calibration.{key}", problem)
-        lengths = {len(row) for row in values if isinstance(row, list)}
-        if lengths - {5 + 2 * count}:
-            problem = f"has rows of {sorted(lengths)} numbers, not {5 + 2 * count}"
+        wanted = count if key == "systematic_slopes" else 5 + 2 * count
+        if lengths := {len(row) for row in values if isinstance(row, list)} - {wanted}:
+            problem = f"has rows of {sorted(lengths)} numbers, not {wanted}"
             _fail(where, f"calibration.{key}", problem)
     if ("shape_68" in config.calibration) != ("shape_95" in config.calibration):
         _fail(where, "calibration", "has one of shape_68 and shape_95; it needs both")

@@ -18,7 +18,7 @@ from .domain import (
 )
 from .inference import ROWS_DENSE, Slope, iter_jacobians
 from .layers.joined_slope import JoinedSlope
-from .networks import LabelNetwork
+from .networks import CompanionNetwork, LabelNetwork
 from .protocols import LoadedModel
 from .results import Parameters
 
@@ -80,7 +80,7 @@ def _predict_block(
     missing = measure_missing(prepared, rows)[:, None]
     growth = 1.0 + _calibration(model, "missing", 0.0) * missing
     statistical = _statistical_covariance(model, from_flux, predicted, growth)
-    total = statistical + np.diag(_calibration(model, "systematic", 0.0) ** 2)
+    total = statistical + _systematic_covariance(model, mean)
     interval = None
     if "shape_68" in model.config.calibration:
         factor, interval = _shape_errors(model, prepared, rows, mean, total)
@@ -108,7 +108,21 @@ def _predict_block(
         found["second"], found["emission"] = model.flux_basis.search(
             prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
         )
+    elif isinstance(model.members[0], CompanionNetwork):
+        found["second"] = features[:, model.members[0].second_feature]
     return found
+
+
+def _systematic_covariance(model: LoadedModel, values: np.ndarray) -> np.ndarray:
+    """Covariance of what is the same for all spectra of like stars, on the diagonal."""
+    slopes = model.config.calibration.get("systematic_slopes")
+    variance = np.broadcast_to(
+        _calibration(model, "systematic", 0.0) ** 2, values.shape
+    )
+    if slopes is not None:
+        away = (values - model.offsets) / model.scales
+        variance = variance + away**2 @ np.asarray(slopes, dtype=float).T ** 2
+    return variance[:, :, None] * np.eye(values.shape[1])
 
 
 def _shape_errors(

@@ -19,6 +19,7 @@ from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import PooledSlope
 
 __all__ = [
+    "CompanionNetwork",
     "JoinedNetwork",
     "LabelNetwork",
     "LatentNetwork",
@@ -168,6 +169,14 @@ class NoiseAwareNetwork(LabelNetwork, Protocol):
 
     #: Always True; networks without are given flux and valid alone.
     takes_variance: bool
+
+
+@runtime_checkable
+class CompanionNetwork(LabelNetwork, Protocol):
+    """A label network that looks for a second star on its way to the features."""
+
+    #: Which of the features says how much of the lines belongs to a second star.
+    second_feature: int
 
 
 @runtime_checkable

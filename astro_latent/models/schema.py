@@ -153,7 +153,8 @@ _LAYOUT = _keys({
     "outputs": _items(_keys(_OUTPUT, "name"), 0, 1000),
     "calibration": _keys({
         **dict.fromkeys(("scale", "floor", "flux_scale", "systematic"), _PER_OUTPUT),
-        "missing": _items(_number(-1e6, 1e6)), "shape_68": _SHAPE, "shape_95": _SHAPE,
+        "missing": _items(_number(-1e6, 1e6)), "systematic_slopes": _items(_PER_OUTPUT),
+        "shape_68": _SHAPE, "shape_95": _SHAPE,
     }),
     "domain": _keys({
         "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE, **_LIMITS,

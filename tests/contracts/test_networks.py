@@ -23,6 +23,9 @@ ALIGNED = {"step": 50.0, "n_components": 4, "n_star": 3, "n_hidden": 8}
 #: Arguments that make a network small; an architecture without is asked as it is.
 TOYS = {
     "aligned_autoencoder": ALIGNED,
+    "aligned_ensemble": {
+        "n_labels": 3, "n_hidden": 8, "n_heads": 2, "step": 50.0, "n_components": 4,
+    },
     "aligned_parameters": {"n_labels": 2, "n_hidden": 8, "encoder": ALIGNED},
     "disentangled_autoencoder": {"n_pixels": 320, "n_latent": 5},
     **{

@@ -15,6 +15,7 @@ ARCHITECTURES = LazyRegistry(
     "architecture",
     {
         "aligned_autoencoder": f"{_HERE}.aligned_autoencoder:AlignedAutoencoder",
+        "aligned_ensemble": f"{_HERE}.aligned_ensemble:AlignedEnsemble",
         "aligned_parameters": f"{_HERE}.aligned_parameters:AlignedParameters",
         "deep_cnn": f"{_HERE}.starnet_rivals:DeepCNN",
         "deep_nn": f"{_HERE}.starnet_rivals:DeepNN",
@@ -31,6 +32,7 @@ ARCHITECTURES = LazyRegistry(
 
 _LAZY = {
     "AlignedAutoencoder": ".aligned_autoencoder",
+    "AlignedEnsemble": ".aligned_ensemble",
     "AlignedParameters": ".aligned_parameters",
     "DeepCNN": ".starnet_rivals",
     "DeepNN": ".starnet_rivals",
