@@ -28,7 +28,14 @@ from recipes.options import Options
 
 _STEPS_KEPT = 500  # between checkpoints
 
-__all__ = ["finish_parameters", "fit_head", "list_outputs", "train_parameters"]
+__all__ = [
+    "evaluate_bank",
+    "finish_parameters",
+    "fit_head",
+    "list_outputs",
+    "predict_bank",
+    "train_parameters",
+]
 
 
 def train_parameters(
@@ -236,7 +243,7 @@ def finish_parameters(
         Path(work, "draft"), model, config, dtype="float16", overwrite=True
     )
     loaded = load_model(draft, device="cpu")
-    values, error, features = _predict(loaded, bank, for_errors, seed=31)
+    values, error, features = predict_bank(loaded, bank, for_errors, seed=31)
     scale, floor = calibrate_errors(values - truth[for_errors], error)
     config["calibration"] = {"scale": scale.tolist(), "floor": floor.tolist()}
     mean, whitening, limit = describe_domain(features, n_components=24)
@@ -249,12 +256,12 @@ def finish_parameters(
         )  # fmt: skip
 
     final = load_model(save(Path(work, "draft")), device="cpu")
-    config["evaluation"] = _evaluate(final, bank, for_test, truth, recipe["labels"])
+    config["evaluation"] = evaluate_bank(final, bank, for_test, truth, recipe["labels"])
     config["calibration"]["systematic"] = recipe["systematic"]
     return save(Path(output))
 
 
-def _predict(
+def predict_bank(
     model: SpectralModel,
     bank: HarpsBank,
     rows: np.ndarray,
@@ -262,7 +269,28 @@ def _predict(
     seed: int,
     snr: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values, errors and features, a few spectra at a time."""
+    """Predict labels of spectra of a bank, a few at a time.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        A label model.
+    bank : HarpsBank
+        Of simulated spectra.
+    rows : ndarray of int
+        Which.
+    seed : int
+        Of the noise.
+    snr : float, optional
+        Fixed signal-to-noise.
+
+    Returns
+    -------
+    values, error : ndarray, shape (n, n_labels)
+        Labels and their total errors.
+    features : ndarray, shape (n, n_features)
+        Of the first member.
+    """
     parts = []
     network: Any = model.members[0]
     for first in range(0, len(rows), 10):
@@ -279,18 +307,38 @@ def _predict(
     return values, error, found
 
 
-def _evaluate(
+def evaluate_bank(
     model: SpectralModel,
     bank: HarpsBank,
     rows: np.ndarray,
     truth: np.ndarray,
     names: list[str],
 ) -> dict[str, Any]:
-    """Figures of merit on stars that neither training nor calibration saw."""
+    """Return figures of merit on stars that neither training nor calibration saw.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        A label model with a domain.
+    bank : HarpsBank
+        Of simulated spectra.
+    rows : ndarray of int
+        Which to test with.
+    truth : ndarray, shape (n_spectra, n_labels)
+        Labels of the whole bank.
+    names : list of str
+        Of the labels.
+
+    Returns
+    -------
+    dict
+        For the card: scores, coverage and false alarms of the domain at S/N 100, 30 and
+        any.
+    """
     truth = truth[rows]
     report: dict[str, Any] = {"n_spectra": len(rows)}
     for title, snr in (("snr_100", 100.0), ("snr_30", 30.0), ("any_snr", None)):
-        values, error, features = _predict(model, bank, rows, seed=77, snr=snr)
+        values, error, features = predict_bank(model, bank, rows, seed=77, snr=snr)
         report[title] = score_residuals(values, truth, names)
         report[f"coverage_{title}"] = coverage(values - truth, error)
         distance = (features - model.domain_mean) @ np.asarray(model.domain_whitening).T

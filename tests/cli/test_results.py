@@ -170,7 +170,7 @@ def test_a_model_that_cannot_do_it_is_an_error(run, apogee):
 def test_spectra_of_two_surveys_find_their_models(run, apogee, harps):
     code, out, err = run("predict", apogee[0], harps[0])
     assert code == 0, err
-    models = ["apogee_starnet_v1", "harps_parameters_v1"]
+    models = ["apogee_starnet_v1", "harps_parameters_v2"]
     assert [row.split()[-1] for row in out.splitlines()[2:]] == models
 
 

@@ -32,18 +32,18 @@ def result(mixed):
 
 def test_a_mixed_list_gives_each_row_its_model(mixed, result):
     assert list(result["model"]) == [
-        "apogee_starnet_v1", "harps_parameters_v1",
-        "apogee_starnet_v1", "harps_parameters_v1", "",
+        "apogee_starnet_v1", "harps_parameters_v2",
+        "apogee_starnet_v1", "harps_parameters_v2", "",
     ]  # fmt: skip
     assert [str(i).split("-")[0] for i in result["obs_id"][:4]] == [
         "apStar", "harps", "apStar", "harps",
     ]  # fmt: skip
     assert result["flags"][4] & QualityFlag.UNREADABLE
-    assert set(result.meta["models"]) == {"apogee_starnet_v1", "harps_parameters_v1"}
+    assert set(result.meta["models"]) == {"apogee_starnet_v1", "harps_parameters_v2"}
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("apogee_starnet_v1", (0, 2)), ("harps_parameters_v1", (1, 3))]
+    ("name", "rows"), [("apogee_starnet_v1", (0, 2)), ("harps_parameters_v2", (1, 3))]
 )
 def test_the_numbers_are_those_of_each_model_alone(mixed, result, name, rows):
     alone = predict_parameters([mixed[row] for row in rows], model=name)

@@ -102,7 +102,10 @@ class Harps(EsoSurvey):
     wavelength_range = (3781.0, 6913.0)
     resolving_power = 115000.0
     citation = "2003Msngr.114...20M"
-    models = ("harps_parameters_v1", "harps_dae_fast_v1", "harps_dae128_v1")
+    models = (
+        "harps_parameters_v2", "harps_dae_fast_v1", "harps_dae128_v1",
+        "harps_parameters_v1",
+    )  # fmt: skip
 
 
 class Espresso(EsoSurvey):
