@@ -87,7 +87,7 @@ def time_networks(device: str, batch: int, rounds: int) -> None:
     networks: dict[str, nn.Module] = {"published layers": PublishedLayers()}
     for name in NETWORKS:
         networks[name] = load_model(name, device=device).members[0]
-    label = load_model("harps_parameters_v1", device=device).members[0]
+    label = load_model("harps_parameters_v2", device=device).members[0]
     flux = torch.rand(batch, N_PIXELS, device=device) * 0.2 + 0.9
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for network in networks.values():
@@ -104,7 +104,7 @@ def time_networks(device: str, batch: int, rounds: int) -> None:
                 seconds[name, "decode"].append(clock(device) - middle)
             start = clock(device)
             label(flux)
-            seconds["harps_parameters_v1", "encode"].append(clock(device) - start)
+            seconds["harps_parameters_v2", "encode"].append(clock(device) - start)
     print(f"{device}, batch {batch}, {rounds} rounds: ms per spectrum (10-90 %), ratio")
     for (name, verb), values in seconds.items():
         low, middle, high = 1e3 / batch * np.quantile(values, (0.1, 0.5, 0.9))

@@ -49,7 +49,7 @@ VELOCITIES = {"alpha Cen B": -23.43}
 def main() -> None:
     """Predict, compare, write a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="harps_parameters_v1")
+    parser.add_argument("--model", default="harps_parameters_v2")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()

@@ -19,7 +19,7 @@ __all__ = ["write_harps_tables"]
 
 MODELS = Path(__file__).parent / "models"
 FAST, PARAMETERS, PUBLISHED = (
-    "harps_dae_fast_v1", "harps_parameters_v1", "harps_dae128_v1",
+    "harps_dae_fast_v1", "harps_parameters_v2", "harps_dae128_v1",
 )  # fmt: skip
 LABELS = {
     "radial_velocity": "Radial velocity (km/s)", "berv": "BERV (km/s)",
@@ -139,6 +139,28 @@ def _stars() -> str:
     return list_table(("Star", "Spectrum", *names, "Domain", "Flagged"), rows)
 
 
+def _validation() -> str:
+    table = _read("validation_harps")
+    digits = {"teff": 0, "logg": 2, "m_h": 2}
+    rows = []
+    for star in dict.fromkeys(table["star"]):
+        mine = table[table["star"] == star]
+        cells: list[Any] = [star, mine["used_for"][0], mine["n"][0]]
+        rows_of_labels = [mine[mine["label"] == label][0] for label in digits]
+        pairs = list(zip(rows_of_labels, digits.values(), strict=True))
+        cells.append(", ".join(f"{r['literature']:.{d}f}" for r, d in pairs))
+        for method in ("v1", "v2", "least_squares", "v2_one_step"):
+            off = [f"{r[method] - r['literature']:+.{d}f}" for r, d in pairs]
+            cells.append(", ".join(off))
+        cells.append(", ".join(f"{r['v2_error']:.{d}f}" for r, d in pairs))
+        rows.append((*cells, mine["v2_flags"][0] or "none"))
+    header = (
+        "Star", "Used for", "Spectra", "Literature", "v1", "v2", "Least squares",
+        "v2, one step", "Error of v2", "Flags of v2",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
 def _seeds() -> str:
     table = _read(f"seeds_{FAST}")
     pairs = list(dict.fromkeys(zip(table["one"], table["other"], strict=True)))
@@ -176,7 +198,10 @@ def _simulated() -> str:
 def write_harps_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
-    makers = (_reconstruction, _nodes, _probes, _parameters, _stars, _seeds, _simulated)
+    makers = (
+        _reconstruction, _nodes, _probes, _parameters, _stars, _validation, _seeds,
+        _simulated,
+    )  # fmt: skip
     for make in makers:
         path = folder / f"harps_{make.__name__.lstrip('_')}.inc"
         path.write_text(make(), encoding="utf-8")
