@@ -202,6 +202,8 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=positive, metavar="N", help="spectra in memory at a time"
     )
+    share = "processes that share the spectra, 64 files at a time, each with a model"
+    parser.add_argument("--workers", type=positive, default=1, metavar="N", help=share)
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -264,6 +266,7 @@ def run_options(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": options.model,
         "radial_velocity": options.radial_velocity,
+        "workers": options.workers,
         "facts": told_to_readers(options)
         | {name: value for name, value in stated.items() if value is not None},
         "batch_size": options.batch_size,

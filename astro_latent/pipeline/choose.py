@@ -92,6 +92,10 @@ class ModelChooser:
             return Choice(self._load(fits[0]), QualityFlag.MODEL_BY_COVERAGE, text)
         return Choice(None, QualityFlag.NO_MODEL, self._refusal(survey, misfits))
 
+    def again(self) -> tuple[None, str | None]:
+        """Return no folder, as none is named, and the device."""
+        return None, self._device
+
     def load(self, name: str) -> None:
         """Load a model that rows of an earlier run are from; "" stands for none."""
         if name:

@@ -14,10 +14,11 @@ from ..spectra.reading import SpectraLike, list_items
 from ..spectra.sources import Numbered
 from ..tables.result_table import ResultTable
 from .checkpoint import PART, Checkpoint, table_rows
-from .loop import Chooser, MemorySink, Task, as_spectra, push_rows
+from .loop import Chooser, Task, as_spectra
 from .rows import Rows, stack_rows
+from .workers import Part, run_parts
 
-__all__ = ["run_in_parts"]
+__all__ = ["iter_parts", "run_in_parts"]
 
 
 def run_in_parts(
@@ -28,7 +29,6 @@ def run_in_parts(
     to_table: Callable[[Rows], ResultTable],
     *,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
-    progress: bool | None = None,
     **options: Any,
 ) -> Iterator[Rows]:
     """Send spectra through the loop, and keep the rows of each part in a folder.
@@ -49,10 +49,9 @@ def run_in_parts(
         Makes a table of rows, with what is known of their origin.
     radial_velocity : float, array_like or Quantity, optional
         As for `push_rows`; if one each, of as many as there are files.
-    progress : bool, optional
-        Show a bar with the number of files; by default as configured.
     **options
-        As for `push_rows`.
+        As for `push_rows`; a bar shows the number of files. And ``workers``, the
+        number of processes.
 
     Returns
     -------
@@ -67,25 +66,17 @@ def run_in_parts(
         for name in dict.fromkeys(table["model"].tolist()):
             chooser.load(str(name))
         head = [stack_rows([*head, _without_rows(table_rows(table))])]
-    show = _config.conf.show_progress if progress is None else progress
-    bar = tqdm(total=len(items), initial=kept.n_done, unit=" files", disable=not show)
     try:
-        with bar:
-            for first in range(kept.n_done, len(items) or 1, PART):
-                part = slice(first, first + PART)
-                sink = MemorySink()
-                push_rows(
-                    _count(items[part], first, bar),
-                    chooser,
-                    task,
-                    sink,
-                    radial_velocity=_share(radial_velocity, part, len(items)),
-                    progress=False,
-                    **options,
-                )
-                rows = sink.rows()
-                kept.keep(to_table(rows))
-                head = [stack_rows([*head, _without_rows(rows)])]
+        for rows in _run(
+            items,
+            kept.n_done,
+            chooser,
+            task,
+            radial_velocity=radial_velocity,
+            **options,
+        ):
+            kept.keep(to_table(rows))
+            head = [stack_rows([*head, _without_rows(rows)])]
     finally:
         kept.close()
     return (stack_rows([*head, table_rows(table)]) for table in kept.tables())
@@ -97,11 +88,55 @@ def _without_rows(rows: Rows) -> Rows:
     return Rows(columns, rows.labels, rows.outputs)
 
 
-def _count(items: list[Any], first: int, bar: "tqdm[Any]") -> Iterator[Numbered]:
-    """Hand out files, and count each when the next is asked for."""
-    for index, item in enumerate(items, first):
-        yield Numbered(item, index)
-        bar.update()
+def iter_parts(
+    spectra: SpectraLike,
+    chooser: Chooser,
+    task: Task,
+    **options: Any,
+) -> Iterator[Rows]:
+    """Send spectra through the loop part by part, and keep nothing.
+
+    Parameters
+    ----------
+    spectra, chooser, task
+        As for `run_in_parts`.
+    **options
+        As for `run_in_parts`.
+
+    Returns
+    -------
+    iterator of Rows
+        Of each part, in order.
+    """
+    return _run(list_items(as_spectra(spectra)), 0, chooser, task, **options)
+
+
+def _run(
+    items: list[Any],
+    done: int,
+    chooser: Chooser,
+    task: Task,
+    *,
+    radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    progress: bool | None = None,
+    workers: int = 1,
+    **options: Any,
+) -> Iterator[Rows]:
+    """Send what is not done yet through the loop, part by part."""
+    show = _config.conf.show_progress if progress is None else progress
+    with tqdm(total=len(items), initial=done, unit=" files", disable=not show) as bar:
+        parts = (
+            _part(items, slice(first, first + PART), radial_velocity)
+            for first in range(done, len(items) or 1, PART)
+        )
+        yield from run_parts(parts, chooser, task, workers=workers, bar=bar, **options)
+
+
+def _part(
+    items: list[Any], part: slice, velocity: float | np.ndarray | u.Quantity | None
+) -> Part:
+    numbered = [Numbered(item, n) for n, item in enumerate(items[part], part.start)]
+    return numbered, _share(velocity, part, len(items))
 
 
 def _share(

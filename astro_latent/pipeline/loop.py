@@ -4,6 +4,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -92,6 +93,10 @@ class Chooser(Protocol):
         """Find the model of a spectrum."""
         ...
 
+    def again(self) -> tuple[Path | None, str | None]:
+        """Return folder of the weights, if they are chosen, and device."""
+        ...
+
 
 class OneModel:
     """The answer of those who named their model: that one for every spectrum."""
@@ -106,6 +111,17 @@ class OneModel:
     def choose(self, arrays: SpectrumArrays) -> Choice:
         """Return the model that was named."""
         return Choice(self.default)
+
+    def again(self) -> tuple[Path | None, str | None]:
+        """Return folder of the weights and device, to load them again."""
+        (model,) = self.used
+        if model.config.source is None:
+            msg = (
+                f"{model.name!r} is in no folder from which processes could load it: "
+                "save_weights makes one; or take one worker"
+            )
+            raise ValueError(msg)
+        return model.config.source.parent, str(model.device)
 
 
 class Sink(Protocol):

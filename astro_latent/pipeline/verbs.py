@@ -15,7 +15,7 @@ from ..spectra.reading import SpectraLike
 from ..tables.fields import assemble
 from ..tables.result_table import ResultTable
 from .choose import ModelChooser
-from .long_run import run_in_parts
+from .long_run import iter_parts, run_in_parts
 from .loop import Chooser, MemorySink, OneModel, Task, iter_rows, push_rows
 from .rows import Rows, describe_rows, provenance, stack_rows
 
@@ -99,6 +99,7 @@ def encode_spectra(
     progress: bool | None = None,
     reconstruct: bool = True,
     checkpoint: str | Path | None = None,
+    workers: int = 1,
 ) -> ResultTable:
     """Compute the latent features of spectra.
 
@@ -129,6 +130,10 @@ def encode_spectra(
     checkpoint : path-like, optional
         Folder in which finished rows are kept as they come, as VOTables of 64 files
         each. If the run is stopped, the same call goes on behind them.
+    workers : int, optional
+        Processes that share the spectra, 64 files at a time, each with a model of its
+        own. Rows are in the same order and numbers those of a run with a checkpoint.
+        A script needs ``if __name__ == "__main__":`` around the call.
 
     Returns
     -------
@@ -157,6 +162,7 @@ def encode_spectra(
         Task(name="encode", reconstruct=reconstruct),
         device,
         checkpoint,
+        workers,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -175,6 +181,7 @@ def predict_parameters(
     progress: bool | None = None,
     flux_errors: bool = True,
     checkpoint: str | Path | None = None,
+    workers: int = 1,
 ) -> ResultTable:
     """Predict stellar parameters, with errors.
 
@@ -185,7 +192,7 @@ def predict_parameters(
     model : str, path-like or SpectralModel, optional
         Name or folder of weights, or a loaded model. By default a model is found for
         each spectrum: by its survey, or where that is unknown by what it covers.
-    radial_velocity, facts, batch_size, device, progress, checkpoint
+    radial_velocity, facts, batch_size, device, progress, checkpoint, workers
         As for `encode_spectra`.
     flux_errors : bool, optional
         Propagate the errors of the flux, which takes most of the time of a network.
@@ -223,6 +230,7 @@ def predict_parameters(
         Task(name="predict", flux_errors=flux_errors),
         device,
         checkpoint,
+        workers,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -243,6 +251,7 @@ def iter_results(
     reconstruct: bool = True,
     flux_errors: bool = True,
     checkpoint: str | Path | None = None,
+    workers: int = 1,
 ) -> Iterator[ResultTable]:
     """Yield results in pieces, for more spectra than a table in memory should hold.
 
@@ -264,6 +273,8 @@ def iter_results(
         Folder in which finished rows are kept, as for `encode_spectra`. The first
         table comes when the last spectrum is done; no more than the rows of 64 files
         are in memory at a time.
+    workers : int, optional
+        As for `encode_spectra`.
 
     Yields
     ------
@@ -291,10 +302,13 @@ def iter_results(
     def to_table(rows: Rows) -> ResultTable:
         return _table(rows, chooser, task, spectra)
 
-    if checkpoint is None:
-        pieces = iter_rows(spectra, chooser, what, **options)
-    else:
+    if checkpoint is not None:
+        options["workers"] = workers
         pieces = run_in_parts(spectra, chooser, what, checkpoint, to_table, **options)
+    elif workers != 1:
+        pieces = iter_parts(spectra, chooser, what, workers=workers, **options)
+    else:
+        pieces = iter_rows(spectra, chooser, what, **options)
     yield from map(to_table, pieces)
 
 
@@ -343,6 +357,7 @@ def _gather(
     task: Task,
     device: str | None,
     checkpoint: str | Path | None,
+    workers: int,
     **options: Any,
 ) -> ResultTable:
     """Send spectra through the loop into a table in memory."""
@@ -352,7 +367,11 @@ def _gather(
         return _table(rows, chooser, task.name, spectra)
 
     if checkpoint is not None:
+        options["workers"] = workers
         parts = run_in_parts(spectra, chooser, task, checkpoint, to_table, **options)
+        return to_table(stack_rows(list(parts)))
+    if workers != 1:
+        parts = iter_parts(spectra, chooser, task, workers=workers, **options)
         return to_table(stack_rows(list(parts)))
     push_rows(spectra, chooser, task, sink, **options)
     return to_table(sink.rows())
