@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.writing import replacing
-from .common import EXIT_OK, add_inputs, tell
+from .common import EXIT_OK, add_inputs, tell, wants_bar
 from .inputs import expand_inputs
 from .output import check_output
 
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace an existing output"
     )
     parser.add_argument("--radial-velocity", type=float, metavar="KM/S")
+    parser.add_argument(
+        "--no-progress", action="store_true", help="show no progress bar"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
         config.grid,
         config.recipe_record,
         radial_velocity=options.radial_velocity,
+        progress=wants_bar(options),
     )
     with replacing(options.output, overwrite=options.overwrite) as part:
         _hdus(prepared, config).writeto(part)
