@@ -18,6 +18,7 @@ from typing import BinaryIO
 from .._config import conf
 from ..exceptions import FileLimitError, TableReadError
 from ..utils.files import (
+    MB,
     check_unpacked,
     is_packed,
     open_regular,
@@ -32,6 +33,7 @@ __all__ = [
     "check_columns",
     "check_fits_table",
     "check_rows",
+    "check_text",
     "guess_format",
     "open_table",
 ]
@@ -129,6 +131,26 @@ def check_columns(name: object, count: int) -> None:
     if count > conf.max_table_columns:
         text = f"has {count} columns, more than {conf.max_table_columns}"
         raise FileLimitError(name, text, "max_table_columns")
+
+
+def check_text(name: object, rows: int, longest: int) -> None:
+    """Refuse text that takes too much memory: each cell takes as much as the longest.
+
+    Parameters
+    ----------
+    name : object
+        What to call it.
+    rows, longest : int
+        How many cells, and the characters of the longest.
+
+    Raises
+    ------
+    FileLimitError
+        If they take more than ``conf.max_file_size``.
+    """
+    if 4 * rows * longest > conf.max_file_size * MB:
+        text = f"{rows} cells of {longest} characters exceed {conf.max_file_size:g} MB"
+        raise FileLimitError(name, text, "max_file_size")
 
 
 def check_fits_table(stream: BinaryIO, name: object) -> None:

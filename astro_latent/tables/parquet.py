@@ -19,7 +19,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from ..utils.files import check_time, check_unpacked
 from ..utils.writing import replacing
 from .fields import Field, assemble, flatten
-from .opening import check_columns, check_rows
+from .opening import check_columns, check_rows, check_text
 from .votable import (
     build_document,
     describe_document,
@@ -148,7 +148,9 @@ def _values(column: "ChunkedArray", spec: Field) -> np.ndarray:
     if spec.shape:
         return chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, *spec.shape)
     if spec.kind == "U":
-        return np.array(chunk.fill_null("").to_pylist(), dtype="U")
+        cells = chunk.fill_null("").to_pylist()
+        check_text(_NAME, len(cells), max(map(len, cells), default=0))
+        return np.array(cells, dtype="U")
     if chunk.null_count and spec.kind[0] != "f":
         mask = chunk.is_null().to_numpy(zero_copy_only=False)
         null = False if spec.kind == "b1" else 0

@@ -23,7 +23,7 @@ from ..exceptions import FileLimitError, TableReadError
 from ..utils.absurd import is_absurd_unit
 from ..utils.files import MB
 from .fields import assemble, flatten, unit_from_text
-from .opening import TableSource, check_columns, check_rows
+from .opening import TableSource, check_columns, check_rows, check_text
 
 __all__ = ["check_ecsv", "decode_text", "read_text", "text_format"]
 
@@ -262,6 +262,7 @@ def _read_cells(
         zip(*rows, strict=True) if rows else [()] * len(names),
         strict=True,
     ):
+        check_text(name, len(cells), max(map(len, cells), default=0))
         table[column] = _convert(list(cells))
         if unit not in ("", *_SEXAGESIMAL) and table[column].dtype.kind != "U":
             table[column].unit = unit_from_text(unit)

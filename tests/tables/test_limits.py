@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Tables that would hang, exhaust or lead astray are refused, each by its limit."""
 
+import base64
 import bz2
 import gzip
 import io
@@ -254,6 +255,38 @@ class TestPromises:
             with pytest.raises(TableReadError, match=r"cat: .*10\*\*99999999.*none"):
                 read_table(path)
         assert time.monotonic() - start < 5
+
+    @pytest.mark.parametrize("length", [600_000_000, -9, 2**31 - 1])
+    def test_text_that_is_not_there(self, tmp_path, length):
+        path = write(tmp_path / "cat.vot", Table({"a": ["xx", "yy"]}))
+        head, _, rest = path.read_bytes().partition(b'base64">')
+        rows, _, tail = rest.partition(b"</STREAM>")
+        packed = base64.b64decode(rows)
+        packed = packed.replace(b"\0\0\0\2", length.to_bytes(4, "big", signed=True), 1)
+        content = base64.b64encode(packed)
+        path.write_bytes(head + b'base64">' + content + b"</STREAM>" + tail)
+        with pytest.raises(TableReadError, match=r"cat\.vot.*row 1 says that it has"):
+            read_table(path)
+
+    @pytest.mark.parametrize("ending", ["vot", "parquet"])
+    def test_one_long_text_among_many(self, tmp_path, ending):
+        texts = np.array(["x" * 300_000, *["y"] * 2000], object)
+        path = tmp_path / f"cat.{ending}"
+        if ending == "parquet":
+            pa = pytest.importorskip("pyarrow")
+            from pyarrow import parquet
+
+            parquet.write_table(pa.table({"a": texts}), path)
+        else:
+            rows = b"".join(
+                b"\0" + len(t).to_bytes(4, "big") + t.encode() for t in texts
+            )
+            field = "<FIELD name='a' datatype='char' arraysize='*'/>"
+            stream = base64.b64encode(rows).decode()
+            data = f'<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM>'
+            path.write_bytes(votable(field, data + "</BINARY2></DATA>"))
+        with pytest.raises(FileLimitError, match=r"2001 cells of 300000 characters"):
+            read_table(path)
 
     def test_a_fits_table_that_is_cut(self, tmp_path):
         path = write(tmp_path / "cat.fits", Table({"a": np.arange(5000.0)}))

@@ -15,6 +15,7 @@ import numpy as np
 from astropy.io.votable import tree
 
 from ..fields import Field
+from ..opening import check_text
 from .document import DATATYPES, stored_kind
 
 __all__ = ["Base64Writer", "pack_rows", "unpack_rows"]
@@ -236,6 +237,9 @@ def _find_rows(data: bytes, runs: list[_Run]) -> tuple[np.ndarray, np.ndarray]:
             length = length_at(data, position)[0] * character
             lengths.append(length)
             position += 4 + length
+            if length < 0 or position > len(data):
+                msg = f"row {len(starts)} says that it has text of {length} bytes"
+                raise ValueError(msg)
         position += tail
     return np.array(starts), np.array(lengths, dtype=np.int64).reshape(-1, len(texts))
 
@@ -331,6 +335,8 @@ def unpack_rows(data: bytes, elements: Sequence[tree.Field]) -> list[np.ndarray]
     if runs is None or not data:
         return None
     starts, lengths = _find_rows(data, runs)
+    for longest in lengths.max(axis=0, initial=0):
+        check_text("the VOTable", len(starts), int(longest))
     buffer = np.frombuffer(data, "u1")
     parts: list[list[np.ndarray]] = [[] for _ in elements]
     for first in range(0, len(starts), _CHUNK):
