@@ -13,12 +13,8 @@ from astro_latent.preparation.recipe import HARPS_RECIPE
 from astro_latent.simulation.harps_bank import bank_labels
 from astro_latent.training.calibration import calibrate_errors
 from astro_latent.training.domain import describe_domain
+from recipes.harps.parameters import evaluate_bank, list_outputs, predict_bank
 from recipes.harps.stars import make_star_bank
-from recipes.harps_parameters_v1.train import (
-    evaluate_bank,
-    list_outputs,
-    predict_bank,
-)
 from recipes.harps_parameters_v2.components import Sample
 from recipes.harps_parameters_v2.heads import SeenErrors
 from recipes.options import Options

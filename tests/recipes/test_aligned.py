@@ -13,9 +13,10 @@ from astro_latent.simulation.harps_bank import (
     bank_labels,
     prepare_bank,
 )
+from recipes.harps.parameters import list_outputs
 from recipes.harps.stars import make_star_bank
 from recipes.harps_dae_fast_v1.aligned import train_aligned
-from recipes.harps_parameters_v1.train import fit_head, list_outputs
+from recipes.harps_parameters_v1.train import fit_head
 from recipes.options import Options
 
 N_SPECTRA = 48
