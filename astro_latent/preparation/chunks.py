@@ -13,12 +13,11 @@ from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, count_items, iter_arrays
 from ..utils.quality import QualityFlag
-from .careful import run_carefully
+from .careful import check_errors, run_carefully
 from .grid import SpectralGrid
 from .prepared import Batch, PreparedSpectra, Row
 from .recipe import Recipe
 from .resample import Resampler
-from .stated_errors import check_errors
 
 __all__ = ["iter_chunks", "prepare_chunk", "run_recipe"]
 

@@ -15,15 +15,9 @@ from scipy import fft
 
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
+from .normalise import Lines, divide_mean_out
 from .prepared import Batch, Row
-from .references import (
-    LAGS,
-    Lines,
-    Reference,
-    divide_mean_out,
-    get_reference,
-    integrate,
-)
+from .references import LAGS, Reference, get_reference, integrate
 
 __all__ = ["Parts", "check_parts", "compare_parts"]
 

@@ -2,6 +2,7 @@
 """Division by medians and continua, limits on the flux, pixels that never count."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -15,10 +16,12 @@ from .prepared import Batch
 from .recipe import Settings
 
 __all__ = [
+    "Lines",
     "chebyshev_continuum",
     "clip",
     "continuum",
     "divide_by_median",
+    "divide_mean_out",
     "mask_pixels",
     "sigma_clip_continuum",
 ]
@@ -294,3 +297,62 @@ def _divide(batch: Batch, i: int, pixels: slice, level: np.ndarray, k: int) -> N
     level = np.where(usable, level, 1.0)
     batch.divide(i, pixels, level)
     batch.scale[i, k] *= np.median(level[usable])
+
+
+_DARK = 0.02  # of the median: a running mean below is no continuum
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """A spectrum, or templates, without the running mean.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (..., n_pixels)
+        Flux over its running mean, less one; zero where not valid.
+    weight : ndarray of float32, shape (..., n_pixels)
+        One where valid, else zero.
+    mean : ndarray of float32, shape (..., n_pixels)
+        The running mean; one where there is none.
+    """
+
+    values: np.ndarray
+    weight: np.ndarray
+    mean: np.ndarray
+
+
+def _running_sum(values: np.ndarray, half: int) -> np.ndarray:
+    """Add up over ``2 half + 1`` pixels, fewer at the ends."""
+    size = values.shape[-1]
+    total = np.zeros((*values.shape[:-1], size + 2 * half + 2))
+    np.cumsum(values, axis=-1, out=total[..., half + 1 : half + 1 + size])
+    total[..., half + 1 + size :] = total[..., half + size, None]
+    return total[..., 2 * half + 1 : -1] - total[..., :size]
+
+
+def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
+    """Divide a running mean of the valid pixels out.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., n_pixels)
+        Flux; zero where not valid.
+    weight : ndarray, shape (..., n_pixels)
+        One where valid, else zero.
+    half : int
+        Half the width of the mean.
+
+    Returns
+    -------
+    Lines
+        What is left, and the mean.
+    """
+    count = _running_sum(weight, half)
+    mean = _running_sum(values, half) / np.maximum(count, 1.0)
+    some = mean[..., ::16][count[..., ::16] > half]
+    least = _DARK * max(float(np.median(some)), 0.0) if some.size else 0.0
+    usable = (count > 0.5 * half) & (mean > least) & (weight > 0)
+    mean[~usable] = 1.0
+    lines = np.clip(values / mean, 0.0, 2.0) - 1.0
+    lines[~usable] = 0.0
+    return Lines(*(a.astype(np.float32) for a in (lines, usable, mean)))

@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from ..utils.physics import SPEED_OF_LIGHT
 from .grid import GRIDS, SpectralGrid, get_grid
+from .normalise import Lines, divide_mean_out
 
 __all__ = [
     "LAGS",
@@ -27,26 +28,6 @@ __all__ = [
 
 #: Shifts at which the lines of a part are compared, pixels of equal velocity.
 LAGS = tuple(range(-6, 7))
-_DARK = 0.02  # of the median: a running mean below is no continuum
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """A spectrum, or templates, without the running mean.
-
-    Parameters
-    ----------
-    values : ndarray of float32, shape (..., n_pixels)
-        Flux over its running mean, less one; zero where not valid.
-    weight : ndarray of float32, shape (..., n_pixels)
-        One where valid, else zero.
-    mean : ndarray of float32, shape (..., n_pixels)
-        The running mean; one where there is none.
-    """
-
-    values: np.ndarray
-    weight: np.ndarray
-    mean: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,43 +85,6 @@ class Reference:
     def middle(self) -> np.ndarray:
         """Mean of the templates, shape (n_pixels,)."""
         return self.templates.values.mean(axis=0)
-
-
-def _running_sum(values: np.ndarray, half: int) -> np.ndarray:
-    """Add up over ``2 half + 1`` pixels, fewer at the ends."""
-    size = values.shape[-1]
-    total = np.zeros((*values.shape[:-1], size + 2 * half + 2))
-    np.cumsum(values, axis=-1, out=total[..., half + 1 : half + 1 + size])
-    total[..., half + 1 + size :] = total[..., half + size, None]
-    return total[..., 2 * half + 1 : -1] - total[..., :size]
-
-
-def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
-    """Divide a running mean of the valid pixels out.
-
-    Parameters
-    ----------
-    values : ndarray, shape (..., n_pixels)
-        Flux; zero where not valid.
-    weight : ndarray, shape (..., n_pixels)
-        One where valid, else zero.
-    half : int
-        Half the width of the mean.
-
-    Returns
-    -------
-    Lines
-        What is left, and the mean.
-    """
-    count = _running_sum(weight, half)
-    mean = _running_sum(values, half) / np.maximum(count, 1.0)
-    some = mean[..., ::16][count[..., ::16] > half]
-    least = _DARK * max(float(np.median(some)), 0.0) if some.size else 0.0
-    usable = (count > 0.5 * half) & (mean > least) & (weight > 0)
-    mean[~usable] = 1.0
-    lines = np.clip(values / mean, 0.0, 2.0) - 1.0
-    lines[~usable] = 0.0
-    return Lines(*(a.astype(np.float32) for a in (lines, usable, mean)))
 
 
 def _cut(first: int, last: int, size: int) -> np.ndarray:

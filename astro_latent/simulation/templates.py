@@ -81,9 +81,8 @@ def make_harps_templates(source: Path, output: Path) -> None:
     labels = torch.tensor(HARPS_TEMPLATES, dtype=torch.float64)
     flux = library.flux(labels[:, : len(HARPS_LABELS)])
     step = library.log_step * SPEED_OF_LIGHT
-    kernels = rotation_kernels(
-        *labels[:, len(HARPS_LABELS) :].float().T, step=step, half=int(55.0 / step)
-    )
+    vsini, vmacro = labels[:, len(HARPS_LABELS) :].float().T
+    kernels = rotation_kernels(vsini, vmacro, step=step, half=int(55.0 / step))
     half = kernels.shape[1] // 2
     padded = functional.pad(flux[None], (half, half), mode="replicate")
     flux = functional.conv1d(padded, kernels[:, None], groups=len(flux))[0]
