@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pictures of latents: how far they spread, how they follow a label, what they do."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -187,27 +187,30 @@ def plot_map(
     ['False', 'True']
     """
     ax = new_axes(ax, width=6.0, height=5.0)
+    x, y = places.T
     known = np.isfinite(places).all(axis=1)
     aside = known & (np.zeros(len(known), bool) if flagged is None else flagged)
     good = known & ~aside
     size = np.clip(8000 / max(len(known), 1), 3, 30)
-    style = {"s": size, "lw": 0, "alpha": 0.8, "rasterized": True}
+    style: dict[str, Any] = {"lw": 0, "alpha": 0.8, "rasterized": True}
     if aside.any():
         ax.scatter(
-            *places[aside].T, s=2 * size, lw=0.8, marker="x", color=VERMILLION,
+            x[aside], y[aside], s=2 * size, lw=0.8, marker="x", color=VERMILLION,
             label=f"{aside.sum()} flagged",
         )  # fmt: skip
     if colour is None:
-        ax.scatter(*places[good].T, color=BLUE, **style)
+        ax.scatter(x[good], y[good], s=size, color=BLUE, **style)
     elif np.asarray(colour).dtype.kind in "fiu":
         values = np.asarray(colour, dtype=float)
         good &= np.isfinite(values)
-        shown = ax.scatter(*places[good].T, c=values[good], cmap=SEQUENTIAL, **style)
+        shown = ax.scatter(
+            x[good], y[good], s=size, c=values[good], cmap=SEQUENTIAL, **style
+        )
         ax.figure.colorbar(shown, ax=ax, label=axis_text(name) if name else "")
     else:
         for value in np.unique(np.asarray(colour)[good]):
             mine = good & (np.asarray(colour) == value)
-            ax.scatter(*places[mine].T, label=str(value) or "unknown", **style)
+            ax.scatter(x[mine], y[mine], s=size, label=str(value) or "unknown", **style)
         ax.legend(title=axis_text(name) if name else None, fontsize="small")
     if aside.any() and not ax.get_legend():
         ax.legend(fontsize="small")
