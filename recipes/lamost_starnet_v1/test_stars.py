@@ -1,5 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What ``lamost_starnet_v1`` is asked about test stars, fixed before they are seen."""
+"""What ``lamost_starnet_v1`` is asked about test stars, fixed before the look at them.
+
+Weights of the same name that were never released were for stars up to 8500 K.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from recipes.real.stars import select
 
 __all__ = ["read_sample"]
 
-_COOLER, _HOTTEST = 7500.0, 8500.0
+_COOLER, _WARMEST, _HOT = 7500.0, 8000.0, 8500.0
 
 
 def read_sample(data: Path) -> Sample:
@@ -24,22 +27,24 @@ def read_sample(data: Path) -> Sample:
     Returns
     -------
     Sample
-        Stars up to 8500 K; what is hotter, and dwarfs of another instrument, have to
-        be flagged.
+        Stars up to 8000 K; what is hotter than 8500 K, and dwarfs of another
+        instrument, have to be flagged.
     """
     stars = read_stars(data)
     stars = select(stars, stars["test"])
-    hot, cooler = stars["teff"] > _HOTTEST, stars["teff"] < _COOLER
+    teff = stars["teff"]
+    warm, hot, cooler = teff > _WARMEST, teff > _HOT, teff < _COOLER
     return Sample(
         spectra=stars,
         labels=LABELS,
-        inside=~hot,
+        inside=~warm,
         subsets={
             "below 7500 K": cooler,
             "below 7500 K, S/N(g) > 50": cooler & (stars["snrg"] > 50),
         },
         beyond={
             "hotter than 8500 K": select(stars, hot),
+            "of 8000-8500 K": select(stars, warm & ~hot),
             "M, L and T dwarfs of SpeX": read_dwarfs(data),
         },
         options={"facts": FACTS},

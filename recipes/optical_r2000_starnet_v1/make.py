@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from astro_latent.models.card import CARD_FILE, ModelCard
 from astro_latent.models.config import CONFIG_FILE, ModelConfig
+from recipes.optical_r2000_starnet_v1.first import learn_first
 from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
 from recipes.real.stars import select
@@ -30,9 +33,14 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     bool
         Whether the weights are written.
     """
-    stars = read_stars(options.data, **recipe["stars"])
+    stars = read_stars(options.data)
     taught = select(stars, ~stars["test"])
-    train(taught, LABELS, recipe, options, facts=FACTS, star="miles_id")
+    hot = taught["teff"] > recipe["stars"]["hottest"]  # shows what is to be flagged
+    train(
+        {**taught, "part": np.where(hot, "outside", "train")}, LABELS, recipe, options,
+        facts=FACTS, star="miles_id", split="part",
+        from_weights=learn_first(recipe, options),
+    )  # fmt: skip
     state_noise(options.output, recipe["snr"])
     return True
 

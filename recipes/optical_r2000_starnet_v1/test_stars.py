@@ -1,5 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What ``optical_r2000_starnet_v1`` is asked about test stars, fixed beforehand."""
+"""What ``optical_r2000_starnet_v1`` is asked about test stars.
+
+Fixed beforehand, but that the model now is for stars up to 7500 K, not 8000 K.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from recipes.real.stars import select
 
 __all__ = ["read_sample"]
 
-_COOLEST, _COOLER, _HOTTEST = 4000.0, 7000.0, 8000.0
+_COOLEST, _COOLER, _WARMEST, _HOT = 4000.0, 7000.0, 7500.0, 8000.0
 
 
 def read_sample(data: Path) -> Sample:
@@ -24,8 +27,8 @@ def read_sample(data: Path) -> Sample:
     Returns
     -------
     Sample
-        Stars up to 8000 K; what is hotter, and dwarfs of another instrument, have to
-        be flagged.
+        Stars up to 7500 K; what is hotter than 8000 K, and dwarfs of another
+        instrument, have to be flagged.
     """
     stars = read_stars(data)
     stars = select(stars, stars["test"])
@@ -33,10 +36,10 @@ def read_sample(data: Path) -> Sample:
     return Sample(
         spectra=stars,
         labels=LABELS,
-        inside=teff <= _HOTTEST,
+        inside=teff <= _WARMEST,
         subsets={"4000-7000 K": (teff > _COOLEST) & (teff < _COOLER)},
         beyond={
-            "hotter than 8000 K": select(stars, teff > _HOTTEST),
+            "hotter than 8000 K": select(stars, teff > _HOT),
             "M, L and T dwarfs of SpeX": read_dwarfs(data),
         },
         options={"facts": FACTS},

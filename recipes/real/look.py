@@ -1,8 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Look at the test stars, once: ``python -m recipes.real.look NAME --data FOLDER``.
+"""Look at the test stars at the end: ``python -m recipes.real.look NAME --data FOLDER``.
 
 What is found is written into ``config.json`` and the card of the weights. Nothing may
-be chosen afterwards: a model that is changed needs other test stars.
+be chosen afterwards. Weights that were changed without these stars may be looked at
+again, and the card says how often these stars were looked at.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from astro_latent.models.config import CONFIG_FILE, ModelConfig
 from astro_latent.models.locate import PACKAGED
 from astro_latent.training import as_block, compare_labels
 from astro_latent.training.report import describe_scores
-from astro_latent.training.scores import score_residuals
+from recipes.real.scores import score_stars
 from recipes.real.stars import select
 
 __all__ = ["Sample", "look", "main"]
@@ -90,8 +91,7 @@ def look(weights: Path, sample: Sample) -> tuple[dict[str, Any], Table]:
             np.stack([np.asarray(t[label])[inner] for label in sample.labels], axis=1)
             for t in (found, about)
         )
-        scored = score_residuals(values, truth, sample.labels)
-        record["test stars"][name] = {str(label): s for label, s in scored.items()}
+        record["test stars"][name] = score_stars(values, truth, sample.labels)
     for name, lines in describe_scores(scores).items():
         at = name.replace("held-out stars", "test stars")
         record[at if "test" in at else f"test stars {at}"] = (
@@ -112,12 +112,12 @@ def _share(rows: np.ndarray) -> str:
     return f"{np.mean(rows):.1%} of {len(rows)}"
 
 
-def _write(weights: Path, record: dict[str, Any]) -> None:
+def _write(weights: Path, record: dict[str, Any], looks: int) -> None:
     """Say in the configuration and on the card what was found."""
     path = weights / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
     config["evaluation"] = record | config["evaluation"]
-    config["card"]["real_stars"] = _in_words(record["test stars"])
+    config["card"]["real_stars"] = _in_words(record["test stars"], looks)
     path.write_text(
         json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -125,13 +125,16 @@ def _write(weights: Path, record: dict[str, Any]) -> None:
     (weights / CARD_FILE).write_text(card.text, encoding="utf-8")
 
 
-def _in_words(scores: dict[str, Any]) -> str:
+def _in_words(scores: dict[str, Any], looks: int) -> str:
     parts = []
     for name, labels in scores.items():
         figures = ", ".join(f"{k} {v['scatter']:.3g}" for k, v in labels.items())
         count = max(score["n"] for score in labels.values())
         parts.append(f"{name} (n = {count}): {figures}")
-    return "scatter on test stars that no choice was made by: " + "; ".join(parts)
+    seen = "" if looks == 1 else f", looked at {looks} times"
+    return f"scatter on test stars{seen}, by which no choice was made: " + "; ".join(
+        parts
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -146,11 +149,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("name", help="of the weights")
     parser.add_argument("--data", type=Path, required=True, help="ingredients")
     parser.add_argument("--weights", type=Path, help="folder; by default the packaged")
+    parser.add_argument(
+        "--looks", type=int, default=1, help="at these stars, with this one"
+    )
     given = parser.parse_args(arguments)
     weights = given.weights or PACKAGED / given.name
     sample = import_module(f"recipes.{given.name}.test_stars").read_sample(given.data)
     record, scores = look(weights, sample)
-    _write(weights, record)
+    _write(weights, record, given.looks)
     lines = scores.pformat(max_lines=-1, max_width=-1)
     lines.append(json.dumps(record["flagged as not usable"], indent=1))
     sys.stdout.write("\n".join(lines) + "\n")
