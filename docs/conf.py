@@ -12,6 +12,7 @@ sys.path.insert(0, str(HERE))
 
 import _abundances_card  # noqa: E402
 import _demo  # noqa: E402
+import _experiment_tables  # noqa: E402
 import _harps_tables  # noqa: E402
 import _real_tables  # noqa: E402
 import _starnet_card  # noqa: E402
@@ -84,6 +85,7 @@ def _write_generated(app):
         _real_tables.write_real_tables,
         _starnet_card.write_card_tables,
         _abundances_card.write_abundance_tables,
+        _experiment_tables.write_experiment_tables,
         _starnet_tables.write_starnet_tables,
         _demo.write_demo,
         _transcript.write_transcript,

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Look at the test stars at the end: ``python -m recipes.real.look NAME --data FOLDER``.
+"""Look at the test stars in the end: ``python -m recipes.real.look NAME --data ...``.
 
 What is found is written into ``config.json`` and the card of the weights. Nothing may
 be chosen afterwards. Weights that were changed without these stars may be looked at

@@ -1,0 +1,81 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables of the experiments on real spectra, from what the benchmarks wrote."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _tables import list_table
+
+__all__ = ["write_experiment_tables"]
+
+HERE = Path(__file__).parent
+_DIGITS = {"teff": 1}
+
+
+def _spread(values: np.ndarray, digits: int, sign: str = "") -> str:
+    """Lay out the mean over the seeds, and their standard deviation."""
+    text = f"{np.mean(values):{sign}.{digits}f}"
+    return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
+
+
+def _architectures(name: str) -> str:
+    table = Table.read(HERE / "experiments/architectures_real.ecsv")
+    table = table[table["set"] == name]
+    labels = list(dict.fromkeys(table["label"]))
+    rows = []
+    for method in dict.fromkeys(table["method"]):
+        mine = table[table["method"] == method]
+        one = mine[mine["label"] == labels[0]]
+        r2 = [np.mean(mine["r2"][mine["seed"] == seed]) for seed in one["seed"]]
+        cells = [
+            method, f"{one['parameters'][0]:,}", f"{one['n_train'][0]:,}", len(one),
+            _spread(r2, 3),
+        ]  # fmt: skip
+        for label in labels:
+            part, digits = mine[mine["label"] == label], _DIGITS.get(label, 3)
+            middle = f"{np.mean(part['bias']):+.{digits}f}"
+            cells.append(f"{middle} / {_spread(part['scatter'], digits)}")
+        rows.append([*cells, _spread(one["seconds"], 0)])
+    header = (
+        "Method", "Parameters", "Stars", "Seeds", "r²",
+        *(f"{label}: median / scatter" for label in labels), "CPU seconds",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _gaia() -> str:
+    return _architectures("gaia_xp")
+
+
+def _lamost() -> str:
+    return _architectures("lamost")
+
+
+def _seven_folds() -> str:
+    table = Table.read(HERE / "experiments/optical_seven_folds.ecsv")
+    rows = [
+        (
+            row["folds"], row["label"], row["n"],
+            *(
+                f"{row[name]:.{_DIGITS.get(row['label'], 3)}f}"
+                for name in ("bias", "scatter", "scatter_error")
+            ),
+        )
+        for row in table
+    ]  # fmt: skip
+    header = ("Folds", "Label", "n", "Bias", "Scatter", "Its error")
+    return list_table(header, rows)
+
+
+def write_experiment_tables(folder: Path) -> None:
+    """Write the tables into a folder."""
+    for name, make in (
+        ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
+        ("experiment_seven_folds", _seven_folds),
+    ):  # fmt: skip
+        (folder / f"{name}.inc").write_text(make(), encoding="utf-8")
