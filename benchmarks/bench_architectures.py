@@ -24,7 +24,7 @@ from astro_latent.models.layers.views import View
 from astro_latent.preparation import SpectralGrid
 from recipes.__main__ import read_recipe
 from recipes.gaia_xp_starnet_v1 import spectra as gaia
-from recipes.lamost_starnet_v1 import spectra as lamost
+from recipes.real import lamost
 from recipes.real.stars import is_test, select
 
 OUTPUT = Path(__file__).parents[1] / "docs/experiments/architectures_real.ecsv"

@@ -3,8 +3,8 @@
 
 from typing import Any
 
-from recipes.lamost_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
+from recipes.real.lamost import FACTS, LABELS, read_stars
 from recipes.real.stars import select
 from recipes.real.train import train
 

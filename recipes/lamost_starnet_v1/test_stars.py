@@ -6,8 +6,8 @@ Weights of the same name that were never released were for stars up to 8500 K.
 
 from pathlib import Path
 
-from recipes.lamost_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.real.dwarfs import read_dwarfs
+from recipes.real.lamost import FACTS, LABELS, read_stars
 from recipes.real.look import Sample
 from recipes.real.stars import select
 

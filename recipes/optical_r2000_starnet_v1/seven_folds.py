@@ -9,6 +9,7 @@ here, so this comes after all choices. Errors are of a bootstrap over stars.
 
 import argparse
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from astro_latent.tables import write_table
-from recipes.__main__ import read_recipe
 from recipes.optical_r2000_starnet_v1.first import learn_first
 from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
@@ -116,7 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="table of the scores")
     given = parser.parse_args(arguments)
     options = Options(data=given.data, work=given.work, output=given.work)
-    recipe = read_recipe(_NAME)
+    text = Path(__file__).with_name("recipe.toml").read_text(encoding="utf-8")
+    recipe = tomllib.loads(text)
     stars = read_stars(given.data, **recipe["stars"])
     folds = [judge_fold(fold, stars, recipe, options) for fold in range(_FOLDS)]
     scores = summarise(vstack(folds))
