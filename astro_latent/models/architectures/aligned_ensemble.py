@@ -367,5 +367,6 @@ class AlignedEnsemble(nn.Module):
 
 def _pixels(first: float, step: float, start: float, stop: float) -> slice:
     """Pixels of equal velocity between two wavelengths."""
-    ends = torch.tensor([start / first, stop / first]).log() * (SPEED_OF_LIGHT / step)
+    ratios = torch.tensor([start / first, stop / first], device="cpu")
+    ends = ratios.log() * (SPEED_OF_LIGHT / step)
     return slice(int(ends[0]), int(ends[1]))
