@@ -3,9 +3,10 @@
 
 Both ways are the package's own: backward passes are taken where no derivatives of the
 first part of a network are known. Each round runs the cases in turn on the spectra of
-the bundled sample, so that what else the machine does weighs on both; the ratio is taken
-in each round, of the processor time of one thread. Labels and covariances are asserted
-to agree to 1e-5 of their errors, errors from the flux to 1e-5, those of HARPS to 3e-5.
+the bundled sample, so that what else the machine does weighs on both; the ratio is
+taken in each round, of the processor time of one thread. Labels and covariances are
+asserted to agree to 1e-5 of their errors, errors from the flux to 1e-5, those of HARPS
+to 3e-5.
 
 ``python benchmarks/bench_labels.py --rounds 9``
 """

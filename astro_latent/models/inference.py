@@ -9,6 +9,8 @@ small, so memory does not grow with the batch and freed temporaries are used aga
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 from typing import cast
 
 import numpy as np
@@ -32,7 +34,6 @@ __all__ = [
     "Slope",
     "iter_jacobians",
     "pad_rows",
-    "stack_pooled",
 ]
 
 #: What the first part of a network gives for one spectrum, with its derivatives.
@@ -152,11 +153,11 @@ class Runner:
         if not network.slopes_pay:
             return None
         with torch.inference_mode():
-            return [
-                slope
-                for pair in _few(flux, valid)
-                for slope in network.convolve_slopes(*pair)
-            ]
+            parts = (network.convolve_slopes(*pair) for pair in _few(flux, valid))
+            slopes = list(chain.from_iterable(parts))
+            hidden = network.enter(_stack([s.pooled.flatten() for s in slopes]))
+        rows = zip(slopes, hidden, strict=False)  # without what fills up the rows
+        return [replace(slope, hidden=row) for slope, row in rows]
 
     def labels(
         self,
@@ -194,8 +195,7 @@ class Runner:
                 known = cast(list[JoinedSlope], slopes)
                 features = torch.stack([slope.features for slope in known])
             elif slopes is not None and isinstance(network, SlopedNetwork):
-                pooled = cast(list[PooledSlope], slopes)
-                features = network.project(stack_pooled(pooled))
+                features = network.leave(_stack_hidden(slopes))
             else:
                 inputs = inputs_of(network, flux, valid, variance)
                 features = self.features(network, *inputs)
@@ -233,21 +233,15 @@ def _few(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(tensor.split(ROWS_CONVOLVED) for tensor in tensors), strict=True)
 
 
-def stack_pooled(slopes: Sequence[PooledSlope]) -> Tensor:
-    """Stack the pooled values of spectra, and zeros to a multiple of `ROW_MULTIPLE`.
+def _stack(rows: Sequence[Tensor]) -> Tensor:
+    """Stack rows, and zeros to a multiple of `ROW_MULTIPLE`."""
+    return pad_rows(torch.stack(list(rows)), _round_up(len(rows)))
 
-    Parameters
-    ----------
-    slopes : sequence of PooledSlope
-        Of each spectrum.
 
-    Returns
-    -------
-    Tensor, shape (n or more, n_pooled)
-        What goes into the dense layers.
-    """
-    pooled = torch.stack([slope.pooled.flatten() for slope in slopes])
-    return pad_rows(pooled, -(-len(pooled) // ROW_MULTIPLE) * ROW_MULTIPLE)
+def _stack_hidden(slopes: Sequence[Slope]) -> Tensor:
+    """Stack what `SlopedNetwork.enter` gave."""
+    pooled = cast(Sequence[PooledSlope], slopes)
+    return _stack([slope.hidden for slope in pooled if slope.hidden is not None])
 
 
 def pad_rows(tensor: Tensor, total: int) -> Tensor:
@@ -328,12 +322,11 @@ def _chain(
     The dense layers are differentiated only by those of their inputs that change at
     all in one of the spectra.
     """
-    pooled = stack_pooled(slopes)
     with torch.inference_mode(False), torch.enable_grad():
-        outer, weight = network.project_slope(pooled.clone())
+        outer, weight = network.project_slope(_stack_hidden(slopes).clone())
     n_labels, n_pixels = outer.shape[1], valid.shape[1]
-    used = (pooled > 0).any(0)
-    for slope in slopes:  # exact zeros count, too: all of them in a dead network
+    used = torch.zeros(weight.shape[1], dtype=torch.bool)
+    for slope in slopes:
         used[slope.active] = True
     rows = outer[: len(slopes)].flatten(0, 1)
     rows = pad_rows(rows, max(2 * ROW_MULTIPLE, _round_up(len(rows))))

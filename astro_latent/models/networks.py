@@ -137,7 +137,18 @@ class SlopedNetwork(SplitNetwork, Protocol):
         """Return the derivative of what is convolved by the flux, shape of valid."""
         ...
 
-    def project_slope(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    def enter(self, pooled: Tensor) -> Tensor:
+        """Return what the first layer of `project` makes of the output of `convolve`.
+
+        Of its rectifier, if it has one, the input.
+        """
+        ...
+
+    def leave(self, hidden: Tensor) -> Tensor:
+        """Return the features from the output of `enter`."""
+        ...
+
+    def project_slope(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Return the derivative of the labels by the output of `convolve`.
 
         It is the matrix product of the two, shapes (n, n_outputs, n_hidden) and

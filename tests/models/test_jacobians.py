@@ -113,6 +113,15 @@ def test_one_spectrum_is_convolved_once(label_model, make_prepared, monkeypatch)
     assert rows == [1]
 
 
+def test_the_first_dense_layer_sees_a_spectrum_once(label_model, make_prepared):
+    rows = []
+    label_model.members[0].dense[0].register_forward_hook(
+        lambda layer, inputs, output: rows.append(len(output))
+    )
+    label_model.predict(make_prepared(label_model, 9))
+    assert rows == [16]  # a multiple of eight
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_predict_in_inference_mode_as_outside(label_folder, make_prepared, inside):
     expected = load_model(label_folder, device="cpu")

@@ -198,13 +198,46 @@ class StarNet(nn.Module):
         """
         return valid / self.pixel_scale
 
-    def project_slope(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Differentiate the labels by the output of `convolve`.
+    def enter(self, pooled: Tensor) -> Tensor:
+        """Begin `project`: its first layer takes most of the time.
 
         Parameters
         ----------
         pooled : Tensor, shape (n, n_pooled)
             From `convolve`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_hidden[0])
+            What `leave` ends.
+        """
+        return self.dense[0](pooled)
+
+    def leave(self, hidden: Tensor) -> Tensor:
+        """End `project`.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (n, n_hidden[0])
+            From `enter`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_hidden[-1])
+            As of `project`.
+        """
+        features = functional.relu(hidden)
+        for layer in self.dense[1:]:
+            features = functional.relu(layer(features))
+        return features
+
+    def project_slope(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Differentiate the labels by the output of `convolve`.
+
+        Parameters
+        ----------
+        hidden : Tensor, shape (n, n_hidden[0])
+            From `enter`.
 
         Returns
         -------
@@ -214,11 +247,8 @@ class StarNet(nn.Module):
             Of the first layer: the derivative is ``outer @ weight``.
         """
         first = cast(nn.Linear, self.dense[0])
-        hidden = first(pooled).detach().requires_grad_()
-        features = functional.relu(hidden)
-        for layer in self.dense[1:]:
-            features = functional.relu(layer(features))
-        result = self.head(features)
+        hidden = hidden.detach().requires_grad_()
+        result = self.head(self.leave(hidden))
         mean = result[0] if isinstance(result, tuple) else result
         rows = [
             torch.autograd.grad(label.sum(), hidden, retain_graph=True)[0]

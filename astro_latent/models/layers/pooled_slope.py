@@ -39,6 +39,8 @@ class PooledSlope:
         From windows of the output of the layers below to those of their input.
     left : int
         Zeros that each layer has to its left.
+    hidden : Tensor, shape (n_hidden,), optional
+        What the first dense layer makes of the pooled values, where it is known.
     """
 
     pooled: Tensor
@@ -49,6 +51,7 @@ class PooledSlope:
     weight: Tensor
     spreads: Sequence[Tensor]
     left: int
+    hidden: Tensor | None = None
 
     @property
     def active(self) -> Tensor:
