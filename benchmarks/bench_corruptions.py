@@ -193,8 +193,8 @@ def report(found: list[tuple[str, str, list[str], int, int]], text: str) -> None
         counts["moved"] += bool(labels)
         counts["noticed"] += bool(new)
         counts["silent"] += bool(labels) and not new
-        others = [name for name in labels if name != "radial_velocity"]
-        counts["silent but for radial_velocity"] += bool(others) and not new
+        others = [name for name in labels if name != "rv"]
+        counts["silent but for rv"] += bool(others) and not new
         counts["wrong without any reservation"] += bool(labels) and not reservations
     print(f"{text}: n = {len(found)}")
     for name, count in counts.items():

@@ -63,7 +63,7 @@ def main() -> None:
         result = model.predict(prepared, flux_errors=False)
         flags = int(np.bitwise_or.reduce(result.flags))
         truths = {
-            "radial_velocity": VELOCITIES.get(star, np.nan),
+            "rv": VELOCITIES.get(star, np.nan),
             **dict(zip(LABELS, known, strict=True)),
         }
         for label in names:

@@ -27,7 +27,7 @@ from astro_latent.spectra import decode_flags, iter_arrays
 from recipes.harps.stars import LIBRARY
 
 OLD, NEW = "harps_parameters_v1", "harps_parameters_v2"
-LABELS = ("radial_velocity", "teff", "logg", "m_h", "vsini")
+LABELS = ("rv", "teff", "logg", "m_h", "vsini")
 UNLIKE = ("LABEL_OUT_OF_DOMAIN", "UNLIKE_TRAINING", "DOUBLE_LINED")
 #: What a star was used for before it is judged here.
 USED = {

@@ -22,11 +22,12 @@ FAST, PARAMETERS, PUBLISHED = (
     "harps_dae_fast_v1", "harps_parameters_v2", "harps_dae128_v1",
 )  # fmt: skip
 LABELS = {
-    "radial_velocity": "Radial velocity (km/s)", "berv": "BERV (km/s)",
+    "radial_velocity": "Radial velocity (km/s)", "rv": "Radial velocity (km/s)",
+    "berv": "BERV (km/s)",
     "teff": "T_eff (K)", "logg": "log g", "m_h": "[M/H]", "vsini": "v sin i (km/s)",
     "airmass": "Airmass", "pwv": "Water vapour", "snr": "S/N",
 }  # fmt: skip
-DIGITS = {"radial_velocity": 3, "teff": 1, "logg": 4, "m_h": 4, "vsini": 2}
+DIGITS = {"rv": 3, "teff": 1, "logg": 4, "m_h": 4, "vsini": 2}
 KINDS = {
     "in": "HARPS", "R": "R = 47,000", "edge": "normalised", "out": "out of domain",
 }  # fmt: skip

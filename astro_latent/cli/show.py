@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 #: Labels that are printed first, where a model gives them.
-_FIRST = ("teff", "logg", "fe_h", "m_h", "alpha_m", "alpha_fe", "radial_velocity")
+_FIRST = ("teff", "logg", "fe_h", "m_h", "alpha_m", "alpha_fe", "rv")
 _NARROWEST = 80
 _LONGEST_NAME, _LEAST_FLAGS = 20, 16  # characters, where it is tight
 

@@ -118,6 +118,7 @@ LABELS = _by_name(
     ColumnInfo("vmicro", "km/s", "phys.veloc.microTurb", "Microturbulent velocity"),
     ColumnInfo("vmacro", "km/s", "phys.veloc", "Macroturbulent broadening"),
     ColumnInfo("vsini", "km/s", "phys.veloc.rotat", "Projected rotation velocity"),
+    ColumnInfo("rv", "km/s", "spect.dopplerVeloc.opt", "Radial velocity, barycentric"),
     ColumnInfo(
         "radial_velocity",
         "km/s",

@@ -108,7 +108,7 @@ def _node_figures(
         "informative_mean_0.2": measure_dispersion(mean, statistic="mean").count,
         "nodes_above_0.1_nat": int(np.sum(prior_divergence(mean, sigma) > 0.1)),
     }
-    truth = {"radial_velocity": test["velocity"], "teff": test["labels"][:, 0]}
+    truth = {"rv": test["velocity"], "teff": test["labels"][:, 0]}
     for name, values in truth.items():
         rank = np.nan_to_num([spearmanr(node, values).statistic for node in mean.T])
         best = int(np.argmax(np.abs(rank)))

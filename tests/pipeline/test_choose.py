@@ -11,7 +11,7 @@ from astro_latent.pipeline.choose import ModelChooser
 from astro_latent.spectra import Observation, SpectrumArrays, iter_arrays
 from astro_latent.utils.quality import FATAL_FLAGS, QualityFlag
 
-SHARED = ("teff", "logg", "fe_h", "radial_velocity", "label_covariance")
+SHARED = ("teff", "logg", "fe_h", "rv", "label_covariance")
 
 
 @pytest.fixture(scope="module")

@@ -170,6 +170,6 @@ def test_the_card_of_the_bundled_label_network_is_reproduced(real_data, tmp_path
     residual[:, 0] -= model.config.outputs[0].offset  # the Sun counts as at rest
     scatter = 1.4826 * np.median(np.abs(residual), axis=0)
     card = model.config.evaluation["snr_100"]
-    for column, name in enumerate(("radial_velocity", "teff", "logg", "m_h")):
+    for column, name in enumerate(("rv", "teff", "logg", "m_h")):
         # 40 stars: the scatter is good to a fifth
         assert scatter[column] < 2.0 * card[name]["scatter"], name

@@ -9,7 +9,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 
-from astro_latent import predict_parameters
+from astro_latent import list_models, load_model, predict_parameters
 from astro_latent.tables import ResultTable, read_table
 
 
@@ -22,6 +22,15 @@ def test_coordinates_are_guessed(table):
     sky = SkyCoord.guess_from_table(table[:3])
     np.testing.assert_array_equal(sky.ra.deg, table["ra"][:3].value)
     np.testing.assert_array_equal(sky.dec.deg, table["dec"][:3].value)
+
+
+@pytest.mark.parametrize("name", list_models()["name"].tolist())
+def test_no_model_gives_columns_that_hide_the_position(name):
+    labels = [output.name for output in load_model(name, device="cpu").outputs]
+    names = [label + suffix for label in labels for suffix in ("", "_error")]
+    table = QTable({label: [1.0] for label in names})
+    table["ra"], table["dec"] = [10.0] * u.deg, [20.0] * u.deg
+    assert SkyCoord.guess_from_table(table).dec.deg.tolist() == [20.0]
 
 
 def test_a_value_is_a_number_and_knows_its_unit(table):
