@@ -13,9 +13,9 @@ from .._config import conf
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, count_items, iter_arrays
 from ..utils.quality import QualityFlag
-from .careful import check_errors, run_carefully
+from .careful import run_carefully
 from .grid import SpectralGrid
-from .prepared import Batch, PreparedSpectra, Row
+from .prepared import Batch, PreparedSpectra, Row, check_errors
 from .recipe import Recipe
 from .resample import Resampler
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from astro_latent.preparation.careful import check_errors
-from astro_latent.preparation.prepared import Row
+from astro_latent.preparation.prepared import Row, check_errors
 from astro_latent.spectra import decode_flags, iter_arrays
 
 
