@@ -155,7 +155,10 @@ def _compare(
     )[:, used]
     pixels, noise = pixels[used], noise[used]
     known = noise**2 * pixels
-    shares = (total - left) / np.maximum(total - known, 0.05 * total)
+    lines_hold = np.maximum(total - known, 0.05 * total)
+    shares = np.divide(  # a part without any line explains nothing
+        total - left, lines_hold, out=np.zeros_like(total), where=lines_hold > 0
+    )
     explained = min(float(np.percentile(shares, 75)), 1.0)
     if total.sum() < _ABOVE * known.sum():
         explained = 0.0
