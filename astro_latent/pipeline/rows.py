@@ -41,7 +41,7 @@ _TIME_SYSTEM = {
 }
 _ERRORS = {
     "_error": ("error", "total, calibrated"),
-    "_error_statistical": ("error_statistical", "without what all spectra share"),
+    "_error_statistical": ("error_statistical", "without the systematic part"),
     "_error_flux": ("error_flux", "from the flux errors"),
     "_error_model": ("error_model", "from the model"),
     "_interval_95": ("interval_95", "half width of the 95 % interval"),

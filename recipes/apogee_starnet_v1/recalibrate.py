@@ -124,14 +124,17 @@ def recalibrate(folder: str | Path, data: str | Path, *, n_spectra: int = 900) -
     config: dict[str, Any] = model.config.to_dict()
     calibration = config["calibration"]
     before = {key: list(calibration[key]) for key in ("missing", "systematic")}
+    before["feature_limit"] = config["domain"]["feature_limit"]
+    # a second run starts where the first one did
+    before = config["evaluation"].get("recalibration", {}).get("before", before)
     limits = _limit(model, data, n_spectra // 3)
     calibration["missing"] = fit_growth(model, data, n_spectra).tolist()
     broadening = _broadening(model, data, n_spectra // 4)
-    systematic = list(calibration["systematic"])
+    systematic = list(before["systematic"])
     systematic[4] = float(np.hypot(systematic[4], broadening))
     calibration["systematic"] = systematic
     config["evaluation"]["recalibration"] = {
-        "before": {**before, "feature_limit": config["domain"]["feature_limit"]},
+        "before": before,
         "distance that 2.5 % exceed": limits,
     }
     config["version"] = VERSION

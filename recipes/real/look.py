@@ -112,12 +112,12 @@ def _share(rows: np.ndarray) -> str:
     return f"{np.mean(rows):.1%} of {len(rows)}"
 
 
-def _write(weights: Path, record: dict[str, Any], looks: int) -> None:
+def _write(weights: Path, record: dict[str, Any], looks: int, choices: str) -> None:
     """Say in the configuration and on the card what was found."""
     path = weights / CONFIG_FILE
     config = json.loads(path.read_text(encoding="utf-8"))
     config["evaluation"] = record | config["evaluation"]
-    config["card"]["real_stars"] = _in_words(record["test stars"], looks)
+    config["card"]["real_stars"] = _in_words(record["test stars"], looks, choices)
     path.write_text(
         json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -125,16 +125,19 @@ def _write(weights: Path, record: dict[str, Any], looks: int) -> None:
     (weights / CARD_FILE).write_text(card.text, encoding="utf-8")
 
 
-def _in_words(scores: dict[str, Any], looks: int) -> str:
+def _in_words(scores: dict[str, Any], looks: int, choices: str) -> str:
     parts = []
     for name, labels in scores.items():
         figures = ", ".join(f"{k} {v['scatter']:.3g}" for k, v in labels.items())
         count = max(score["n"] for score in labels.values())
         parts.append(f"{name} (n = {count}): {figures}")
     seen = "" if looks == 1 else f", looked at {looks} times"
-    return f"scatter on test stars{seen}, by which no choice was made: " + "; ".join(
-        parts
+    made = (
+        f"after earlier ones of which {choices} were chosen"
+        if choices
+        else "by which no choice was made"
     )
+    return f"scatter on test stars{seen}, {made}: " + "; ".join(parts)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -152,11 +155,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--looks", type=int, default=1, help="at these stars, with this one"
     )
+    parser.add_argument(
+        "--choices", default="", help="what was chosen after an earlier look, in words"
+    )
     given = parser.parse_args(arguments)
     weights = given.weights or PACKAGED / given.name
     sample = import_module(f"recipes.{given.name}.test_stars").read_sample(given.data)
     record, scores = look(weights, sample)
-    _write(weights, record, given.looks)
+    _write(weights, record, given.looks, given.choices)
     lines = scores.pformat(max_lines=-1, max_width=-1)
     lines.append(json.dumps(record["flagged as not usable"], indent=1))
     sys.stdout.write("\n".join(lines) + "\n")

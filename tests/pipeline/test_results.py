@@ -83,7 +83,7 @@ def test_error_columns_name_what_they_are_the_error_of(spectra, predictor):
     assert "calibrated" in result["teff_error"].info.description
     within = result["teff_error_statistical"]
     assert within.unit == u.K
-    assert "without what all spectra share" in within.info.description
+    assert "without the systematic part" in within.info.description
     np.testing.assert_allclose(within[:3], 0.8 * result["teff_error"][:3], rtol=1e-6)
     assert np.isnan(within[3])
 
