@@ -38,7 +38,8 @@ class LatentIndex:
     Raises
     ------
     ValueError
-        If shapes disagree, an identifier occurs twice or no row is finite.
+        If shapes disagree, an identifier of finite rows occurs twice or no row is
+        finite.
 
     Examples
     --------
@@ -71,9 +72,6 @@ class LatentIndex:
         if names.shape != (len(latents),):
             msg = f"obs_id has shape {names.shape} for {len(latents)} latents"
             raise ValueError(msg)
-        if len(np.unique(names)) != len(names):
-            msg = "an obs_id occurs more than once: its neighbours would be ambiguous"
-            raise ValueError(msg)
         self.n_latent = latents.shape[1]
         self.nodes = as_nodes(nodes, self.n_latent)
         finite = np.isfinite(latents[:, self.nodes]).all(axis=1)
@@ -81,6 +79,9 @@ class LatentIndex:
             msg = f"none of the {len(latents)} rows is finite"
             raise ValueError(msg)
         self.latents, self.obs_id = latents[finite], names[finite]
+        if len(np.unique(self.obs_id)) != len(self.obs_id):
+            msg = "an obs_id occurs more than once: its neighbours would be ambiguous"
+            raise ValueError(msg)
         self.sigma = np.full_like(self.latents, np.nan)
         if sigma is not None:
             self.sigma = as_latents(sigma, "sigma")[finite]

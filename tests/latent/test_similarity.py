@@ -60,6 +60,15 @@ def test_flagged_rows_are_neither_found_nor_answered(rng):
     assert len(index.query(np.full(2, np.nan))) == 0
 
 
+def test_unreadable_rows_of_one_name_do_not_refuse_the_others(rng):
+    latents = rng.normal(size=(5, 2))
+    latents[[1, 3]] = np.nan
+    index = LatentIndex(latents, ["a", "lost", "b", "lost", "c"])
+    assert index.obs_id.tolist() == ["a", "b", "c"]
+    again = LatentIndex(latents, ["a", "b", "b", "lost", "c"])
+    assert again.obs_id.tolist() == ["a", "b", "c"]
+
+
 def test_outlier_score_has_the_stated_false_alarms(rng):
     index = index_of(rng.normal(size=(4000, 3)))
     score = index.outlier_score(rng.normal(size=(4000, 3)), false_alarms=0.05)
