@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..exceptions import WeightsError
 from .common import EXIT_FAILED, EXIT_OK, add_output, complain, positive, tell
 from .output import check_output, write_result
 from .show import show_table
@@ -94,12 +95,15 @@ def _search(
     """Return neighbours of what the table knows or a file holds, and what has none."""
     from astropy.table import Table, vstack
 
-    files = [name for name in options.spectra if name not in index.obs_id]
+    rows = {str(name): row for row, name in enumerate(table["obs_id"])}
+    files = [name for name in options.spectra if name not in rows]
     encoded = _encode(files, table, options) if files else []
     parts, lost = [], {}
     for name in options.spectra:
-        if name not in files:
+        if name in index.obs_id:
             parts.append((name, index.query_id(name, n=options.n)))
+        elif name in rows:
+            lost[name] = _why(table, rows[name])
     for row in encoded:
         name = str(row["obs_id"])
         if not np.isfinite(row["latent"]).all():
@@ -120,13 +124,28 @@ def _search(
     return found, lost
 
 
+def _why(table: "Table", row: int) -> str:
+    """Say why a row of the table has no neighbours."""
+    said = str(table["message"][row]) if "message" in table.colnames else ""
+    return said or "its latents in the table are NaN"
+
+
 def _encode(files: list[str], table: "Table", options: argparse.Namespace) -> "Table":
     """Encode files with the model that the table is from."""
+    from ..models import load_model
     from ..pipeline import encode_spectra
 
-    model = table.meta.get("model")
-    if not model or "models" in table.meta:
+    name, made_by = table.meta.get("model"), table.meta.get("model_sha256")
+    if not name or "models" in table.meta:
         msg = f"{options.table} does not name the one model that its latents are from"
         raise ValueError(msg)
+    model = load_model(name)
+    if made_by and model.sha256 != made_by:
+        msg = (
+            f"the latents of {options.table} are from {name} with SHA-256 {made_by}, "
+            f"that of {name} here is {model.sha256}: latents of different weights "
+            "cannot be compared; encode the table anew"
+        )
+        raise WeightsError(msg)
     bar = sys.stderr.isatty() and not options.quiet
     return encode_spectra(files, model=model, reconstruct=False, progress=bar)

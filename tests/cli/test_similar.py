@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The verb ``similar``: the same neighbours as the index gives."""
 
+import numpy as np
 import pytest
 
 from astro_latent.latent import LatentIndex
@@ -54,3 +55,35 @@ def test_a_table_without_latents_is_refused(run, sample, tmp_path):
     code, _, err = run("similar", "a", "--in", tmp_path / "rows.ecsv")
     assert code == 1
     assert "no column latent; encode writes such tables" in err
+
+
+def test_a_row_without_latents_is_no_file(run, harps, tmp_path):
+    out = tmp_path / "latents.vot"
+    lost = tmp_path / "lost.fits"
+    lost.write_bytes(b"")
+    # two unreadable rows of one name refuse neither the index nor the others
+    run("encode", *harps, lost, lost, "-o", out, "-q")
+    table = read_table(out)
+    bad = table[np.isnan(table["latent"]).any(axis=1)]
+    assert bad["obs_id"].tolist() == ["lost", "lost"]
+    name = str(table["obs_id"][0])
+    code, printed, err = run("similar", "lost", name, "--in", out, "-n", 1)
+    assert code == 1
+    assert f"lost: {bad['message'][0]}" in err
+    assert name in printed
+    assert "lost" not in printed
+
+
+def test_files_are_not_compared_with_latents_of_other_weights(
+    run, latents, harps, tmp_path
+):
+    table = read_table(latents)
+    table.meta["model_sha256"] = "ab" * 32
+    table.write(tmp_path / "other.vot")
+    code, _, err = run("similar", harps[1], "--in", tmp_path / "other.vot")
+    assert code == 1
+    assert f"with SHA-256 {'ab' * 32}" in err
+    assert "encode the table anew" in err
+    # rows of the table itself need no model
+    name = str(table["obs_id"][0])
+    assert run("similar", name, "--in", tmp_path / "other.vot", "-n", 1)[0] == 0
