@@ -4,6 +4,7 @@
 Only configurations are read here; no network is loaded before a spectrum needs it.
 """
 
+import hashlib
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,11 @@ class ModelChooser:
     def again(self) -> tuple[None, str | None]:
         """Return no folder, as none is named, and the device."""
         return None, self._device
+
+    def identity(self) -> str:
+        """Return a hash of the candidates, their weights and their order."""
+        names = [f"{n} {c.weights['sha256']}" for n, c in self._candidates.items()]
+        return f"one of {hashlib.sha256(' '.join(names).encode()).hexdigest()}"
 
     def load(self, name: str) -> None:
         """Load a model that rows of an earlier run are from; "" stands for none."""

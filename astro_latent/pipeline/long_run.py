@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The loop, part by part, with finished parts kept and not run again."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
@@ -9,7 +10,8 @@ import numpy as np
 from astropy import units as u
 from tqdm.auto import tqdm
 
-from .. import _config
+from .. import __version__, _config
+from ..preparation.chunks import as_velocities
 from ..spectra.reading import SpectraLike, list_items
 from ..spectra.sources import Numbered
 from ..tables.result_table import ResultTable
@@ -125,25 +127,22 @@ def _run(
     """Send what is not done yet through the loop, part by part."""
     show = _config.conf.show_progress if progress is None else progress
     with tqdm(total=len(items), initial=done, unit=" files", disable=not show) as bar:
+        velocities = as_velocities(radial_velocity)
         parts = (
-            _part(items, slice(first, first + PART), radial_velocity)
+            _part(items, slice(first, first + PART), velocities)
             for first in range(done, len(items) or 1, PART)
         )
         yield from run_parts(parts, chooser, task, workers=workers, bar=bar, **options)
 
 
-def _part(
-    items: list[Any], part: slice, velocity: float | np.ndarray | u.Quantity | None
-) -> Part:
+def _part(items: list[Any], part: slice, velocities: np.ndarray) -> Part:
     numbered = [Numbered(item, n) for n, item in enumerate(items[part], part.start)]
-    return numbered, _share(velocity, part, len(items))
+    return numbered, _share(velocities, part, len(items))
 
 
-def _share(
-    given: float | np.ndarray | u.Quantity | None, part: slice, count: int
-) -> float | np.ndarray | u.Quantity | None:
+def _share(given: np.ndarray, part: slice, count: int) -> np.ndarray:
     """Return the velocities of a part."""
-    if given is None or isinstance(given, float | int) or np.ndim(given) == 0:
+    if not given.ndim:
         return given
     if len(given) != count:
         msg = f"{len(given)} radial velocities for {count} files"
@@ -154,17 +153,23 @@ def _share(
 def _plan(
     chooser: Chooser,
     task: Task,
-    velocity: object,
+    velocity: float | np.ndarray | u.Quantity | None,
     options: dict[str, Any],
 ) -> dict[str, Any]:
     """Say what decides the numbers, so that no run goes on with others."""
-    known = chooser.default
     return {
+        "astro_latent_version": __version__,
         "task": task.name,
         "reconstruct": task.reconstruct,
         "flux_errors": task.flux_errors,
-        "model": None if known is None else f"{known.name} {known.sha256}",
-        "radial_velocity": None if velocity is None else repr(np.asarray(velocity)),
+        "model": chooser.identity(),
+        "radial_velocity": _digest(as_velocities(velocity)),
         "facts": {k: str(v) for k, v in (options.get("facts") or {}).items()},
         "batch_size": options.get("batch_size"),
     }
+
+
+def _digest(velocities: np.ndarray) -> list[int | str]:
+    """Tell velocities apart, however many they are; all that are NaN are alike."""
+    values = np.where(np.isnan(velocities), np.nan, velocities).astype("<f8")
+    return [*values.shape, hashlib.sha256(values.tobytes()).hexdigest()]

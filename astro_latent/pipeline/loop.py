@@ -97,6 +97,10 @@ class Chooser(Protocol):
         """Return folder of the weights, if they are chosen, and device."""
         ...
 
+    def identity(self) -> str:
+        """Tell it from those that could give a spectrum to another model."""
+        ...
+
 
 class OneModel:
     """The answer of those who named their model: that one for every spectrum."""
@@ -122,6 +126,11 @@ class OneModel:
             )
             raise ValueError(msg)
         return model.config.source.parent, str(model.device)
+
+    def identity(self) -> str:
+        """Return name and hash of the model."""
+        (model,) = self.used
+        return f"{model.name} {model.sha256}"
 
 
 class Sink(Protocol):

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from astropy import units as u
 from tqdm.auto import tqdm
 
 from .. import _config
@@ -26,8 +25,8 @@ from .rows import Rows
 
 __all__ = ["Part", "run_parts"]
 
-#: What is read, and velocities as for `push_rows`.
-Part: TypeAlias = tuple[list[Any], float | np.ndarray | u.Quantity | None]
+#: What is read, and velocities from `as_velocities`.
+Part: TypeAlias = tuple[list[Any], np.ndarray]
 
 #: In a process of its own: what runs the parts there, once it has started.
 _here: dict[str, Any] = {}
@@ -166,7 +165,7 @@ def _start(
     _here.update(chooser=chooser, task=task, options=options)
 
 
-def _run(items: list[Any], velocity: float | np.ndarray | u.Quantity | None) -> Rows:
+def _run(items: list[Any], velocity: np.ndarray) -> Rows:
     sink, options = MemorySink(), _here["options"]
     chooser, task = _here["chooser"], _here["task"]
     push_rows(items, chooser, task, sink, radial_velocity=velocity, **options)

@@ -19,7 +19,7 @@ from .prepared import Batch, PreparedSpectra, Row, check_errors
 from .recipe import Recipe
 from .resample import Resampler
 
-__all__ = ["iter_chunks", "prepare_chunk", "run_recipe"]
+__all__ = ["as_velocities", "iter_chunks", "prepare_chunk", "run_recipe"]
 
 _BLOCK = 4_000_000  # pixels in double precision at a time: about 150 MB
 #: Spectra in memory at a time: so many, or so many pixels (about 100 MB of them).
@@ -63,7 +63,7 @@ def iter_chunks(
         msg = f"facts {sorted(unknown)} cannot be stated; {can} can"
         raise ValueError(msg)
     told = {name: stated.pop(name) for name in _TOLD if name in stated}
-    given, count = _velocity_values(radial_velocity), 0
+    given, count = as_velocities(radial_velocity), 0
     for chunk in _chunks(source, size, on_error, progress, told):
         if stated:
             chunk = [_state(arrays, stated) for arrays in chunk]
@@ -77,8 +77,31 @@ def iter_chunks(
         raise ValueError(msg)
 
 
-def _velocity_values(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
-    """Velocities in km/s: one, or one for each spectrum; NaN where not known."""
+def as_velocities(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
+    """Bring the velocities of a caller to one form.
+
+    Parameters
+    ----------
+    given : float, array_like, Quantity or None
+        Velocities, km/s if they have no unit; None and masked ones are not known.
+
+    Returns
+    -------
+    ndarray, shape () or (n_spectra,)
+        In km/s, NaN where not known.
+
+    Raises
+    ------
+    ValueError
+        If they have more than one dimension.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astro_latent.preparation.chunks import as_velocities
+    >>> as_velocities([1500, -200] * u.m / u.s).tolist()
+    [1.5, -0.2]
+    """
     if isinstance(given, u.Quantity):
         given = given.to_value(u.km / u.s)
     values = np.nan if given is None else np.ma.filled(given, np.nan)

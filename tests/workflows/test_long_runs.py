@@ -1,5 +1,6 @@
 """A run that is killed or interrupted keeps what is done, and goes on behind it."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,9 +12,11 @@ from functools import cache
 
 import numpy as np
 import pytest
+from astropy import units as u
 
-from astro_latent import predict_parameters, read_table
+from astro_latent import conf, predict_parameters, read_table
 from astro_latent.cli.main import main
+from astro_latent.models.locate import PACKAGED
 from astro_latent.pipeline import checkpoint, long_run
 from astro_latent.surveys import get_survey
 
@@ -184,3 +187,50 @@ def test_another_run_does_not_go_on_with_it(tmp_path, many):
         )
     with pytest.raises(ValueError, match="holds other files"):
         predict_parameters(paths, checkpoint=many, progress=False)
+
+
+def test_another_version_or_other_candidates_do_not_go_on(tmp_path, many, monkeypatch):
+    """Without ``model=`` it is the package that says which model a spectrum gets."""
+    paths, kept = sorted(many.iterdir())[:1], tmp_path / "kept"
+    predict_parameters(paths, checkpoint=kept, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(long_run, "__version__", "0.0")
+        with pytest.raises(ValueError, match="made with other astro_latent_version:"):
+            predict_parameters(paths, checkpoint=kept, progress=False)
+    name = "harps_parameters_v2"  # of which no spectrum here has need
+    config = json.loads((PACKAGED / name / "config.json").read_text("utf-8"))
+    config["weights"]["sha256"] = "0" * 64
+    other = tmp_path / "weights" / name
+    other.mkdir(parents=True)
+    (other / "config.json").write_text(json.dumps(config), "utf-8")
+    with (
+        conf.set_temp("weights_dir", str(other.parent)),
+        pytest.raises(ValueError, match="made with other model:"),
+    ):
+        predict_parameters(paths, checkpoint=kept, progress=False)
+    predict_parameters(paths, checkpoint=kept, progress=False)
+
+
+def test_each_velocity_and_the_unit_are_part_of_the_plan(tmp_path, monkeypatch):
+    plans = []
+
+    class TakenError(Exception):
+        """The plan is there, and the run need not begin."""
+
+    def take(folder, items, plan):
+        plans.append(json.dumps(plan))
+        raise TakenError
+
+    monkeypatch.setattr(long_run, "Checkpoint", take)
+    masked = np.ma.array(np.linspace(-50, 50, 2000), mask=np.arange(2000) == 7)
+    plain = masked.filled(np.nan)
+    other = plain.copy()
+    other[900] += 1
+    alike = (masked, plain, plain * u.km / u.s)
+    for velocity in (*alike, other, plain * u.m / u.s, None, 0.0):
+        with pytest.raises(TakenError):
+            predict_parameters(
+                ["nowhere.fits"] * 2000, radial_velocity=velocity, checkpoint=tmp_path
+            )
+    assert len(set(plans[:3])) == 1
+    assert len(set(plans[2:])) == 5
