@@ -23,6 +23,7 @@ __all__ = [
     "WeightsError",
     "WeightsIntegrityError",
     "WeightsNotFoundError",
+    "WorkerError",
 ]
 
 
@@ -106,6 +107,10 @@ class WeightsNotFoundError(WeightsError, FileNotFoundError):
 
 class WeightsIntegrityError(WeightsError, ValueError):
     """The weights are not those that their configuration describes."""
+
+
+class WorkerError(AstroLatentError, RuntimeError):
+    """One of the processes that share a run ended before its work was done."""
 
 
 class UnknownNameError(AstroLatentError, KeyError):

@@ -134,6 +134,7 @@ def encode_spectra(
         Processes that share the spectra, 64 files at a time, each with a model of its
         own. Rows are in the same order and numbers those of a run with a checkpoint.
         A script needs ``if __name__ == "__main__":`` around the call.
+        Formats, surveys and architectures of your own they know by entry points only.
 
     Returns
     -------

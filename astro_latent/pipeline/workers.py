@@ -3,7 +3,9 @@
 
 Each process runs the whole loop on whole parts, with networks of its own, so that no
 core waits for another; the rows come back in the order of the spectra. What a part
-gives does not depend on who computes it.
+gives does not depend on who computes it. A process knows ``astro_latent.conf`` as it is
+here, but formats, surveys and architectures that the session has registered only if an
+entry point registers them.
 """
 
 import os
@@ -19,6 +21,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .. import _config
+from ..exceptions import WorkerError
 from .choose import ModelChooser
 from .loop import Chooser, MemorySink, OneModel, Task, push_rows
 from .rows import Rows
@@ -68,7 +71,7 @@ def run_parts(
     ValueError
         If there is less than one worker, or the model is in no folder that processes
         could load it from.
-    RuntimeError
+    WorkerError
         If a process ends before its work is done.
     """
     if workers < 1:
@@ -119,9 +122,10 @@ def _side_by_side(
         msg = (
             f"one of {workers} processes ended before its work was done, perhaps for "
             "want of memory: take fewer workers, or one to see which spectrum it is; a "
-            "script that starts processes needs if __name__ == '__main__':"
+            "script that starts processes needs if __name__ == '__main__':. What a run "
+            "with --resume or checkpoint= has finished is kept"
         )
-        raise RuntimeError(msg) from error
+        raise WorkerError(msg) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
