@@ -3,11 +3,13 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from itertools import count
 from os import PathLike
 from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.table import Row
 from tqdm.auto import tqdm
 
 from .. import __version__, _config
@@ -136,16 +138,33 @@ def _run(
 
 
 def _part(items: list[Any], part: slice, velocities: np.ndarray) -> Part:
-    numbered = [Numbered(item, n) for n, item in enumerate(items[part], part.start)]
-    return numbered, _share(velocities, part, len(items))
+    rows = [item.index if isinstance(item, Row) else None for item in items[part]]
+    numbered = map(Numbered, _cut_out(items[part]), count(part.start), rows)
+    return list(numbered), _share(velocities, part, len(items))
 
 
-def _share(given: np.ndarray, part: slice, count: int) -> np.ndarray:
+def _cut_out(items: list[Any]) -> list[Any]:
+    """Take rows out of their tables, which would go to another process with them."""
+    tables = {id(item.table): item.table for item in items if isinstance(item, Row)}
+    found = list(items)
+    for key, table in tables.items():
+        mine = [
+            place
+            for place, item in enumerate(items)
+            if isinstance(item, Row) and id(item.table) == key
+        ]
+        copy = table[[items[place].index for place in mine]]
+        for place, row in zip(mine, copy, strict=True):
+            found[place] = row
+    return found
+
+
+def _share(given: np.ndarray, part: slice, n_items: int) -> np.ndarray:
     """Return the velocities of a part."""
     if not given.ndim:
         return given
-    if len(given) != count:
-        msg = f"{len(given)} radial velocities for {count} files"
+    if len(given) != n_items:
+        msg = f"{len(given)} radial velocities for {n_items} files"
         raise ValueError(msg)
     return given[part]
 

@@ -205,11 +205,11 @@ def expand(source: Any) -> Iterator[Item]:
 
 def _expand_part(part: object, index: int) -> Iterator[Item]:
     """Yield what is in a part of a list; one that holds no spectra does not end it."""
+    row = None
     if isinstance(part, Numbered):
-        index = part.index
-        part = part.value
+        index, row, part = part.index, part.row, part.value
     try:
-        yield from expand(part)
+        yield from expand(part) if row is None else expand_table(part, row)
     except (TypeError, ValueError) as error:
         yield Item(None, problem=f"item [{index}]: {error}", source=f"item [{index}]")
 
@@ -265,8 +265,11 @@ def list_items(source: SpectraLike) -> list[Any]:
     Returns
     -------
     list
-        Paths, rows or objects, in order; one of them may hold several spectra.
+        Paths, rows or objects, in order; one of them may hold several spectra. Of an
+        iterator it holds all that is left.
     """
+    if isinstance(source, Iterator) and not is_content(source):
+        source = list(source)
     if isinstance(source, str | os.PathLike):
         return find_files(source) or [source]
     if isinstance(source, Table):

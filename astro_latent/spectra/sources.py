@@ -94,10 +94,13 @@ class Numbered:
         The part.
     index : int
         Its place.
+    row : int, optional
+        If it is a row of a copy, its number in the table that the user has.
     """
 
     value: Any
     index: int
+    row: int | None = None
 
 
 def find_path_column(names: Sequence[str]) -> str | None:
@@ -169,8 +172,11 @@ def read_content(source: "IO[Any] | bytes | bytearray | HDUList") -> Item:
         return Item(None, problem=reason, source=name)
 
 
-def expand_table(table: Table | Row) -> Iterator[Item]:
-    """Yield an item for each row that names a file, or the table as a spectrum."""
+def expand_table(table: Table | Row, number: int | None = None) -> Iterator[Item]:
+    """Yield an item for each row that names a file, or the table as a spectrum.
+
+    Messages call a single row by ``number``, if that is given.
+    """
     name = find_path_column(table.colnames)
     if name is None:
         memory = TableFile("", table) if isinstance(table, Table) else None
@@ -184,7 +190,8 @@ def expand_table(table: Table | Row) -> Iterator[Item]:
         return
     for row in [table] if isinstance(table, Row) else table:
         path = str(_to_plain(row[name]) or "")
-        what, overrides = path or f"row {row.index}", {}
+        place = row.index if number is None else number
+        what, overrides = path or f"row {place}", {}
         try:
             with guarding(what, SpectrumReadError, remedy="correct the table"):
                 overrides = _read_overrides(row)
