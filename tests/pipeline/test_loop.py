@@ -27,6 +27,9 @@ class ByTurns:
     def load(self, name):
         """Both are there."""
 
+    def identity(self):
+        return " ".join(model.name for model in self.used)
+
     def __init__(self, *models):
         self.used, self.default, self._count = list(models), None, 0
 
