@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from ..exceptions import SpectrumReadError, UnknownNameError
-from ..utils.files import read_start, read_whole
+from ..utils.files import is_votable, read_start, read_whole
 from ..utils.guard import guarding, raise_as
 from ..utils.registry import LazyRegistry
 from .fits import FitsFile, NotFitsError
@@ -21,7 +21,7 @@ from .foreign import list_formats, read_foreign
 from .observation import SpectrumArrays
 from .plain import arrays_to_table, is_archive, text_to_table
 from .tablefile import TableFile, looks_like_table
-from .votable import VotableFile, looks_like_votable
+from .votable import VotableFile
 
 __all__ = [
     "FORMATS",
@@ -220,11 +220,12 @@ def open_file(path: str | os.PathLike) -> AnyFile:
     try:
         return FitsFile(path)
     except NotFitsError:
-        if looks_like_votable(path):
+        head = read_start(path, HEAD)
+        if is_votable(head):
             return VotableFile(path)
         if looks_like_table(path):
             return TableFile(path)
-        if not may_have_columns(read_start(path, HEAD)):
+        if not may_have_columns(head):
             raise
     return open_plain(read_whole(path, text=True), str(path))
 

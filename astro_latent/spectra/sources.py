@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Row, Table
 
 from ..exceptions import SpectrumReadError
-from ..utils.files import unpack
+from ..utils.files import is_votable, unpack
 from ..utils.guard import guarding
 from .fits import FitsFile
 from .formats import HEAD, AnyFile, identify_format, may_have_columns, open_plain
@@ -269,7 +269,7 @@ def open_content(content: bytes | str, name: str) -> AnyFile:
     if content.startswith(b"SIMPLE"):
         return FitsFile(name, content)
     head = content[:HEAD]
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head:
+    if is_votable(head):
         return VotableFile(name, content)
     if not may_have_columns(head):
         msg = f"{name}: neither FITS, VOTable, text in columns nor a NumPy archive"

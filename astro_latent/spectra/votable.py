@@ -19,12 +19,11 @@ import numpy as np
 
 from ..exceptions import SpectrumReadError
 from ..utils.absurd import is_absurd_unit, promised
-from ..utils.files import check_pixels, check_time, read_start, read_whole
+from ..utils.files import check_pixels, check_time, read_whole
 from ..utils.service_error import service_error
 
-__all__ = ["VotableFile", "VotableTable", "looks_like_votable"]
+__all__ = ["VotableFile", "VotableTable"]
 
-_HEAD = 4096
 _PIECE = 1 << 20
 _MAX_TABLES, _MAX_ELEMENTS = 1000, 20_000  # the latter columns and parameters
 
@@ -211,20 +210,3 @@ def _fill_nulls(column: np.ma.MaskedArray | np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f" and mask.any():
         values = np.where(mask, np.nan, values)
     return values
-
-
-def looks_like_votable(path: str | os.PathLike) -> bool:
-    """Tell whether a file begins as a VOTable does, whatever it is called.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-
-    Returns
-    -------
-    bool
-        True if it does.
-    """
-    head = read_start(path, _HEAD)
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head

@@ -21,6 +21,7 @@ from ..utils.files import (
     MB,
     check_unpacked,
     is_packed,
+    is_votable,
     open_regular,
     read_whole,
     unpack,
@@ -258,6 +259,6 @@ def _form_of(start: bytes) -> str | None:
         return "fits"
     if start.startswith(b"PAR1"):
         return "parquet"
-    if text.startswith(b"<") and b"VOTABLE" in text:
+    if is_votable(start):
         return "votable"
     return "ascii.ecsv" if text.startswith(b"# %ECSV") else None

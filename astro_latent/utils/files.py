@@ -27,6 +27,7 @@ __all__ = [
     "check_time",
     "check_unpacked",
     "is_packed",
+    "is_votable",
     "open_regular",
     "opened",
     "read_start",
@@ -63,6 +64,28 @@ def is_packed(start: bytes) -> bool:
     (True, False)
     """
     return start.startswith(_PACKED)
+
+
+def is_votable(head: bytes) -> bool:
+    """Tell whether content begins as a VOTable does.
+
+    Parameters
+    ----------
+    head : bytes
+        Some kB of how it begins, unpacked.
+
+    Returns
+    -------
+    bool
+        True if it does.
+
+    Examples
+    --------
+    >>> from astro_latent.utils.files import is_votable
+    >>> is_votable(b"<?xml version='1.0'?><VOTABLE/>"), is_votable(b"VOTABLE")
+    (True, False)
+    """
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and b"VOTABLE" in head
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
