@@ -123,7 +123,7 @@ class Row:
         absurd = self.valid & (large | small)
         if count := np.count_nonzero(absurd):
             self.valid = self.valid & ~absurd
-            text = f"{count} pixels with absurd errors masked"
+            text = f"{count} pixel{'s' if count > 1 else ''} with absurd errors masked"
             self.flag(QualityFlag.ABSURD_ERRORS, text)
 
 

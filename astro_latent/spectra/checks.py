@@ -128,7 +128,9 @@ def _order(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observat
         lost = int((~keep).sum())
         if lost == len(keep):
             _refuse(observation, "no wavelength is finite")
-        observation = observation.remarked(f"{lost} pixels had no wavelength")
+        observation = observation.remarked(
+            f"{lost} pixel{'s' if lost > 1 else ''} had no wavelength"
+        )
         arrays = _pick(arrays, keep)
         wavelength = arrays[0]
     if wavelength[0] > wavelength[-1]:
@@ -340,7 +342,8 @@ def _mask_corrupt(
             found = find(flux, finite & ~mask)
             if found is not None:
                 mask = mask | found
-                text = f"{int(found.sum())} pixels {what} masked"
+                count = int(found.sum())
+                text = f"{count} pixel{'s' if count > 1 else ''} {what} masked"
                 observation = observation.flagged(QualityFlag.CORRUPT_FLUX, text)
         if mask is before:  # no finder saw anything
             return mask, observation
