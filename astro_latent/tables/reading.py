@@ -1,10 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """From a file to the reader of its format, which is given its content only."""
 
+import re
 import warnings
 from os import PathLike
 from typing import Any, TypeGuard
 
+from astropy.io.registry import IORegistryError
 from astropy.table import MaskedColumn
 from astropy.table.connect import TableRead
 
@@ -12,7 +14,8 @@ from ..exceptions import TableReadError
 from ..utils.guard import raise_as
 from .fields import Readable
 from .opening import TableSource, check_fits_table, check_rows, open_table
-from .text import check_ecsv, decode_text, read_text, text_format
+from .text import decode_text, read_text, text_format
+from .text_limits import check_cells, check_ecsv
 
 __all__ = ["ResultRead"]
 
@@ -21,6 +24,11 @@ _OURS = ("votable", "fits", "parquet")
 _REMEDY = "is it the table, whole, and of the format that its name says?"
 #: Formats of text by their older names.
 _ASCII = ("csv", "ecsv", "html", "ipac", "latex", "mrt", "rdb", "cds", "daophot")
+#: What sets cells apart, by format; where it is not here, a line counts as a cell.
+_DELIMITERS = {
+    "ascii": " ", "basic": " ", "commented_header": " ", "no_header": " ", "csv": ",",
+    "tab": "\t", "rdb": "\t",
+}  # fmt: skip
 
 
 class ResultRead(TableRead):
@@ -35,6 +43,7 @@ class ResultRead(TableRead):
         if not _is_readable(source):
             return super().__call__(*args, format=format, **options)
         name = source if isinstance(source, str | PathLike) else "the table"
+        self._check_format(format, name)
         try:
             with open_table(source, format) as opened:
                 table = self._read(opened, *args, **options)
@@ -51,9 +60,12 @@ class ResultRead(TableRead):
 
     def _read(self, source: TableSource, *args: Any, **options: Any) -> Any:
         """Give Astropy, and our readers, what has been opened and looked at."""
-        first, form = args[0], source.form
+        first: Any = args[0]
+        form = source.form
         if form is None:
             form = self._identify(source, first)
+        if form == "text" and (options or args[1:]):
+            form = "ascii"  # whoever says how it is to be read knows it better
         if form == "text":
             return read_text(decode_text(source), source.name, kind=self._cls)
         if form == "fits":
@@ -61,13 +73,29 @@ class ResultRead(TableRead):
         if form in _OURS:
             first = source.stream
         elif form.startswith("ascii") or form in _ASCII:
-            first = decode_text(source)
+            text = decode_text(source)
             if form.endswith("ecsv"):
-                nulls = check_ecsv(first, source.name)
+                nulls = check_ecsv(text, source.name)
                 options.setdefault("fill_values", nulls)
+            else:
+                _check_ascii(text, source.name, form, options.get("delimiter"))
+            first = text.split("\n")  # Astropy itself would split at more
         with warnings.catch_warnings():  # dex(cm/s2) is no unit of a quantity
             warnings.filterwarnings("ignore", "column .* has a unit but is kept as")
             return super().__call__(first, *args[1:], format=form, **options)
+
+    def _check_format(self, form: str | None, name: object) -> None:
+        """Refuse a format that nobody reads, before it looks like a damaged file."""
+        if form is None or form == "text":
+            return
+        try:
+            self.registry.get_reader(form, self._cls)
+        except IORegistryError:
+            classes = [kind.__name__ for kind in self._cls.__mro__]
+            formats = self.registry.get_formats(readwrite="Read")
+            known = sorted({f for kind, f, *_ in formats.iterrows() if kind in classes})
+            msg = f"{name}: no format is called {form!r}; known are {', '.join(known)}"
+            raise TableReadError(msg) from None
 
     def _identify(self, source: TableSource, first: Readable) -> str:
         path = str(first) if isinstance(first, str | PathLike) else None
@@ -84,6 +112,15 @@ class ResultRead(TableRead):
             )
             raise TableReadError(msg)
         return found[0]
+
+
+def _check_ascii(text: str, name: str, form: str, delimiter: str | None) -> None:
+    """Bound what Astropy makes of text, whichever of its formats it is in."""
+    kind = form.removeprefix("ascii.").removeprefix("fast_")
+    delimiter = delimiter or _DELIMITERS.get(kind, "\n")
+    if delimiter == " " and form != "ascii":
+        text = re.sub(r"\A(?:#.*\n)+", "", text)  # no cells, in these formats
+    check_cells(text, name, delimiter, guess=form == "ascii")
 
 
 def _is_readable(source: object) -> TypeGuard[Readable]:

@@ -214,7 +214,8 @@ def read_table(
         As in `write_table`; by default from the file name, else from the content. Text
         in columns is read too, with units as VizieR writes them.
     **options
-        Passed to the reader.
+        Passed to the reader. Text in columns is then read by Astropy's ``ascii``, as
+        they say: without the units of VizieR.
 
     Returns
     -------

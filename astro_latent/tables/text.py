@@ -14,18 +14,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import yaml
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.exceptions import AstropyUserWarning
 
-from .._config import conf
-from ..exceptions import FileLimitError, TableReadError
-from ..utils.absurd import is_absurd_unit
-from ..utils.files import MB
+from ..exceptions import TableReadError
 from .fields import assemble, flatten, unit_from_text
 from .opening import TableSource, check_columns, check_rows, check_text
+from .text_limits import check_cells
 
-__all__ = ["check_ecsv", "decode_text", "read_text", "text_format"]
+__all__ = ["decode_text", "read_text", "text_format"]
 
 #: Ends of names of files that hold columns of text, of no format that is known by name.
 _ENDS = (
@@ -42,14 +39,13 @@ _ENDS = (
 )
 _DELIMITERS = "\t|;,"  # the first that the line of names has
 _NULLS = [("", "0"), ("null", "0"), ("NULL", "0")]
-_RULE = re.compile(r"[-\s|;,\"]*-[-\s|;,\"]*")  # the line below the units
+_RULE = '- |;,"\t'  # what the line below the units is made of
 _SEXAGESIMAL = ("h:m:s", "d:m:s")
-_MEANING = re.compile(r"#Column\t([^\t]+)\t[^\t]*\t(.*?)\s*(?:\t\[ucd=([^\]]*)\])?\s*$")
 _INTEGER = re.compile(r"[+-]?\d{1,19}")
 
 
 def decode_text(source: TableSource) -> str:
-    """Return what a file of text says, if its rows are not too many.
+    r"""Return what a file of text says, if its rows are not too many.
 
     Parameters
     ----------
@@ -59,7 +55,7 @@ def decode_text(source: TableSource) -> str:
     Returns
     -------
     str
-        UTF-8, else Latin-1, with at least one end of a line.
+        UTF-8, else Latin-1, with at least one end of a line; each is ``\n``.
 
     Raises
     ------
@@ -75,6 +71,7 @@ def decode_text(source: TableSource) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text + "\n"  # without one, Astropy takes it for the name of a file
 
 
@@ -103,76 +100,6 @@ def text_format(source: TableSource, path: object) -> str | None:
     return "ascii.ipac" if start.startswith((b"\\", b"|")) else "text"
 
 
-def check_ecsv(text: str, name: str) -> list[tuple[str, ...]]:
-    """Refuse the header of an ECSV file that would take Astropy for ever.
-
-    Parameters
-    ----------
-    text : str
-        The file.
-    name : str
-        What to call it.
-
-    Returns
-    -------
-    list of tuple
-        ``fill_values`` of Astropy: as nulls, Gaia's files have ``null`` in columns of
-        numbers.
-
-    Raises
-    ------
-    TableReadError
-        If the header exceeds ``conf.max_header_size``, or a unit is none.
-    """
-    begin = re.match(r"(?:[ \t]*#.*\n|\s*\n)*", text)
-    header = begin[0] if begin else ""
-    if len(header) > conf.max_header_size * MB:
-        problem = f"its header exceeds {conf.max_header_size:g} MB"
-        raise FileLimitError(name, problem, "max_header_size")
-    lines = (line.strip()[1:].removeprefix(" ") for line in header.splitlines()[1:])
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document = yaml.compose("\n".join(lines), Loader=loader)
-    columns = list(_ecsv_columns(document))
-    check_columns(name, len(columns))
-    for unit in _units_in(document):
-        if is_absurd_unit(unit):
-            msg = f"{name}: has the unit {unit[:60]!r}, which is none"
-            raise TableReadError(msg)
-    numbers = [name for name, kind in columns if kind not in ("bool", "string")]
-    truths = [name for name, kind in columns if kind == "bool"]
-    nulls = [("null", "0", *numbers)] if numbers else []
-    return [("", "0"), *nulls, *([("null", "False", *truths)] if truths else [])]
-
-
-def _ecsv_columns(document: yaml.Node | None) -> Iterator[tuple[str, str]]:
-    """Yield name and type of each column."""
-    for key, columns in _pairs(document):
-        for column in columns.value if key.value == "datatype" else ():
-            facts = {key.value: value.value for key, value in _pairs(column)}
-            yield str(facts.get("name", "")), str(facts.get("datatype", ""))
-
-
-def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
-    return node.value if isinstance(node, yaml.MappingNode) else []
-
-
-def _units_in(document: yaml.Node | None) -> Iterator[str]:
-    """Yield what stands behind ``unit`` anywhere; nothing is constructed."""
-    waiting, seen = [document], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-        elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == "unit" and isinstance(value, yaml.ScalarNode):
-                    yield value.value
-                waiting += [key, value]
-
-
 def read_text(text: str, name: str, *, kind: type = QTable) -> QTable:
     """Read columns of text whose first line names them.
 
@@ -196,7 +123,7 @@ def read_text(text: str, name: str, *, kind: type = QTable) -> QTable:
     TableReadError
         If there is no line with names, or a row has more or fewer cells than it.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")  # no more: "..." of Windows is 0x85, which ends lines, too
     start = next(
         (n for n, line in enumerate(lines) if line.strip() and line[0] != "#"), None
     )
@@ -204,13 +131,14 @@ def read_text(text: str, name: str, *, kind: type = QTable) -> QTable:
         msg = f"{name}: has no line that names the columns"
         raise TableReadError(msg)
     delimiter = next((mark for mark in _DELIMITERS if mark in lines[start]), None)
-    ruled = len(lines) > start + 2 and _RULE.fullmatch(lines[start + 2])
+    ruled = len(lines) > start + 2 and _is_rule(lines[start + 2])
     if delimiter is None and not ruled:
-        table = Table.read(text, format="ascii")  # set apart by blanks, or one column
+        check_cells(text, name, " ", guess=True)
+        table = Table.read(lines, format="ascii")  # set apart by blanks, or one column
     elif delimiter == "," and not ruled:
-        table = _read_csv("\n".join(lines[start:]) + "\n")
+        table = _read_csv([*lines[start:], ""], name)
     else:
-        table = _read_cells(lines, start, delimiter or "\t", name, ruled=bool(ruled))
+        table = _read_cells(lines, start, delimiter or "\t", name, ruled=ruled)
     check_columns(name, len(table.columns))
     fields, arrays = flatten(table)
     meanings = dict(_meanings(lines[:start]))
@@ -221,16 +149,27 @@ def read_text(text: str, name: str, *, kind: type = QTable) -> QTable:
     return assemble(fields, arrays, dict(table.meta), kind=kind)
 
 
-def _read_csv(text: str) -> Table:
+def _is_rule(line: str) -> bool:
+    return "-" in line and not line.strip(_RULE)
+
+
+def _read_csv(lines: list[str], name: str) -> Table:
+    """Read lines; of one text Astropy would make more of them."""
+    check_cells("\n".join(lines), name, ",")
     return Table.read(
-        text, format="ascii.csv", comment="#", fill_values=_NULLS, guess=False
+        lines, format="ascii.csv", comment="#", fill_values=_NULLS, guess=False
     )
 
 
 def _meanings(comments: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
     for line in comments:
-        if found := _MEANING.match(line):
-            yield found[1], (found[2], found[3] or "")
+        mark, *cells = line.split("\t", 3)  # name, type, description
+        if mark == "#Column" and len(cells) == 3 and cells[0]:
+            said = cells[2].rstrip()
+            text, found, ucd = said.removesuffix("]").rpartition("\t[ucd=")
+            if not found or not said.endswith("]") or "]" in ucd:
+                text, ucd = said, ""
+            yield cells[0], (text.rstrip(), ucd)
 
 
 def _read_cells(
@@ -238,8 +177,8 @@ def _read_cells(
 ) -> Table:
     """Read rows cell by cell: Astropy's readers move cells where the first is empty."""
     names, *rest = _split(lines[start : start + 3], delimiter)
-    names = _distinct(names)
     check_columns(name, len(names))
+    names = _distinct(names)
     units = [cell.strip('"') for cell in rest[0]] if ruled else [""] * len(names)
     begin = start + (3 if ruled else 1)
     end = next(
@@ -271,12 +210,16 @@ def _read_cells(
 
 def _distinct(names: list[str]) -> list[str]:
     """Name columns apart, as Astropy does for CSV."""
-    found: list[str] = []
+    found: dict[str, None] = {}  # in order
+    used: dict[str, int] = {}
     for number, name in enumerate(names):
         stem = name or f"col{number}"
-        endings = ("" if n == 0 else f"_{n}" for n in range(len(names) + 1))
-        found.append(next(stem + end for end in endings if stem + end not in found))
-    return found
+        count = used.get(stem, 0)
+        while (new := f"{stem}_{count}" if count else stem) in found:
+            count += 1
+        used[stem] = count
+        found[new] = None
+    return list(found)
 
 
 def _split(lines: list[str], delimiter: str) -> list[list[str]]:
