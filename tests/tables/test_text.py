@@ -131,7 +131,7 @@ class TestTimes:
             "#Column\ta\t(I)\t" + "\t " * 200_000 + "x\na\tb\n1\t2\n",
             "#Column\ta\t(I)\tx" + " " * 400_000 + "x\na\tb\n1\t2\n",
             "a\tb\nx\ty\n" + "-" * 400_000 + "x\n",
-            "\t".join(["a"] * 2000) + "\n" + "\t".join(["1"] * 2000) + "\n",
+            "\t".join(["a"] * 4000) + "\n" + "\t".join(["1"] * 4000) + "\n",
             "\t".join(["a"] * 400_000) + "\n",
             "a,b\n" + '"' * 200_001 + ",1\n",
         ],
