@@ -14,7 +14,6 @@ __all__ = [
     "FileLimitError",
     "GridMismatchError",
     "NoResultsWarning",
-    "OutOfDomainWarning",
     "SpectrumReadError",
     "TableReadError",
     "TruncatedResultsWarning",
@@ -149,7 +148,3 @@ class NoResultsWarning(AstroLatentWarning):
 
 class TruncatedResultsWarning(AstroLatentWarning):
     """A service cut its answer short."""
-
-
-class OutOfDomainWarning(AstroLatentWarning):
-    """Input lies outside what a model was trained on."""

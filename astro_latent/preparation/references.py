@@ -19,9 +19,7 @@ from .normalise import Lines, divide_mean_out
 
 __all__ = [
     "LAGS",
-    "Lines",
     "Reference",
-    "divide_mean_out",
     "get_reference",
     "integrate",
 ]

@@ -12,7 +12,7 @@ __all__ = ["APOGEE_LABELS", "draw_apogee_labels", "flattening_weights"]
 #: Labels of the APOGEE emulator, in its order.
 APOGEE_LABELS = ("teff", "logg", "fe_h", "alpha_fe", "vmacro")
 
-# Where two models of real spectra agree: see docs/models/apogee_starnet.
+# Where two models of real spectra agree: see docs/models/starnet.rst.
 _SAFE = {"teff": (4100.0, 6500.0), "logg": (1.24, 4.71), "fe_h": (-0.9, 0.387)}
 
 

@@ -8,10 +8,7 @@ indexed once and values parsed when asked for.
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
-
-if TYPE_CHECKING:
-    from astropy.io import fits
+from typing import Any, cast
 
 __all__ = ["Header", "chain_headers"]
 
@@ -142,18 +139,6 @@ class Header(Mapping):
         starts = range(0, len(self._text), _CARD)
         cards = (self._text[i : i + _CARD] for i in starts)
         return "\n".join(card[8:].rstrip() for card in cards if card.startswith(word))
-
-    def to_astropy(self) -> "fits.Header":
-        """Return the same header as an Astropy one.
-
-        Returns
-        -------
-        `~astropy.io.fits.Header`
-            All cards.
-        """
-        from astropy.io import fits
-
-        return fits.Header.fromstring(self._text)
 
     def copy(self) -> "Header":
         """Return itself: a header cannot be changed."""
