@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from ..utils.physics import SIGMA_PER_MAD
 from ..utils.short_repr import short_repr
 from .samples import as_floats
 
@@ -177,7 +178,8 @@ def _binned_medians(
     centre = np.array([np.median(label[part]) for part in parts])
     median = np.array([np.median(node[part]) for part in parts])
     spread = [
-        1.4826 * np.median(np.abs(node[part] - np.median(node[part]))) for part in parts
+        SIGMA_PER_MAD * np.median(np.abs(node[part] - np.median(node[part])))
+        for part in parts
     ]
     counts = np.array([len(part) for part in parts])
     return centre, median, 1.2533 * np.array(spread) / np.sqrt(counts)

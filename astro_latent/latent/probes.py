@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..utils.physics import SIGMA_PER_MAD
 from ..utils.short_repr import short_repr
 from .samples import as_labels, as_latents, as_nodes, check_aligned, resample, star_rows
 
@@ -293,7 +294,7 @@ def _scores(
         "mae": float(np.mean(np.abs(residual))),
         "rmse": float(np.sqrt(np.mean(residual**2))),
         "bias": float(np.mean(residual)),
-        "scatter": float(1.4826 * spread),
+        "scatter": float(SIGMA_PER_MAD * spread),
         "r2": float(1 - np.mean(residual**2) / variance) if variance > 0 else np.nan,
         "mae_constant": float(np.mean(np.abs(constant - truth))),
     }

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 
 from ..latent.samples import as_floats
+from ..utils.physics import SIGMA_PER_MAD
 from .style import (
     BLUE,
     GREY,
@@ -201,7 +202,7 @@ def plot_comparison(
             above.errorbar(reference[rows], predicted[rows], **bars, **look)
             below.errorbar(reference[rows], difference[rows], **bars, **look)
     middle = float(np.median(difference[good]))
-    scatter = 1.4826 * float(np.median(np.abs(difference[good] - middle)))
+    scatter = SIGMA_PER_MAD * float(np.median(np.abs(difference[good] - middle)))
     _finish_comparison(above, below, reference[good], predicted[good], name)
     if not known.all():
         above.errorbar([], [], fmt=" ", label=f"{np.sum(~known)} without values")

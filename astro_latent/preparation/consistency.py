@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 from scipy import fft
 
+from ..utils.physics import SIGMA_PER_MAD
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
 from .normalise import Lines, divide_mean_out
@@ -343,7 +344,7 @@ def _scan(values: np.ndarray, errors: np.ndarray, floor: float) -> tuple[float, 
     if count < 4:
         return -1.0, np.nan
     # a change of a whole half leaves the scatter between neighbours alone
-    scatter = float(np.median(np.abs(np.diff(values)))) * 1.4826 / np.sqrt(2)
+    scatter = float(np.median(np.abs(np.diff(values)))) * SIGMA_PER_MAD / np.sqrt(2)
     weight = 1 / (np.minimum(errors, 1e3) ** 2 + scatter**2 + 1e-4)
     sums = np.concatenate([[0], np.cumsum(weight)])
     products = np.concatenate([[0], np.cumsum(weight * values)])

@@ -8,12 +8,14 @@ the lines). A shift of all wavelengths, which no star betrays, moves them as wel
 
 import numpy as np
 
-from ..utils.physics import doppler_factor
+from ..utils.physics import SIGMA_PER_MAD, doppler_factor
 from ..utils.quality import QualityFlag
 from .prepared import Batch
 
-__all__ = ["O2_LINES", "check_tellurics"]
+__all__ = ["AIR_SHIFT", "O2_LINES", "check_tellurics"]
 
+#: Velocity between air and vacuum, km/s, 5000-17000 Å to 0.6 km/s.
+AIR_SHIFT = 82.4
 #: Strong resolved lines of the O2 B band, P branch, in air, Ångström: Moore, Minnaert
 #: & Houtgast (1966), The Solar Spectrum 2935 A to 8770 A, NBS Monograph 61.
 O2_LINES = np.array(
@@ -26,7 +28,6 @@ _RANGE = (6878.0, 6910.0)
 _FEWEST = 8  # lines
 _VELOCITIES = np.arange(-125.0, 125.5, 0.5)  # km/s
 _NEAR = 12  # steps on either side of the deepest place
-_SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
 _EARTH = 35.0  # km/s, more than the Earth's motion can do
 _ZERO = -0.16  # km/s: where HARPS sees these lines, within 0.05 in twelve nights
 _TOLERANCE = 0.75  # km/s
@@ -56,9 +57,9 @@ def check_tellurics(batch: Batch, i: int, lines: np.ndarray) -> None:
         (row.observation.barycentric_correction, 8.0) if known else (0.0, _EARTH)
     )
     offset = velocity - centre
-    if abs(abs(offset) - _SHIFT) <= reach:
+    if abs(abs(offset) - AIR_SHIFT) <= reach:
         other = "air" if offset < 0 else "vacuum"  # shorter in air
-        shift = np.copysign(_SHIFT, offset)
+        shift = np.copysign(AIR_SHIFT, offset)
         text = f"lines lie {shift:+.0f} km/s off, as if taken in {other}"
         row.flag(QualityFlag.MEDIUM_SUSPECT, text)
         return
@@ -87,7 +88,7 @@ def _measure(batch: Batch, i: int, lines: np.ndarray) -> tuple[float, float] | N
     depth[usable.sum(axis=1) < _FEWEST] = 0.0
     score = np.nanmedian(depth, axis=1)  # all lines must be there, not a few
     score -= np.median(score)
-    scatter = 1.4826 * np.median(np.abs(score))
+    scatter = SIGMA_PER_MAD * np.median(np.abs(score))
     best = int(np.argmax(score))
     if score[best] <= max(0.1, 6.0 * scatter):
         return None

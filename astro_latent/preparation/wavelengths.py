@@ -21,7 +21,7 @@ from .grid import GRIDS, SpectralGrid, get_grid
 from .prepared import Batch, Row
 from .recipe import Settings
 from .resample import Resampler
-from .tellurics import O2_LINES, check_tellurics
+from .tellurics import AIR_SHIFT, O2_LINES, check_tellurics
 from .velocity import measure_velocity
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
 
 # By the convention of the IAU, wavelengths below 2000 Å are always given in vacuum.
 _LIMIT = 2000.0
-_SHIFT = 82.4  # km/s, between air and vacuum, 5000-17000 Å to 0.6 km/s
 _FINE = np.array([-4.0, 4.0])  # around each of the three places
 
 
@@ -271,7 +270,7 @@ def _shifted_templates(grid_name: str) -> np.ndarray:
     with as_file(resource) as path, fits.open(path) as hdus:
         fluxes = hdus[0].data.astype(float) - 1.0
         source = get_grid(hdus[0].header["GRID"]).wavelength
-    places = np.concatenate([_FINE - _SHIFT, _FINE, _FINE + _SHIFT])
+    places = np.concatenate([_FINE - AIR_SHIFT, _FINE, _FINE + AIR_SHIFT])
     shifted = []
     for velocity in places:
         way = Resampler.between(
@@ -294,7 +293,7 @@ def _check_templates(batch: Batch, i: int) -> None:
     templates = _shifted_templates(batch.grid.name)
     scores = (templates @ _detrend(flux, batch.grid)).max(axis=1)
     below, at_rest, above = scores.reshape(3, len(_FINE)).max(axis=1)
-    velocity, best = (-_SHIFT, below) if below > above else (_SHIFT, above)
+    velocity, best = (-AIR_SHIFT, below) if below > above else (AIR_SHIFT, above)
     if best > max(0.3, 1.5 * at_rest):
         other = "air" if velocity < 0 else "vacuum"  # shorter in air
         text = f"lines lie {velocity:+.0f} km/s off, as if taken in {other}"

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SpectrumReadError
-from ..utils.files import open_regular, read_whole
+from ..utils.files import is_packed, open_regular, read_whole
 from .facts import identifier_from_path
 from .observation import SpectrumArrays
 
@@ -112,7 +112,7 @@ def read_foreign(
 def _unpacked(path: Path) -> Iterator[Path]:
     """Lend a file as it is unpacked: in packed ones Astropy may look without end."""
     with open_regular(path) as stream:
-        packed = stream.read(3).startswith((b"\x1f\x8b", b"BZh"))
+        packed = is_packed(stream.read(3))
     if not packed:
         yield path
         return

@@ -7,6 +7,7 @@ All take arrays, so that the labels and errors of any network can be calibrated.
 import numpy as np
 from scipy.optimize import minimize
 
+from ..utils.physics import SIGMA_PER_MAD
 from .scores import MAD_TO_SIGMA
 
 __all__ = [
@@ -117,4 +118,6 @@ def scale_flux_errors(
     array([2.44])
     """
     pull = (first - second) / np.hypot(*errors)
-    return np.sqrt(1.4826 * np.median(np.abs(pull), axis=0) * np.std(pull, axis=0))
+    return np.sqrt(
+        SIGMA_PER_MAD * np.median(np.abs(pull), axis=0) * np.std(pull, axis=0)
+    )

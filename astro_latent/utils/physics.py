@@ -1,12 +1,15 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""The speed of light, and what velocities do to wavelengths."""
+"""Constants that many need, and what velocities do to wavelengths."""
 
 import numpy as np
 
-__all__ = ["SPEED_OF_LIGHT", "add_velocities", "doppler_factor"]
+__all__ = ["SIGMA_PER_MAD", "SPEED_OF_LIGHT", "add_velocities", "doppler_factor"]
 
 #: km/s
 SPEED_OF_LIGHT = 299_792.458
+#: Standard deviation over median absolute deviation, of a normal distribution. The
+#: thresholds that use it were tuned with just these digits.
+SIGMA_PER_MAD = 1.4826
 
 
 def doppler_factor(velocity: float) -> float:

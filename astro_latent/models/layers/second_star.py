@@ -11,13 +11,14 @@ star.
 import torch
 from torch import Tensor
 
+from ...utils.physics import SIGMA_PER_MAD
+
 __all__ = ["broadening_function", "second_share"]
 
 _RIDGE = 0.02  # of the template's own correlation: keeps noise from being amplified
 _WIDTHS = (3, 7, 15)  # pixels of the windows in which a second star is looked for
 _NEAREST = 3  # pixels between the centre and the near end of a window
 _TRUST = 4.0  # errors that a share must exceed
-_NORMAL = 1.4826  # standard deviation over the median absolute deviation
 
 
 def broadening_function(
@@ -82,7 +83,7 @@ def second_share(function: Tensor) -> Tensor:
         return torch.where((place >= 0) & (place <= 2 * limit), value, 0.0)
 
     excess = at(distance) - at(-distance)
-    noise = _NORMAL * excess.abs().median(1).values[:, None]
+    noise = SIGMA_PER_MAD * excess.abs().median(1).values[:, None]
     total = smooth.clamp(min=0.0).sum(1, keepdim=True).clamp(min=1e-9)
     best = torch.full_like(total, -1.0)
     for width in _WIDTHS:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...utils.physics import SIGMA_PER_MAD
+
 __all__ = ["KINDS", "View", "smooth_continuum"]
 
 #: Kinds of views.
@@ -173,7 +175,7 @@ class View(nn.Module):
         self.basis[:, :found] = basis[:, :found]
         coefficients = self._project(values, valid)
         middle = coefficients.median(0).values
-        spread = 1.4826 * (coefficients - middle).abs().median(0).values
+        spread = SIGMA_PER_MAD * (coefficients - middle).abs().median(0).values
         spread = spread.clamp_min(1e-3)
         self.scale.copy_((spread / spread.max()) ** self.shrink / spread)
         self.scale[found:] = 0.0
