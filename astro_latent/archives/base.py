@@ -16,15 +16,13 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from ..exceptions import NoResultsWarning, UnsupportedQueryError
+from ..utils.files import PATH_COLUMNS
 from .files import FileRequest, estimated_bytes
 from .hosts import trust
 from .obscore_columns import to_obscore
 from .query import TimeLike, resolve_name
 
 __all__ = ["Survey"]
-
-
-_PATHS = ("path", "local_path")
 
 
 class Survey(ABC):
@@ -279,7 +277,7 @@ class Survey(ABC):
         """Bring an archive's rows to the common shape; say so if there are none."""
         out = to_obscore(table, survey=self.name, rename=rename)
         if self.url:  # what a service calls path is no file of this machine
-            out.remove_columns([name for name in _PATHS if name in out.colnames])
+            out.remove_columns([name for name in PATH_COLUMNS if name in out.colnames])
         out.meta["survey"] = self.name
         out.meta.update({key: value for key, value in meta.items() if value})
         if len(out) == 0:

@@ -4,6 +4,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +18,9 @@ from ..spectra.formats import identify_format, read_file
 from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike, find_path_column
 from ..spectra.sources import is_table_like
-from ..spectra.tablefile import TableFile
+from ..spectra.tablefile import TableFile, as_table
+from ..utils.files import PATH_COLUMNS
+from ..utils.guard import is_file
 from .rows import Rows, label_rows, latent_rows, observed_rows, stack_rows
 
 if TYPE_CHECKING:
@@ -31,9 +34,9 @@ __all__ = [
     "Sink",
     "Task",
     "as_spectra",
-    "as_table",
     "iter_rows",
     "push_rows",
+    "to_table",
 ]
 
 
@@ -177,20 +180,33 @@ def as_spectra(source: Any) -> SpectraLike:
         If a table says nowhere where its spectra are; the message lists its columns
         and those that are needed.
     """
-    table = as_table(source)
+    table = to_table(source)
     if table is None:
         return source
-    if find_path_column(table.colnames):
+    if _names_files(table):
         return table
     spectrum = TableFile("", table)
     if identify_format(spectrum) is not None:
         return list(read_file(spectrum, None, {}))
     from ..surveys import fetch
 
-    return fetch(table)
+    try:
+        return fetch(table)
+    except ValueError:  # nobody has them: files they are, and missing
+        if find_path_column(table.colnames) is None:
+            raise
+        return table
 
 
-def as_table(source: Any) -> Table | None:
+def _names_files(table: Table) -> bool:
+    """Tell whether a table names files here: archives, too, call columns ``file``."""
+    name = find_path_column(table.colnames)
+    if name is None or name in PATH_COLUMNS[:2]:
+        return name is not None
+    return any(is_file(str(value)) for value in table[name])
+
+
+def to_table(source: Any) -> Table | None:
     """Return whatever is a table in its own package as one of Astropy's.
 
     Parameters
@@ -203,19 +219,17 @@ def as_table(source: Any) -> Table | None:
     `~astropy.table.Table` or None
         None if it is no table.
     """
+    if isinstance(source, str | PathLike):
+        return None
     if isinstance(source, Row):
         return Table(source)
-    if isinstance(source, Table):
-        return source
     if _is(source, "pyvo.dal", "DALResults"):
         return source.to_table()
-    if _is(source, "pandas", "DataFrame"):
-        return Table.from_pandas(source)
     if _is(source, "polars", "DataFrame"):
         return Table(source.to_dict(as_series=False))
     if isinstance(source, Mapping) and is_table_like(source):
         return Table(dict(source))
-    return None
+    return as_table(source)
 
 
 def _is(value: Any, module: str, name: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Row, Table
 
 from ..exceptions import SpectrumReadError
-from ..utils.files import is_votable, unpack
+from ..utils.files import PATH_COLUMNS, is_votable, unpack
 from ..utils.guard import guarding
 from .fits import FitsFile
 from .formats import HEAD, AnyFile, identify_format, may_have_columns, open_plain
@@ -45,7 +45,6 @@ SpectraLike: TypeAlias = Union[
     "SpectrumCollection", Iterable[Any],
 ]  # fmt: skip
 
-_PATHS = ("path", "local_path")  # the second in tables of earlier versions
 # column of a table -> field of Observation; the first that has a value wins
 _OVERRIDES = {
     "obs_id": "obs_id",
@@ -116,7 +115,7 @@ def find_path_column(names: Sequence[str]) -> str | None:
     str or None
         None if there is none.
     """
-    return next((name for name in _PATHS if name in names), None)
+    return next((name for name in PATH_COLUMNS if name in names), None)
 
 
 def is_table_like(source: Mapping[Any, Any]) -> bool:

@@ -160,7 +160,7 @@ def as_table(value: object) -> Table | None:
         return table
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(value, pandas.DataFrame):
-        table = Table({str(name): value[name].to_numpy() for name in value.columns})
+        table = Table.from_pandas(value.rename(columns=str))
         table.meta |= {str(key): item for key, item in value.attrs.items()}
         return table
     return None

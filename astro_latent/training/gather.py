@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..exceptions import SpectrumReadError
-from ..pipeline.loop import as_spectra, as_table
+from ..pipeline.loop import as_spectra, to_table
 from ..preparation.chunks import iter_chunks
 from ..spectra import iter_arrays
 from ..spectra.observation import SpectrumArrays
@@ -222,7 +222,7 @@ def _as_listing(source: object) -> tuple[Table | None, Path]:
         home, table = Path(source).parent, read_listing(Path(source))
         table.meta["path"] = str(source)
     else:
-        table = as_table(source)
+        table = to_table(source)
     if table is None:
         return None, home
     names = {name.lower() for name in table.colnames}

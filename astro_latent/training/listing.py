@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..tables import read_table
+from ..utils.files import PATH_COLUMNS
 from .omissions import Omissions
 
 __all__ = [
@@ -15,7 +16,8 @@ __all__ = [
     "read_listing", "row_name",
 ]  # fmt: skip
 
-_PATHS = ("path", "local_path", "file", "filename", "file_name", "spectrum", "fits")
+# elsewhere a column "spectrum" holds fluxes, not names
+_PATHS = (*PATH_COLUMNS, "spectrum", "fits")
 _IDS = (
     "obs_id", "star", "source_id", "gaia_source_id", "obsid", "apogee_id",
     "target_name",

@@ -23,6 +23,7 @@ from .._config import conf
 from ..exceptions import FileLimitError, SpectrumReadError
 
 __all__ = [
+    "PATH_COLUMNS",
     "check_pixels",
     "check_time",
     "check_unpacked",
@@ -34,6 +35,9 @@ __all__ = [
     "read_whole",
     "unpack",
 ]
+
+#: Columns of tables that name files of this machine, the first that is there counts.
+PATH_COLUMNS = ("path", "local_path", "file", "filename", "file_name")
 
 MB = 1_000_000
 _PIECE = 1 << 20

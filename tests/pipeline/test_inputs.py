@@ -8,8 +8,10 @@ from astropy.io.votable import from_table
 from astropy.table import Table
 
 from astro_latent import get_survey, predict_parameters, surveys
-from astro_latent.pipeline.loop import as_spectra
+from astro_latent.pipeline.loop import as_spectra, to_table
+from astro_latent.spectra.tablefile import as_table
 from astro_latent.surveys import SURVEYS, fetch
+from astro_latent.utils.files import PATH_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,36 @@ def same(result, expected):
 def test_pandas(listed, expected):
     pytest.importorskip("pandas")
     same(predict_parameters(listed.to_pandas()), expected)
+
+
+def test_a_frame_keeps_what_is_said_beside_its_columns(listed):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"path": ["a.fits", None], 3: [1, 2]})
+    frame.attrs["survey"] = "harps"
+    for read in (to_table, as_table):
+        table = read(frame)
+        assert table.colnames == ["path", "3"]
+        assert table.meta["survey"] == "harps"
+        assert table["path"].filled("").tolist() == ["a.fits", ""]
+
+
+@pytest.mark.parametrize("name", PATH_COLUMNS)
+def test_all_columns_that_name_files(listed, expected, name):
+    named = Table(listed, copy=True)
+    named.rename_column("path", name)
+    same(predict_parameters(named), expected)
+
+
+def test_what_an_archive_calls_a_file_is_fetched(listed, expected, monkeypatch):
+    monkeypatch.setattr(surveys, "fetch", lambda table: listed)
+    table = Table({"file": ["x.fits", "y.fits"], "apogee_id": ["2M1", "2M2"]})
+    same(predict_parameters(table), expected)
+
+
+def test_a_list_of_files_that_are_all_missing_is_flagged():
+    found = predict_parameters(Table({"file": ["x.fits"]}))
+    assert "x.fits" in found["message"][0]
+    assert found["flags"][0] & 1
 
 
 def test_polars(listed, expected):

@@ -247,7 +247,7 @@ def test_table_renames_visits(example, grid, rng):
 
 def test_table_without_paths():
     with pytest.raises(ValueError, match="needs a column path"):
-        list(iter_arrays(Table({"file": ["a"]})))
+        list(iter_arrays(Table({"where": ["a"]})))
 
 
 def test_observation_refuses_unknown_words():
