@@ -40,6 +40,7 @@ __all__ = [
     "expand",
     "find_files",
     "find_path_column",
+    "is_spectrum_name",
     "iter_arrays",
     "list_items",
 ]
@@ -223,6 +224,29 @@ def _is_numbers(source: object) -> bool:
     return all(isinstance(part, Number) for part in source)
 
 
+def is_spectrum_name(name: str) -> bool:
+    """Tell whether a file of a folder counts as a spectrum, by its name.
+
+    Parameters
+    ----------
+    name : str
+        Without its folder.
+
+    Returns
+    -------
+    bool
+        True for FITS files and VOTables, packed or not, unless they are hidden.
+
+    Examples
+    --------
+    >>> from astro_latent.spectra.reading import is_spectrum_name
+    >>> [is_spectrum_name(name) for name in ("a.FITS", "a.fts.bz2", ".a.fits")]
+    [True, True, False]
+    """
+    endings = (*_ENDINGS, *_VOTABLES)
+    return name.lower().endswith(endings) and not name.startswith(".")
+
+
 def find_files(source: str | os.PathLike[str]) -> list[Path]:
     """List the files that a path, a folder or a pattern stands for.
 
@@ -245,9 +269,7 @@ def find_files(source: str | os.PathLike[str]) -> list[Path]:
     path = Path(source).expanduser()
     text = str(path)
     if path.is_dir():
-        endings = (*_ENDINGS, *_VOTABLES)
-        seen = (p for p in path.iterdir() if not p.name.startswith("."))
-        return sorted(p for p in seen if p.name.lower().endswith(endings))
+        return sorted(p for p in path.iterdir() if is_spectrum_name(p.name))
     if glob.has_magic(text) and not path.exists():
         names = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
         return [p for p in names if p.is_file()]

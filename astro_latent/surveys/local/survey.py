@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Spectra that are on this machine already: a folder, or a table of files."""
 
+import io
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.io.registry import identify_format
 from astropy.table import Column, Row, Table
 
 from ...archives.base import Survey
@@ -17,15 +20,21 @@ from ...archives.files import FileResult, safe_name, with_results
 from ...archives.obscore_columns import to_obscore
 from ...archives.query import QueryFilter, TimeLike
 from ...exceptions import ArchiveFormatError
+from ...spectra.reading import find_path_column, is_spectrum_name
 from ...utils.absurd import find_fault
-from ...utils.files import read_whole
-from ...utils.guard import explain, is_file, printable
+from ...utils.files import (
+    PATH_COLUMNS,
+    check_pixels,
+    is_votable,
+    read_start,
+    read_whole,
+)
+from ...utils.guard import explain, is_file, printable, raise_as
 from ...utils.writing import replacing
 
 __all__ = ["LocalSurvey"]
 
-_FOLDER_PATTERNS = ("*.fits", "*.fits.gz", "*.fit", "*.vot", "*.xml")
-_PATH_COLUMNS = ("path", "local_path", "file_name", "filename", "file")
+_REMEDY = "read it with astro_latent.tables.read_table, and give the table as path="
 
 
 class LocalSurvey(Survey):
@@ -34,8 +43,9 @@ class LocalSurvey(Survey):
     Parameters
     ----------
     path : path-like or `~astropy.table.Table`, optional
-        Folder (searched with everything below it), or table with a column ``path``,
-        or file that holds such a table. Relative paths are relative to that file.
+        Folder (searched with everything below it but what is hidden, for the names that
+        the readers take), or table with a column ``path``, or file that holds such a
+        table. Relative paths are relative to that file.
         Without it only `fetch` can be used, for rows that carry their ``path``.
 
     Examples
@@ -77,12 +87,12 @@ class LocalSurvey(Survey):
         return self._list_table(_read_list(source), source.parent)
 
     def _list_table(self, table: Table, folder: Path) -> Table:
-        named = [name for name in _PATH_COLUMNS if name in table.colnames]
-        if not named:
-            msg = f"the table has none of the columns {_PATH_COLUMNS}: {table.colnames}"
+        column = find_path_column(table.colnames)
+        if column is None:
+            msg = f"the table has none of the columns {PATH_COLUMNS}: {table.colnames}"
             raise ArchiveFormatError(msg)
         out = to_obscore(table, survey=self.name, rename={"ra": "s_ra", "dec": "s_dec"})
-        out["path"] = [str(folder / str(name)) for name in table[named[0]]]
+        out["path"] = [str(folder / str(name)) for name in table[column]]
         stems = [_strip_ending(Path(path)) for path in out["path"]]
         ids = [
             obs_id or stem for obs_id, stem in zip(out["obs_id"], stems, strict=True)
@@ -193,14 +203,7 @@ def _copy(source: Path, directory: str | Path, identifier: str) -> Path:
 
 
 def _scan(folder: Path) -> Table:
-    paths = sorted(
-        {
-            path
-            for pattern in _FOLDER_PATTERNS
-            for path in folder.rglob(pattern)
-            if path.is_file()
-        }
-    )
+    paths = sorted(path for path in folder.rglob("*") if _is_listed(path, folder))
     rows = [
         {"obs_id": _strip_ending(path), "path": str(path), **_read_header(path)}
         for path in paths
@@ -210,10 +213,17 @@ def _scan(folder: Path) -> Table:
     return Table(rows=rows or None, names=names, dtype=None if rows else kinds)
 
 
+def _is_listed(path: Path, folder: Path) -> bool:
+    """Tell whether this is a spectrum by its name, in no hidden folder below."""
+    above = path.relative_to(folder).parts[:-1]
+    hidden = any(part.startswith(".") for part in above)
+    return is_spectrum_name(path.name) and not hidden and path.is_file()
+
+
 def _read_header(path: Path) -> dict[str, Any]:
     """Facts in the primary header; a file that cannot be opened is still listed."""
     header: Any = {}
-    if ".fit" in path.name:
+    if re.search(r"\.fi?ts?\b", path.name.lower()):
         try:
             header = fits.getheader(path)
         except Exception as error:  # Astropy raises whatever comes up
@@ -236,7 +246,10 @@ def _to_number(value: object) -> float:
 
 
 def _strip_ending(path: Path) -> str:
-    return path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    name = path.name
+    for packed in (".gz", ".bz2", ".fz"):
+        name = name.removesuffix(packed)
+    return name.rpartition(".")[0] or path.name
 
 
 def _normalise(name: object) -> str:
@@ -250,10 +263,29 @@ def _refill(column: Column, values: list[str]) -> Column:
 
 
 def _read_list(path: Path) -> Table:
-    """Read a table, of bounded size, that leads nowhere else."""
-    content = read_whole(path)
-    fault = find_fault(content) if b"VOTABLE" in content[:4096] else None
+    """Read a table, of bounded size, that leads nowhere else; Astropy opens nothing."""
+    form = _find_format(path)
+    text = form.startswith("ascii")
+    content = read_whole(path, text=text)
+    if text:
+        check_pixels(path, content.count(b"\n"))
+    fault = find_fault(content) if form == "votable" else None
     if fault is not None:
         msg = f"{path}: the VOTable {fault}"
         raise ArchiveFormatError(msg)
-    return Table.read(path)
+    try:
+        return Table.read(io.BytesIO(content), format=form)
+    except Exception as error:  # Astropy raises whatever comes up
+        raise_as(error, ArchiveFormatError, path, remedy=_REMEDY)
+
+
+def _find_format(path: Path) -> str:
+    start = read_start(path, 4096)
+    if is_votable(start):
+        return "votable"
+    plain = str(path).removesuffix(".gz").removesuffix(".bz2")
+    found = identify_format("read", Table, plain, io.BytesIO(start), [plain], {})
+    if not found:
+        msg = f"{path}: neither name nor content tell the format of the list; {_REMEDY}"
+        raise ArchiveFormatError(msg)
+    return found[0]
