@@ -52,6 +52,7 @@ class _Write(TableWrite):
 def _write_whole(
     write: Callable[..., None],
     path: str | PathLike[str],
+    /,  # HDF5 has an option path, the place within the file
     *args: Any,
     overwrite: bool = False,
     **options: Any,

@@ -103,6 +103,7 @@ def test_what_is_added_to_is_not_replaced(tmp_path):
             path, format="hdf5", path=name, append=True, serialize_meta=False
         )
     assert len(Table.read(path, path="a")) == len(Table.read(path, path="b")) == 1
+    assert ResultTable.read(path, format="hdf5", path="b")["x"].tolist() == [1]
 
 
 KILLED = """
