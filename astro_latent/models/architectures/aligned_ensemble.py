@@ -11,7 +11,7 @@ from torch.autograd import grad
 from ...preparation.grid import get_grid
 from ...utils.physics import SPEED_OF_LIGHT
 from ..layers.alignment import find_velocity
-from ..layers.components import make_network, masked_projection
+from ..layers.components import describe_star, make_network, masked_projection
 from ..layers.interpolate import shift_mask, shift_rows
 from ..layers.joined_slope import JoinedSlope
 from ..layers.line_windows import divide_by_line, keep_from_gaps
@@ -20,7 +20,6 @@ from ..layers.second_star import broadening_function, second_share
 
 __all__ = ["AlignedEnsemble", "RestSpectra"]
 
-_VELOCITY_UNIT = 30.0  # km/s, so that the output is of order one
 _REACH = 5  # pixels that a shift mixes
 _BRIGHTEST = 0.5  # above the smooth flux: what is higher is no star's
 _FARTHEST = 200.0  # km/s at which a second star is looked for
@@ -168,16 +167,10 @@ class AlignedEnsemble(nn.Module):
         variance = rest.variance * self.velocity_scale**2
         with torch.no_grad():
             second = self._find_second(rest.lines, rest.lines_valid)
-        return torch.cat(
-            [
-                coefficients / self.star_scale,
-                0.5 * noise.log()[:, None] + 4.0,
-                rest.velocity[:, None] / _VELOCITY_UNIT,
-                (variance / _VELOCITY_UNIT**2).clamp(min=1e-12).log()[:, None],
-                second[:, None],
-            ],
-            dim=1,
+        star = describe_star(
+            coefficients / self.star_scale, noise, rest.velocity, variance
         )
+        return torch.cat([star, second[:, None]], dim=1)
 
     def bring_to_rest(self, flux: Tensor, valid: Tensor | None = None) -> RestSpectra:
         """Find the velocity, and shift spectra to rest on joined pixels.

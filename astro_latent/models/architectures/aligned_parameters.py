@@ -8,14 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import grad
 
-from ..layers.components import make_network
+from ..layers.components import VELOCITY_UNIT, describe_star, make_network
 from ..layers.joined_slope import JoinedSlope
 from ..layers.log_grid import flatten_joined
 from .aligned_autoencoder import AlignedAutoencoder
 
 __all__ = ["AlignedParameters"]
-
-_VELOCITY_UNIT = 30.0  # km/s, so that the output is of order one
 
 
 class AlignedParameters(nn.Module):
@@ -85,14 +83,8 @@ class AlignedParameters(nn.Module):
         """Features from what `AlignedSpectrum.find_star` finds."""
         encoder = self.encoder
         variance = variance * encoder.error_scale[0] ** 2
-        return torch.cat(
-            [
-                coefficients / encoder.star_scale,
-                0.5 * noise.log()[:, None] + 4.0,
-                velocity[:, None] / _VELOCITY_UNIT,
-                (variance / _VELOCITY_UNIT**2).clamp(min=1e-12).log()[:, None],
-            ],
-            dim=1,
+        return describe_star(
+            coefficients / encoder.star_scale, noise, velocity, variance
         )
 
     def head(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +142,7 @@ class AlignedParameters(nn.Module):
         still = _leaf(rest)
         found = at.detach(), variance.detach(), *encoder.project(still, rest_valid)
         features = self._scale(*found)
-        rows = [by_velocity / _VELOCITY_UNIT]
+        rows = [by_velocity / VELOCITY_UNIT]
         for label in self.head(features)[0][0, 1:]:
             (by_rest,) = grad(label, still, retain_graph=True)
             by_lines, by_at = _pull(rest, by_rest, lines, at)

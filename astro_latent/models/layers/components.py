@@ -6,7 +6,16 @@ from torch import Tensor, nn
 
 from .log_grid import PIXELS_PER_POINT
 
-__all__ = ["Components", "make_network", "masked_projection"]
+__all__ = [
+    "VELOCITY_UNIT",
+    "Components",
+    "describe_star",
+    "make_network",
+    "masked_projection",
+]
+
+#: km/s, so that features and labels are of order one.
+VELOCITY_UNIT = 30.0
 
 
 class Components(nn.Module):
@@ -139,4 +148,34 @@ def make_network(n_in: int, n_hidden: int, n_out: int) -> nn.Sequential:
         nn.Linear(n_hidden, n_hidden),
         nn.SiLU(),
         nn.Linear(n_hidden, n_out),
+    )
+
+
+def describe_star(
+    coefficients: Tensor, noise: Tensor, velocity: Tensor, variance: Tensor
+) -> Tensor:
+    """Put side by side what a head of labels sees of a star.
+
+    Parameters
+    ----------
+    coefficients : Tensor, shape (n, n_components)
+        Of the spectrum at rest, each in its own unit.
+    noise : Tensor, shape (n,)
+        Variance around their fit.
+    velocity, variance : Tensor, shape (n,)
+        Of the star, km/s, and its variance.
+
+    Returns
+    -------
+    Tensor, shape (n, n_components + 3)
+        Coefficients, noise level, velocity and ln of its variance, of order one.
+    """
+    return torch.cat(
+        [
+            coefficients,
+            0.5 * noise.log()[:, None] + 4.0,
+            velocity[:, None] / VELOCITY_UNIT,
+            (variance / VELOCITY_UNIT**2).clamp(min=1e-12).log()[:, None],
+        ],
+        dim=1,
     )
