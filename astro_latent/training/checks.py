@@ -16,9 +16,10 @@ from .defaults import FitOptions
 __all__ = [
     "ABOUT",
     "CARD_TEXTS",
+    "check_arguments",
     "check_folds",
-    "check_names",
     "check_place",
+    "check_texts",
     "check_values",
 ]
 
@@ -56,33 +57,38 @@ def check_place(
     return None if output is None else Path(output)
 
 
-def check_names(
-    labels: Sequence[str],
-    architecture: str,
-    *,
-    about: Iterable[str] | None,
-    arguments: Iterable[str] | None,
-    limits: Iterable[str] | None,
-) -> None:
-    """Check names that mean something.
+def check_arguments(architecture: str, arguments: Iterable[str] | None) -> None:
+    """Check names of arguments of an architecture.
 
     Raises
     ------
     UnknownNameError
-        If a text, an argument of the architecture or a label with limits does not
-        exist.
-    ValueError
-        If a label is called as a column of results, or comes twice.
+        If there is no such argument.
     """
     known = list(signature(ARCHITECTURES[architecture]).parameters)
-    for kind, names, possible in (
-        ("text about weights", about, list(ABOUT)),
-        (f"argument of a {architecture}", arguments, known),
-        ("label to be learnt", limits, list(labels)),
-    ):
-        for name in names or ():
-            if name not in possible:
-                raise UnknownNameError(kind, name, possible)
+    _check_known(f"argument of a {architecture}", arguments, known)
+
+
+def check_texts(
+    labels: Sequence[str],
+    *,
+    about: Iterable[str] | None,
+    limits: Iterable[str] | None,
+    false_alarms: float,
+) -> None:
+    """Check what goes into the configuration of the weights.
+
+    Raises
+    ------
+    UnknownNameError
+        If a text or a label with limits does not exist.
+    ValueError
+        If a label is called as a column of results, or comes twice; if ``false_alarms``
+        is no share.
+    """
+    _check_known("text about weights", about, list(ABOUT))
+    _check_known("label to be learnt", limits, list(labels))
+    _check_shares(false_alarms=false_alarms)
     for name in labels:
         if name in COLUMNS and name not in LABELS:
             msg = f"results have a column {name!r} already: give the label another name"
@@ -90,6 +96,19 @@ def check_names(
     if len(set(labels)) < len(labels):
         msg = f"a label stands twice in {', '.join(labels)}"
         raise ValueError(msg)
+
+
+def _check_known(kind: str, names: Iterable[str] | None, known: list[str]) -> None:
+    for name in names or ():
+        if name not in known:
+            raise UnknownNameError(kind, name, known)
+
+
+def _check_shares(**shares: float | None) -> None:
+    for name, share in shares.items():
+        if share is not None and not 0.0 <= share < 1.0:
+            msg = f"{name} is a share of the stars from 0 to 1, not {share}"
+            raise ValueError(msg)
 
 
 def check_values(
@@ -112,10 +131,7 @@ def check_values(
     if members is not None and members < 1:
         msg = f"members must be 1 or more, not {members}"
         raise ValueError(msg)
-    for name, share in shares.items():
-        if share is not None and not 0.0 <= share < 1.0:
-            msg = f"{name} is a share of the stars from 0 to 1, not {share}"
-            raise ValueError(msg)
+    _check_shares(**shares)
     if not price_per_nat >= 0.0:
         msg = f"price_per_nat must not be {price_per_nat}"
         raise ValueError(msg)

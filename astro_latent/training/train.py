@@ -5,35 +5,25 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from astropy.table import Table
 
-from ..exceptions import UnknownNameError
-from ..models import (
-    ARCHITECTURES,
-    ModelLike,
-    SpectralModel,
-    load_model,
-    save_weights,
-)
+from ..models import ModelLike, SpectralModel, load_model, save_weights
 from ..preparation import Recipe, SpectralGrid
 from ..spectra.reading import SpectraLike
 from ..tables import write_table
 from .augmentation import Augmentation
-from .beginning import Beginning, begin_with
-from .checks import check_folds, check_names, check_place, check_values
-from .defaults import FitOptions, default_arguments, default_fit
+from .checks import check_place, check_texts
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
 from .outputs import round_network
-from .plan import Plan, Preparation, plan_training
 from .seen import judge_across
+from .setting_up import set_up
 from .stars import OUTSIDE, PARTS
-from .tasks import LabelTask, LatentTask, Task
+from .tasks import LatentTask
 from .velocities import VelocityLike
 
 __all__ = ["train_model"]
@@ -198,99 +188,25 @@ def train_model(
     ... )  # doctest: +SKIP
     """
     output = check_place(output, overwrite=overwrite)
-    check_values(
-        options, members=members, price_per_nat=price_per_nat,
-        held_out=held_out, validation=validation, false_alarms=false_alarms,
-    )  # fmt: skip
-    beginning = None if from_weights is None else begin_with(from_weights)
     labels = [labels] if isinstance(labels, str) else list(labels or ())
-    architecture = _find_architecture(architecture, beginning, encode=not labels)
-    check_names(labels, architecture, about=about, arguments=arguments, limits=limits)
-    changes = _as_augmentation(augment)
-    if folds:
-        check_folds(folds, labels, held_out)
-        held_out, validation = 0.0, validation or 0.0
-    preparation = Preparation(
-        grid=grid, recipe=recipe, facts=facts, radial_velocity=radial_velocity,
-        folder=folder, like=None if beginning is None else beginning.like,
-        halvings=not labels,
-    )  # fmt: skip
+    check_texts(labels, about=about, limits=limits, false_alarms=false_alarms)
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(work or (f"{output}.work" if output else scratch))
-        plan = plan_training(
-            spectra, labels, preparation=preparation, work=place, table=table,
-            star=star, split=split, held_out=held_out, validation=validation,
-            folds=bool(folds), seed=seed, progress=progress,
-        )  # fmt: skip
-        sizes, fit = _find_sizes(architecture, plan, beginning, options)
-        job = Job(
-            plan=plan, architecture=architecture,
-            arguments=sizes | dict(arguments or {}),
-            members=members or (len(beginning.model.members) if beginning else 1),
-            fit=fit, augment=changes, seed=seed,
-            work=place, device=device, progress=bool(progress), beginning=beginning,
-            task=_find_task(fit, None if labels else price_per_nat),
+        job = set_up(
+            spectra, labels, work=place,
+            table=table, folder=folder, architecture=architecture, arguments=arguments,
+            members=members, from_weights=from_weights, grid=grid, recipe=recipe,
+            facts=facts, radial_velocity=radial_velocity, star=star, split=split,
+            held_out=held_out, validation=validation, folds=folds, augment=augment,
+            price_per_nat=price_per_nat, seed=seed, device=device, progress=progress,
+            **options,
         )  # fmt: skip
         return _finish(
-            job, output or Path(scratch, f"own_{architecture}_v1"), dict(about or {}),
+            job, output or Path(scratch, f"own_{job.architecture}_v1"),
+            dict(about or {}),
             limits or {}, false_alarms=false_alarms, dtype=dtype, overwrite=overwrite,
             folds=folds or 0,
         )  # fmt: skip
-
-
-def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:
-    """Labels, or latents at a price."""
-    if price_per_nat is None:
-        return LabelTask(dof=fit.dof, mean_first=fit.mean_first)
-    return LatentTask(price_per_nat=price_per_nat)
-
-
-def _find_architecture(
-    name: str | None, beginning: Beginning | None, *, encode: bool
-) -> str:
-    """Return the architecture to train; an unknown name raises before any work."""
-    own = "disentangled_autoencoder" if encode else "residual_mlp"
-    if encode and (beginning is not None or name not in (None, own)):
-        msg = f"without labels only a {own} is trained, and from nothing; give labels"
-        raise ValueError(msg)
-    if beginning is not None:
-        own = beginning.model.config.architecture
-    if name is not None and beginning is not None and name != own:
-        msg = f"the weights are of a {own}; no {name} can begin with them"
-        raise ValueError(msg)
-    found = name or own
-    _ = ARCHITECTURES[found]
-    return found
-
-
-def _find_sizes(
-    architecture: str,
-    plan: Plan,
-    beginning: Beginning | None,
-    options: Mapping[str, Any],
-) -> tuple[dict[str, Any], FitOptions]:
-    """Arguments of the network, and how it is fitted, where nobody says otherwise."""
-    file, labels, n_train = plan.file, plan.targets.names, len(plan.rows(PARTS[0]))
-    fit = default_fit(architecture, n_train)
-    if beginning is not None:
-        fit = beginning.options(fit, labels).changed(options)
-        return beginning.arguments(file.grid, labels), fit
-    sizes = default_arguments(
-        architecture, file.grid, len(labels), n_train, file.recipe
-    )
-    return sizes, fit.changed(options)
-
-
-def _as_augmentation(
-    augment: Augmentation | Mapping[str, Any] | None,
-) -> Augmentation | None:
-    if not isinstance(augment, Mapping):
-        return augment
-    known = [field.name for field in fields(Augmentation)]
-    for name in augment:
-        if name not in known:
-            raise UnknownNameError("augmentation", name, known)
-    return Augmentation(**augment)
 
 
 def _finish(

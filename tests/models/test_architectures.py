@@ -196,3 +196,44 @@ def test_default_channels_halve_down_to_twenty_pixels():
 def test_autoencoder_refuses_channels_that_do_not_fit():
     with pytest.raises(ValueError, match="n_pixels=100 cannot be halved 3 times"):
         DisentangledAutoencoder(n_pixels=100, channels=(8, 8, 8))
+
+
+def test_starnet_of_another_activation_is_differentiated_alike():
+    """The fast slopes hold for rectifiers only; others must not take them."""
+    flux = torch.rand(3, 64)
+    for activation, fast in (("relu", True), ("silu", False)):
+        torch.manual_seed(1)
+        network = StarNet(n_pixels=64, n_hidden=(8, 4), activation=activation).eval()
+        assert network.slopes_pay is fast
+        hidden = torch.nn.functional.linear(
+            network.convolve(flux), network.dense[0].weight, network.dense[0].bias
+        )
+        for layer in network.dense[1:]:
+            hidden = layer(getattr(torch.nn.functional, activation)(hidden))
+        known = getattr(torch.nn.functional, activation)(hidden)
+        torch.testing.assert_close(network.features(flux), known)
+
+
+def test_starnet_drops_values_in_training_only():
+    network = StarNet(n_pixels=64, n_hidden=(64, 32), dropout=0.5)
+    flux = torch.rand(2, 64)
+    assert not torch.equal(network.features(flux), network.features(flux))
+    network.eval()
+    assert torch.equal(network.features(flux), network.features(flux))
+
+
+@pytest.mark.parametrize(
+    ("name", "gain"),
+    [("he_normal", 2.0), ("he_uniform", 2.0), ("glorot_normal", 2 * 64 / (64 + 256))],
+)
+def test_starnet_is_drawn_as_asked(name, gain):
+    torch.manual_seed(0)
+    network = StarNet(n_pixels=16, n_hidden=(256,), initialisation=name)
+    assert network.dense[0].weight.var().item() * 64 == pytest.approx(gain, rel=0.05)
+
+
+def test_starnet_refuses_names_that_do_not_exist():
+    with pytest.raises(UnknownNameError, match="no activation is called 'rely'"):
+        StarNet(activation="rely")
+    with pytest.raises(UnknownNameError, match="no initialisation"):
+        StarNet(initialisation="zeros")

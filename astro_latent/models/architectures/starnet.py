@@ -5,7 +5,7 @@ The topology is that of Fabbro et al. (2018, MNRAS 475, 2978): two convolutions,
 max-pooling, two dense layers and a linear output.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -13,14 +13,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...exceptions import UnknownNameError
 from ..layers.heads import HEADS
 from ..layers.pooled_slope import PooledSlope, convolve_slopes
 
-__all__ = ["StarNet"]
+__all__ = ["ACTIVATIONS", "INITIALISATIONS", "StarNet"]
 
-
+#: Functions between layers by name; Fabbro et al. take the first.
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
+    "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
+#: How weights are drawn, by Keras' names; Fabbro et al. take the first.
+INITIALISATIONS: dict[str, Callable[..., Tensor]] = {
+    "he_normal": nn.init.kaiming_normal_,
+    "he_uniform": nn.init.kaiming_uniform_,
+    "glorot_normal": nn.init.xavier_normal_,
+    "glorot_uniform": nn.init.xavier_uniform_,
+}
 #: Numbers of a layer that a value of the next may depend on, for slopes to pay.
 _LARGEST_WINDOW = 64
+
+
+def _find(
+    kind: str, name: str, known: Mapping[str, Callable[..., Tensor]]
+) -> Callable[..., Tensor]:
+    if name not in known:
+        raise UnknownNameError(kind, name, list(known))
+    return known[name]
 
 
 class StarNet(nn.Module):
@@ -48,6 +71,19 @@ class StarNet(nn.Module):
         Predict a log-variance for each label as well.
     posterior : {None, "gaussian", "covariance", "mixture", "flow"}
         A head of `~astro_latent.models.layers.heads` in place of the linear outputs.
+    activation : {"relu", "leaky_relu", "elu", "gelu", "silu"}
+        What follows each layer but the last.
+    initialisation : {"he_normal", "he_uniform", "glorot_normal", "glorot_uniform"}
+        How weights are drawn.
+    dropout : float
+        Share of the values after each dense layer that a step of training drops.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer pixels than are pooled, or dropout is no share.
+    UnknownNameError
+        If there is no such activation or initialisation.
 
     Attributes
     ----------
@@ -74,11 +110,17 @@ class StarNet(nn.Module):
         n_hidden: Sequence[int] = (256, 128),
         heteroscedastic: bool = False,
         posterior: str | None = None,
+        activation: str = "relu",
+        initialisation: str = "he_normal",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if n_pixels < pool_length:
             msg = f"n_pixels={n_pixels} is less than pool_length={pool_length}"
             raise ValueError(msg)
+        self.activate = _find("activation", activation, ACTIVATIONS)
+        self._draw = _find("initialisation", initialisation, INITIALISATIONS)
+        self.dropout = nn.Dropout(dropout)
         self.n_pixels = n_pixels
         self.n_outputs = n_labels
         self.pool_length = pool_length
@@ -92,7 +134,8 @@ class StarNet(nn.Module):
         )
         # more of them would make the matrices of `convolve_slopes` too large to pay
         below = filter_length * max(channels[:-1], default=0)
-        self.slopes_pay = len(channels) > 1 and below <= _LARGEST_WINDOW
+        small = len(channels) > 1 and below <= _LARGEST_WINDOW
+        self.slopes_pay = small and activation == "relu"
         units = [channels[-1] * (n_pixels // pool_length), *n_hidden]
         self.dense = nn.ModuleList(
             nn.Linear(n_in, n_out) for n_in, n_out in pairwise(units)
@@ -110,14 +153,14 @@ class StarNet(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new weights: He et al. (2015) normal, biases zero.
+        """Draw new weights, by default He et al. (2015) normal; biases are zero.
 
         The log-variance starts at zero for every spectrum, which keeps the first steps
         of a training with a Gaussian likelihood those of least squares.
         """
         layers = [*self.convolutions, *self.dense]
         for layer in [*layers, self.output] if self.output is not None else layers:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            self._draw(layer.weight)
             nn.init.zeros_(layer.bias)
         if self.log_variance is not None:
             nn.init.zeros_(self.log_variance.weight)
@@ -153,7 +196,7 @@ class StarNet(nn.Module):
         """
         signal = self._standardise(flux, valid).unsqueeze(-2)
         for layer in self.convolutions:
-            signal = functional.relu(layer(functional.pad(signal, self._padding)))
+            signal = self.activate(layer(functional.pad(signal, self._padding)))
         return functional.max_pool1d(signal, self.pool_length).flatten(-2)
 
     def _standardise(self, flux: Tensor, valid: Tensor | None) -> Tensor:
@@ -226,9 +269,9 @@ class StarNet(nn.Module):
         Tensor, shape (n, n_hidden[-1])
             As of `project`.
         """
-        features = functional.relu(hidden)
+        features = self.dropout(self.activate(hidden))
         for layer in self.dense[1:]:
-            features = functional.relu(layer(features))
+            features = self.dropout(self.activate(layer(features)))
         return features
 
     def project_slope(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -242,7 +285,7 @@ class StarNet(nn.Module):
         Returns
         -------
         outer : Tensor, shape (n, n_labels, n_hidden[0])
-            By the input of the first rectifier.
+            By the input of the first activation.
         weight : Tensor, shape (n_hidden[0], n_pooled)
             Of the first layer: the derivative is ``outer @ weight``.
         """
@@ -269,9 +312,7 @@ class StarNet(nn.Module):
         Tensor, shape (..., n_hidden[-1])
             The features that the outputs are linear in.
         """
-        for layer in self.dense:
-            pooled = functional.relu(layer(pooled))
-        return pooled
+        return self.leave(self.enter(pooled)) if self.dense else pooled
 
     def features(self, flux: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the output of the last hidden layer.
