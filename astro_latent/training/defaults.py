@@ -14,7 +14,14 @@ from ..preparation import (
     SpectralGrid,
 )
 
-__all__ = ["RECIPES", "FitOptions", "default_arguments", "default_fit", "find_recipe"]
+__all__ = [
+    "RECIPES",
+    "SCHEDULES",
+    "FitOptions",
+    "default_arguments",
+    "default_fit",
+    "find_recipe",
+]
 
 #: Recipes by name.
 RECIPES = {
@@ -22,6 +29,8 @@ RECIPES = {
     "apogee_chebyshev": APOGEE_CHEBYSHEV_RECIPE,
     "harps": HARPS_RECIPE,
 }
+#: How a learning rate falls.
+SCHEDULES = ("cosine", "linear", "constant")
 _FEW, _SHORT = 5000, 1000  # stars and pixels from which on the defaults change
 _LONG = 2000  # pixels from which on more latents are offered
 _AUTOENCODER = "disentangled_autoencoder"
@@ -39,7 +48,9 @@ class FitOptions:
     batch_size : int
         Spectra of a step.
     learning_rate, weight_decay : float
-        Of AdamW; the rate rises for a twentieth of the steps and falls as a cosine.
+        Of AdamW; the rate rises for a twentieth of the steps.
+    schedule : {"cosine", "linear", "constant"}
+        How the rate falls then.
     dof : float or None
         Degrees of freedom of the Student t that the likelihood is; None: Gaussian.
     average : float
@@ -61,6 +72,7 @@ class FitOptions:
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.1
+    schedule: str = "cosine"
     dof: float | None = 5.0
     average: float = 0.998
     mean_first: float = 0.1
@@ -75,6 +87,7 @@ class FitOptions:
             ("batch_size", self.batch_size >= 1),
             ("learning_rate", self.learning_rate > 0),
             ("weight_decay", self.weight_decay >= 0),
+            ("schedule", self.schedule in SCHEDULES),
             ("dof", self.dof is None or self.dof > 0),
             ("average", 0 <= self.average < 1),
             ("mean_first", 0 <= self.mean_first <= 1),

@@ -190,9 +190,11 @@ class _Fit(lightning.LightningModule):
         optimiser = torch.optim.AdamW(
             groups, lr=self.options.learning_rate, betas=(0.9, 0.98)
         )
-        n_steps = self.n_steps
+        rate = partial(
+            one_cycle, n_steps=self.n_steps, end=1e-3, shape=self.options.schedule
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: one_cycle(step + 1, n_steps, end=1e-3)
+            optimiser, lambda step: rate(step + 1)
         )
         return [optimiser], [{"scheduler": schedule, "interval": "step"}]
 

@@ -109,8 +109,13 @@ class Job:
             found.update(array.tobytes())
         return self.work / f"run-{found.hexdigest()}"
 
-    def run(self) -> list[nn.Module]:
+    def run(self, *, callbacks: Sequence[Any] = ()) -> list[nn.Module]:
         """Fit all members; those that an earlier call has finished are read.
+
+        Parameters
+        ----------
+        callbacks : sequence, optional
+            More callbacks of Lightning.
 
         Returns
         -------
@@ -142,7 +147,7 @@ class Job:
                 network = fit_network(
                     network, data, self.fit, self.task, folder,
                     augmenter=augmenter, seed=seed, accelerator=self.device,
-                    progress=self.progress,
+                    progress=self.progress, callbacks=list(callbacks),
                 )  # fmt: skip
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
                 log = (folder / "metrics.csv").read_bytes()

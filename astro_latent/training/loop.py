@@ -20,9 +20,14 @@ Batch = Any
 
 
 def one_cycle(
-    step: int, n_steps: int, *, warm_up: float = 0.05, end: float = 0.01
+    step: int,
+    n_steps: int,
+    *,
+    warm_up: float = 0.05,
+    end: float = 0.01,
+    shape: str = "cosine",
 ) -> float:
-    """Factor of the learning rate: linear rise, then a cosine down to ``end``.
+    """Factor of the learning rate: linear rise, then a fall to ``end``.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ def one_cycle(
         Fraction of the steps that the rise takes.
     end : float, optional
         Last factor.
+    shape : {"cosine", "linear", "constant"}, optional
+        Of the fall; a constant one never falls.
 
     Returns
     -------
@@ -48,8 +55,11 @@ def one_cycle(
     if step < rise:
         return step / rise
     progress = (step - rise) / max(n_steps - rise, 1.0)
-    cosine = torch.cos(torch.tensor(torch.pi * min(progress, 1.0))).item()
-    return end + (1.0 - end) * 0.5 * (1.0 + cosine)
+    progress = 0.0 if shape == "constant" else min(progress, 1.0)
+    if shape == "cosine":
+        cosine = torch.cos(torch.tensor(torch.pi * progress)).item()
+        return end + (1.0 - end) * 0.5 * (1.0 + cosine)
+    return end + (1.0 - end) * (1.0 - progress)
 
 
 def _ahead(make: Callable[[int], Batch], first: int, last: int) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
+from astro_latent.exceptions import UnknownNameError
 from astro_latent.models.architectures.disentangled_autoencoder import (
     DisentangledAutoencoder,
     default_channels,

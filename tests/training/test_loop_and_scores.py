@@ -149,3 +149,18 @@ def test_principal_components_reproduce_a_subspace(rng):
     torch.testing.assert_close(rebuilt, flux, rtol=0, atol=1e-3)
     identity = components @ components.T
     torch.testing.assert_close(identity, torch.eye(3), rtol=0, atol=1e-4)
+
+
+def test_rates_fall_as_asked():
+    steps = np.arange(1, 101)
+    falls = {
+        shape: np.array([one_cycle(step, 100, end=0.1, shape=shape) for step in steps])
+        for shape in ("cosine", "linear", "constant")
+    }
+    for rate in falls.values():
+        np.testing.assert_allclose(rate[:5], steps[:5] / 5)
+    assert np.all(falls["constant"][4:] == 1.0)
+    np.testing.assert_allclose(np.diff(falls["linear"][4:]), -0.9 / 95)
+    half = 5 + 95 // 2
+    assert falls["cosine"][half] == pytest.approx(falls["linear"][half], abs=0.02)
+    assert falls["cosine"][-1] == falls["linear"][-1] == pytest.approx(0.1)
