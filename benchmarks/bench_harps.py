@@ -24,7 +24,7 @@ from astro_latent.models import load_model
 from astro_latent.models.architectures.disentangled_autoencoder import (
     PUBLISHED_CHANNELS,
 )
-from astro_latent.simulation.harps import HarpsConditions
+from astro_latent.simulation import HarpsConditions
 from astro_latent.simulation.harps_bank import draw_harps_labels
 from recipes.harps.stars import open_simulator
 

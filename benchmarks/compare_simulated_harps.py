@@ -23,7 +23,7 @@ from scipy.stats import median_abs_deviation
 from astro_latent.models import load_model
 from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.preparation import prepare_spectra
-from astro_latent.simulation.harps import HarpsConditions
+from astro_latent.simulation import HarpsConditions
 from recipes.harps.stars import open_simulator
 
 OUTPUT = Path(__file__).parents[1] / "docs/models"

@@ -13,7 +13,8 @@ _HOMES = {
     "EmulatedStars": ".emulators",
     "HARPS_LABELS": ".harps_library",
     "HarpsBank": ".harps_bank",
-    "HarpsConditions": ".harps",
+    "HarpsConditions": ".harps_conditions",
+    "HarpsExposures": ".harps_exposures",
     "HarpsLibrary": ".harps_library",
     "HarpsSimulator": ".harps",
     "NODE_LABELS": ".apogee_synthesis",
@@ -34,7 +35,7 @@ _HOMES = {
     "prepare_apogee": ".apogee",
     "prepare_bank": ".harps_bank",
     "read_nodes": ".apogee_synthesis",
-    "rotation_kernels": ".harps",
+    "rotation_kernels": ".rotation",
     "shift_pixels": ".apogee",
     "simulate_batches": ".harps_bank",
 }

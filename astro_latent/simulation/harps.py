@@ -6,7 +6,6 @@ tellurics at the Earth's velocity, flux shape, photon and read noise, cosmic ray
 gap between the detectors, and last the scaling that the model's recipe does.
 """
 
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -18,133 +17,12 @@ from torch.nn import functional
 from ..models.layers.interpolate import cubic_at
 from ..preparation.grid import SpectralGrid, get_grid
 from ..utils.physics import SPEED_OF_LIGHT
+from .harps_conditions import HarpsConditions
 from .harps_library import HarpsLibrary
 from .ingredients import find_ingredient
+from .rotation import rotation_kernels
 
-__all__ = [
-    "HarpsConditions",
-    "HarpsSimulator",
-    "rotation_kernels",
-]
-
-
-@dataclass
-class HarpsConditions:
-    """True circumstances of simulated exposures, one entry per spectrum.
-
-    Parameters
-    ----------
-    radial_velocity : ndarray
-        Of the star, barycentric, km/s.
-    vsini, vmacro : ndarray
-        Rotation and macroturbulence, km/s.
-    berv : ndarray
-        Barycentric Earth radial velocity, km/s.
-    airmass, pwv : ndarray
-        Exponents of the O2 and H2O transmission templates.
-    snr : ndarray
-        Signal-to-noise per pixel where the flux is the median.
-    tilt : ndarray
-        Extra slope of ln flux from blue to red.
-    """
-
-    radial_velocity: np.ndarray
-    vsini: np.ndarray
-    vmacro: np.ndarray
-    berv: np.ndarray
-    airmass: np.ndarray
-    pwv: np.ndarray
-    snr: np.ndarray
-    tilt: np.ndarray
-
-    @classmethod
-    def draw(
-        cls, teff: np.ndarray, *, rng: np.random.Generator, snr: float | None = None
-    ) -> "HarpsConditions":
-        """Draw circumstances like those of the archive.
-
-        Parameters
-        ----------
-        teff : ndarray, shape (n,)
-            Hot stars rotate faster.
-        rng : `~numpy.random.Generator`
-            Source of randomness.
-        snr : float, optional
-            Fixed signal-to-noise instead of a drawn one.
-
-        Returns
-        -------
-        HarpsConditions
-            ``n`` sets of circumstances.
-        """
-        n = len(teff)
-        wide = rng.random(n) < 0.25
-        fast = np.clip((teff - 5900.0) / 900.0, 0.0, 1.0)
-        return cls(
-            radial_velocity=np.where(
-                wide, rng.uniform(-100.0, 100.0, n), rng.normal(5.0, 25.0, n)
-            ),
-            vsini=np.clip(
-                np.exp(rng.normal(np.log(2.5) + 1.6 * fast, 0.6, n)), 0.1, 45.0
-            ),
-            vmacro=np.clip(rng.normal(3.0 + (teff - 5600.0) / 700.0, 0.6, n), 0.5, 8.0),
-            berv=30.0 * np.sin(rng.uniform(-np.pi, np.pi, n)),
-            airmass=1.0 + rng.exponential(0.25, n).clip(0.0, 1.4),
-            pwv=np.exp(rng.normal(-0.2, 0.7, n)).clip(0.05, 5.0),
-            snr=np.exp(rng.normal(np.log(90.0), 0.8, n)).clip(8.0, 500.0)
-            if snr is None
-            else np.full(n, float(snr)),
-            tilt=np.where(rng.random(n) < 0.8, 0.25, 1.2) * rng.normal(0.0, 1.0, n),
-        )
-
-    def as_array(self) -> np.ndarray:
-        """Return the fields as columns.
-
-        Returns
-        -------
-        ndarray, shape (n, 8)
-            In the order of the fields.
-        """
-        return np.column_stack([getattr(self, field.name) for field in fields(self)])
-
-
-def rotation_kernels(
-    vsini: Tensor, vmacro: Tensor, step: float, half: int, limb: float = 0.6
-) -> Tensor:
-    """Broadening kernels: rotation with linear limb darkening, times a Gaussian.
-
-    Rotation follows Gray (2005, eq. 18.14); macroturbulence is a Gaussian of standard
-    deviation ``vmacro / sqrt(2)`` per line of sight.
-
-    Parameters
-    ----------
-    vsini, vmacro : Tensor, shape (n,)
-        km/s.
-    step : float
-        km/s per pixel.
-    half : int
-        Pixels on each side of the centre.
-    limb : float, optional
-        Linear limb-darkening coefficient.
-
-    Returns
-    -------
-    Tensor, shape (n, 2 * half + 1)
-        Kernels that sum to one.
-    """
-    fine = 5  # sub-pixels: slow rotators are narrower than a pixel
-    n_fine = fine * half + fine // 2
-    velocity = torch.arange(-n_fine, n_fine + 1, device=vsini.device) * (step / fine)
-    x2 = (1.0 - (velocity / vsini[:, None].clamp(min=0.2)) ** 2).clamp(min=0.0)
-    rotation = 2.0 * (1.0 - limb) * x2.sqrt() + 0.5 * np.pi * limb * x2
-    rotation[:, n_fine] += 1e-6  # a star that does not rotate keeps its centre
-    gauss = torch.exp(-((velocity / vmacro[:, None].clamp(min=0.05)) ** 2))
-    size = 2 * (2 * n_fine + 1)
-    both = torch.fft.irfft(
-        torch.fft.rfft(rotation, size) * torch.fft.rfft(gauss, size), size
-    )[:, n_fine : 3 * n_fine + 1]
-    kernel = both.clamp(min=0.0).unflatten(1, (2 * half + 1, fine)).sum(2)
-    return kernel / kernel.sum(1, keepdim=True)
+__all__ = ["HarpsSimulator"]
 
 
 class HarpsSimulator:
@@ -170,7 +48,8 @@ class HarpsSimulator:
         self.grid = grid or get_grid("harps_327680")
         device = library.device
         valid = np.flatnonzero(self.grid.valid)
-        self._pixels = torch.from_numpy(valid).to(device)
+        edges = np.flatnonzero(np.diff(np.pad(self.grid.valid.astype(int), 1)))
+        self._segments = edges.reshape(-1, 2).tolist()
         log_wavelength = np.log(self.grid.wavelength[valid])
         self._log_wavelength = torch.from_numpy(log_wavelength).to(device)
         position = (log_wavelength - library.log_start) / library.log_step
@@ -179,6 +58,10 @@ class HarpsSimulator:
         self._unit = torch.from_numpy(
             ((self.grid.wavelength[valid] - 5347.5) / 1562.5).astype(np.float32)
         ).to(device)
+        x = self._unit
+        self._smooth = torch.stack([x, (1 - x).clamp(0) ** 2, x**2, x**3, x**4])
+        angle = 2 * np.pi * 23.0 * (x - 0.15 * x**2)
+        self._waves = torch.stack([angle.sin(), angle.cos()])
         self._telluric_start = log_wavelength[0] - 2e-4
         self._log_transmission = [
             torch.from_numpy(_log_transmission(Path(tellurics, name), log_wavelength))
@@ -186,8 +69,21 @@ class HarpsSimulator:
             for name in ("H2O.fits", "O2.fits")
         ]  # fmt: skip
 
-    def _stars(self, labels: Tensor, conditions: HarpsConditions) -> Tensor:
-        """Broaden, shift and sample stellar spectra on the valid pixels."""
+    def star_flux(self, labels: Tensor, conditions: HarpsConditions) -> Tensor:
+        """Broaden, shift and sample stellar spectra on the valid pixels.
+
+        Parameters
+        ----------
+        labels : Tensor, shape (n, 7), float64
+            In the order of `~astro_latent.simulation.HARPS_LABELS`.
+        conditions : HarpsConditions
+            Of which velocity, rotation and macroturbulence are used.
+
+        Returns
+        -------
+        Tensor, shape (n, n_valid)
+            Flux over continuum.
+        """
         library = self.library
         flux = library.flux(labels)
         step = library.log_step * SPEED_OF_LIGHT
@@ -209,50 +105,81 @@ class HarpsSimulator:
         ) / library.log_step
         return cubic_at(flux, position)
 
-    def _transmission(self, conditions: HarpsConditions) -> Tensor:
-        """Telluric transmission at the Earth's velocity."""
-        log_doppler = np.log1p(conditions.berv / SPEED_OF_LIGHT)
+    def log_air(self, berv: np.ndarray) -> list[Tensor]:
+        """Return ln transmission of water and of oxygen at the Earth's velocity.
+
+        Parameters
+        ----------
+        berv : ndarray, shape (n,)
+            km/s.
+
+        Returns
+        -------
+        list of two Tensors, shape (n, n_valid)
+            For one millimetre of water, and for one airmass.
+        """
+        log_doppler = np.log1p(berv / SPEED_OF_LIGHT)
         shift = torch.from_numpy(log_doppler).to(self._log_wavelength.device)
         position = (
             self._log_wavelength - shift[:, None] - self._telluric_start
         ) / _TELLURIC_STEP
-        water, oxygen = (
-            torch.from_numpy(amount.astype(np.float32)).to(position.device)[:, None]
-            * cubic_at(template.expand(len(shift), -1), position)
-            for template, amount in zip(
-                self._log_transmission,
-                (conditions.pwv, conditions.airmass),
-                strict=True,
-            )
-        )
-        return torch.exp(water + oxygen)
+        return [
+            cubic_at(template.expand(len(shift), -1), position)
+            for template in self._log_transmission
+        ]
 
-    def _shape(
-        self, labels: Tensor, conditions: HarpsConditions, rng: np.random.Generator
-    ) -> Tensor:
-        """Flux shape: stellar continuum, efficiency, tilt, ripple of the orders."""
+    def mean_shape(self, labels: Tensor) -> Tensor:
+        """Return ln of stellar continuum and efficiency on the valid pixels.
+
+        Parameters
+        ----------
+        labels : Tensor, shape (n, 7), float64
+            In the order of `~astro_latent.simulation.HARPS_LABELS`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_valid)
+            Arbitrary zero point.
+        """
         log_continuum = self.library.log_continuum(labels)
-        n = len(log_continuum)
-        log_shape = cubic_at(log_continuum, self._continuum_at.expand(n, -1))
+        log_shape = cubic_at(
+            log_continuum, self._continuum_at.expand(len(log_continuum), -1)
+        )
         x = self._unit
         # Throughput falls steeply in the blue and gently in the red.
         log_shape = log_shape - 2.2 * (0.15 - x).clamp(min=0.0) ** 2
-        log_shape = log_shape - 1.2 * (x - 0.6).clamp(min=0.0) ** 2
-        device = x.device
+        return log_shape - 1.2 * (x - 0.6).clamp(min=0.0) ** 2
 
-        def column(values: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.asarray(values, np.float32)).to(device)[:, None]
+    def exposure_shape(
+        self, conditions: HarpsConditions, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Draw what changes the flux shape of each exposure.
 
-        log_shape = log_shape + column(conditions.tilt) * x
+        Parameters
+        ----------
+        conditions : HarpsConditions
+            Of which tilt and airmass are used.
+        rng : `~numpy.random.Generator`
+            Of the polynomial and of the ripple of the orders.
+
+        Returns
+        -------
+        log_shape, ripple : Tensor, shape (n, n_valid)
+            Its smooth logarithm, and a factor about one.
+        """
+        n = len(conditions.tilt)
         # ln transmission of the atmosphere: Rayleigh-like, 0.25 mag at 4500 A
-        log_shape = log_shape - column(0.1 * conditions.airmass) * (1 - x).clamp(0) ** 2
-        for power in (2, 3, 4):
-            log_shape = log_shape + column(rng.normal(0.0, 0.08, n)) * x**power
-        ripple = column(np.abs(rng.normal(0.0, 0.015, n)))
-        phase = column(rng.uniform(0.0, 2 * np.pi, n))
-        return torch.exp(log_shape - log_shape.median(1, keepdim=True).values) * (
-            1.0 + ripple * torch.sin(2 * np.pi * 23.0 * (x - 0.15 * x**2) + phase)
-        )
+        amounts = [conditions.tilt, -0.1 * conditions.airmass]
+        amounts += [rng.normal(0.0, 0.08, n) for _ in range(3)]
+        ripple = np.abs(rng.normal(0.0, 0.015, n))
+        phase = rng.uniform(0.0, 2 * np.pi, n)
+        waves = [ripple * np.cos(phase), ripple * np.sin(phase)]
+
+        def columns(values: list[np.ndarray]) -> Tensor:
+            stacked = torch.from_numpy(np.column_stack(values).astype(np.float32))
+            return stacked.to(self._smooth.device)
+
+        return columns(amounts) @ self._smooth, 1.0 + columns(waves) @ self._waves
 
     def simulate(
         self,
@@ -281,7 +208,7 @@ class HarpsSimulator:
         """
         clean = self.clean(labels, conditions, rng=rng)
         flux, scale = self.expose(clean, conditions.snr, rng=rng)
-        return self._padded(flux), self._padded(clean / scale)
+        return self.on_grid(flux), self.on_grid(clean / scale)
 
     def clean(
         self,
@@ -305,8 +232,17 @@ class HarpsSimulator:
         truth = torch.from_numpy(np.asarray(labels, dtype=float)).to(
             self.library.device
         )
-        clean = self._stars(truth, conditions) * self._transmission(conditions)
-        clean = clean * self._shape(truth, conditions, rng)
+        log_shape, ripple = self.exposure_shape(conditions, rng)
+        log_shape += self.mean_shape(truth)
+        for air, amount in zip(
+            self.log_air(conditions.berv),
+            (conditions.pwv, conditions.airmass),
+            strict=True,
+        ):
+            log_shape += (
+                torch.from_numpy(amount.astype(np.float32)).to(air)[:, None] * air
+            )
+        clean = self.star_flux(truth, conditions) * log_shape.exp() * ripple
         return clean / clean.median(1, keepdim=True).values
 
     @staticmethod
@@ -333,17 +269,33 @@ class HarpsSimulator:
         """
         ratio = torch.from_numpy(snr.astype(np.float32)).to(clean.device)[:, None]
         # Photon noise, and a read noise of about five electrons.
-        variance = (clean.clamp(min=0.0) + (25.0 / ratio**2).clamp(max=0.2)) / ratio**2
+        variance = clean.clamp(min=0.0).add_((25.0 / ratio**2).clamp(max=0.2))
+        spread = variance.div_(ratio**2).sqrt_()
         generator = torch.Generator(clean.device).manual_seed(int(rng.integers(2**62)))
         noise = torch.empty_like(clean).normal_(generator=generator)
-        flux = clean + variance.sqrt() * noise
+        flux = noise.mul_(spread).add_(clean)
         _add_cosmics(flux, rng)
         scale = flux.median(1, keepdim=True).values
-        return flux / scale, scale
+        return flux.div_(scale), scale
 
-    def _padded(self, flux: Tensor) -> Tensor:
+    def on_grid(self, flux: Tensor) -> Tensor:
+        """Put the valid pixels on the grid, zeros elsewhere.
+
+        Parameters
+        ----------
+        flux : Tensor, shape (n, n_valid)
+            From `clean` or `expose`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_pixels)
+            The same flux.
+        """
         padded = flux.new_zeros(len(flux), self.grid.n_pixels)
-        padded[:, self._pixels] = flux
+        done = 0
+        for first, last in self._segments:
+            padded[:, first:last] = flux[:, done : done + last - first]
+            done += last - first
         return padded
 
 

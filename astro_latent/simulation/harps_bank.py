@@ -19,7 +19,8 @@ from ..preparation.prepared import PreparedSpectra
 from ..preparation.recipe import HARPS_RECIPE
 from ..spectra.observation import Observation
 from ..utils.writing import replacing
-from .harps import HarpsConditions, HarpsSimulator
+from .harps import HarpsSimulator
+from .harps_conditions import HarpsConditions
 from .harps_library import draw_harps_labels
 
 __all__ = [

@@ -19,7 +19,8 @@ from ..spectra.examples import write_example
 from ..utils.writing import replacing
 from .apogee import ApogeeConditions, observe_apogee
 from .emulators import SigmoidEmulator
-from .harps import HarpsConditions, HarpsSimulator
+from .harps import HarpsSimulator
+from .harps_conditions import HarpsConditions
 from .harps_library import HarpsLibrary
 
 __all__ = ["make_sample"]

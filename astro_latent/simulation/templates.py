@@ -18,8 +18,8 @@ from torch.nn import functional
 from ..utils.physics import SPEED_OF_LIGHT
 from ..utils.writing import replacing
 from .emulators import SigmoidEmulator
-from .harps import rotation_kernels
 from .harps_library import HARPS_LABELS, HarpsLibrary
+from .rotation import rotation_kernels
 
 __all__ = ["HARPS_TEMPLATES", "LABELS", "make_harps_templates", "make_templates"]
 

@@ -21,7 +21,7 @@ from astro_latent.models import SpectralModel, load_model, save_weights
 from astro_latent.models.latents import unexplained_share
 from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.grid import get_grid
-from astro_latent.simulation.harps import HarpsConditions, HarpsSimulator
+from astro_latent.simulation import HarpsConditions, HarpsSimulator
 from astro_latent.simulation.harps_library import draw_harps_labels
 from recipes.harps.stars import CATALOGUE, open_simulator
 

@@ -18,7 +18,7 @@ from astro_latent.models.layers.interpolate import shift_rows
 from astro_latent.models.layers.log_grid import interpolate_points
 from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.recipe import HARPS_RECIPE
-from astro_latent.simulation.harps import HarpsConditions
+from astro_latent.simulation import HarpsConditions
 from recipes.harps.stars import open_simulator
 
 __all__ = ["weigh_by_flux", "weigh_by_likeness"]

@@ -14,7 +14,7 @@ from astro_latent.models import load_model
 from astro_latent.models.architectures.aligned_ensemble import AlignedEnsemble
 from astro_latent.preparation import prepare_spectra
 from astro_latent.preparation.recipe import HARPS_RECIPE
-from astro_latent.simulation.harps import HarpsConditions
+from astro_latent.simulation import HarpsConditions
 from astro_latent.simulation.harps_library import HarpsLibrary
 from astro_latent.utils.physics import SPEED_OF_LIGHT
 from recipes.harps.stars import LIBRARY, open_simulator

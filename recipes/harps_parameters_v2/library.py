@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from astro_latent.models.architectures.aligned_ensemble import AlignedEnsemble
 from astro_latent.models.layers.interpolate import cubic_at
-from astro_latent.simulation.harps import HarpsConditions, rotation_kernels
+from astro_latent.simulation import HarpsConditions, rotation_kernels
 from astro_latent.simulation.harps_library import HarpsLibrary, draw_harps_labels
 from astro_latent.utils.physics import SPEED_OF_LIGHT
 from astro_latent.utils.writing import replacing

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from astro_latent.models.layers.interpolate import cubic_at
-from astro_latent.simulation.harps import HarpsConditions, rotation_kernels
+from astro_latent.simulation import (
+    HarpsConditions,
+    HarpsExposures,
+    rotation_kernels,
+)
 from astro_latent.simulation.harps_bank import simulate_batches
 from astro_latent.simulation.harps_library import HarpsLibrary, draw_harps_labels
 from recipes.harps.stars import CATALOGUE, open_simulator
@@ -137,3 +141,22 @@ def test_labels_are_flattened_over_temperature(real_data, rng):
     assert np.quantile(labels[:, 0], 0.1) < 5000
     assert np.quantile(labels[:, 0], 0.9) > 6000
     assert np.isfinite(labels).all()
+
+
+def test_exposures_of_few_stars_are_those_of_the_simulator(simulator, real_data, rng):
+    labels = draw_harps_labels(2, real_data / CATALOGUE, rng=rng)
+    stars = HarpsConditions.draw(labels[:, 0], rng=rng)
+    each = HarpsConditions.draw(np.zeros(3), rng=rng)
+    exposures = HarpsExposures(simulator, labels, stars, each.berv)
+    night = np.array([2, 0, 2])
+    found = exposures.clean(1, night, each, rng=np.random.default_rng(5))
+    for name in ("radial_velocity", "vsini", "vmacro"):
+        setattr(each, name, np.repeat(getattr(stars, name)[1], 3))
+    each.berv = each.berv[night]
+    expected = simulator.clean(labels[[1, 1, 1]], each, rng=np.random.default_rng(5))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=3e-5)
+    flux = exposures.observe(1, night, each, rng=rng)
+    assert not flux[:, ~torch.from_numpy(simulator.grid.valid.copy())].any()
+    noise = flux.numpy()[:, simulator.grid.valid] - found.numpy()
+    ratio = np.abs(noise).mean(1) * each.snr
+    assert ratio == pytest.approx(np.full(3, 0.8), rel=0.25)  # of a unit normal
