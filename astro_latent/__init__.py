@@ -35,6 +35,7 @@ _PUBLIC = {
     "read_spectra": ".spectra",
     "read_table": ".tables",
     "reconstruct_spectra": ".pipeline",
+    "search_hyperparameters": ".training",
     "train_model": ".training",
 }
 

@@ -19,7 +19,7 @@ __all__ = ["build_parser", "main"]
 #: Verbs in the order in which a newcomer meets them; each is a module of this room.
 VERBS = (
     "demo", "models", "surveys", "fetch", "info", "prepare", "encode", "predict",
-    "similar", "crossmatch", "star", "train", "evaluate",
+    "similar", "crossmatch", "star", "train", "search", "evaluate",
 )  # fmt: skip
 
 #: Errors that are the user's or an archive's, and need no traceback.

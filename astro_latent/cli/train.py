@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_arguments",
+    "add_settings",
     "add_source",
+    "add_split",
     "draw_comparisons",
     "run",
+    "setting",
     "show_scores",
     "source_options",
 ]
@@ -78,6 +81,21 @@ def source_options(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    """Read what a search found; nothing without a file."""
+    if path is None:
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} is no JSON: {error}"
+        raise ValueError(msg) from None
+    if not isinstance(found, dict):
+        msg = f"{path} holds no settings of a search, but {found!r:.60}"
+        raise ValueError(msg)
+    return found
+
+
 def _velocity(text: str) -> float | str:
     """Understand a number, or the name of a column."""
     try:
@@ -86,7 +104,7 @@ def _velocity(text: str) -> float | str:
         return text
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
     """Understand NAME=VALUE; a value is JSON, or else a word."""
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -98,21 +116,25 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.replace("-", "_"), value
 
 
-def _add_settings(parser: argparse.ArgumentParser) -> None:
+#: Options that take pairs of a name and a value.
+_SETTINGS = {
+    "augment": "noise, noise_length, missing, velocity, continuum, resolution",
+    "fit": "epochs, batch_size, learning_rate, weight_decay, dof, devices, ...",
+    "arguments": "of the architecture, such as n_hidden=128",
+    "about": "for the card: title, licence, citation, version, intended_use, ...",
+}
+
+
+def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add options that take pairs of a name and a value."""
-    for name, text in (
-        ("augment", "noise, noise_length, missing, velocity, continuum, resolution"),
-        ("fit", "epochs, batch_size, learning_rate, weight_decay, dof, devices, ..."),
-        ("arguments", "of the architecture, such as n_hidden=128"),
-        ("about", "for the card: title, licence, citation, version, intended_use, ..."),
-    ):
+    for name in names:
         parser.add_argument(
-            f"--{name}", nargs="+", type=_setting, metavar="NAME=VALUE", default=[],
-            help=text,
+            f"--{name}", nargs="+", type=setting, metavar="NAME=VALUE", default=[],
+            help=_SETTINGS[name],
         )  # fmt: skip
 
 
-def _add_split(parser: argparse.ArgumentParser) -> None:
+def add_split(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which stars teach."""
     parser.add_argument("--star", metavar="COLUMN", help="tells stars apart")
     parser.add_argument(
@@ -148,8 +170,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--grid", help="name of a grid; by default that of the spectra")
     parser.add_argument("--recipe", help="name of a recipe")
-    _add_split(parser)
-    _add_settings(parser)
+    add_split(parser)
+    add_settings(parser, *_SETTINGS)
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE",
+        help="settings.json of a search; other options go before it",
+    )  # fmt: skip
     parser.add_argument(
         "--price-per-nat", type=float, metavar="PRICE", default=0.3 / 128,
         help="without labels: residual that one nat in a latent has to save "
@@ -173,9 +199,12 @@ def run(options: argparse.Namespace) -> int:
     from ..training import train_model
 
     about = {"survey": options.survey} if options.survey else {}
+    settings = _read_settings(options.settings)
+    architecture = options.architecture or settings.pop("architecture", None)
+    arguments = {**settings.pop("arguments", {}), **dict(options.arguments)}
     model = train_model(
         labels=options.labels, output=options.output,
-        architecture=options.architecture, arguments=dict(options.arguments),
+        architecture=architecture, arguments=arguments,
         members=options.members, from_weights=options.from_weights, grid=options.grid,
         recipe=options.recipe, star=options.star,
         split=options.split, held_out=options.held_out, validation=options.validation,
@@ -184,7 +213,7 @@ def run(options: argparse.Namespace) -> int:
         work=options.work, device=options.device, overwrite=options.overwrite,
         about={**about, **dict(options.about)},
         progress=not options.quiet and sys.stderr.isatty(),
-        **source_options(options), **dict(options.fit),
+        **source_options(options), **{**settings, **dict(options.fit)},
     )  # fmt: skip
     rows = Table.read(options.output / "held_out.ecsv")
     scores = Table.read(options.output / "held_out_scores.ecsv")

@@ -9,12 +9,14 @@ from .latent import plot_dispersion, plot_latent_label, plot_map, plot_traversal
 from .mutual_information import plot_indicator, plot_mutual_information
 from .parameters import plot_comparison, plot_kiel
 from .saliency import plot_saliency
+from .search import plot_importances, plot_search
 from .spectra import HARPS_WINDOWS, plot_reconstruction, plot_spectrum
 
 __all__ = [
     "HARPS_WINDOWS",
     "plot_comparison",
     "plot_dispersion",
+    "plot_importances",
     "plot_indicator",
     "plot_kiel",
     "plot_latent_label",
@@ -22,6 +24,7 @@ __all__ = [
     "plot_mutual_information",
     "plot_reconstruction",
     "plot_saliency",
+    "plot_search",
     "plot_spectrum",
     "plot_traversal",
 ]

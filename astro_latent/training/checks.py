@@ -18,6 +18,7 @@ __all__ = [
     "CARD_TEXTS",
     "check_arguments",
     "check_folds",
+    "check_installed",
     "check_place",
     "check_texts",
     "check_values",
@@ -29,6 +30,20 @@ CARD_TEXTS = ("intended_use", "out_of_scope", "limitations", "real_stars", "fail
 ABOUT = (
     "title", "description", "survey", "version", "licence", "citation", *CARD_TEXTS,
 )  # fmt: skip
+
+
+def check_installed(*packages: str) -> None:
+    """Check that what the extra ``train`` installs is there.
+
+    Raises
+    ------
+    ImportError
+        If a package is not there.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            msg = f"this needs {package}: python -m pip install 'astro_latent[train]'"
+            raise ImportError(msg)
 
 
 def check_place(
@@ -48,9 +63,7 @@ def check_place(
     FileExistsError
         If there are weights in the folder.
     """
-    if find_spec("lightning") is None:
-        msg = "training needs Lightning: python -m pip install 'astro_latent[train]'"
-        raise ImportError(msg)
+    check_installed("lightning")
     if output is not None and Path(output, "config.json").exists() and not overwrite:
         msg = f"{output} holds weights already; overwrite=True replaces them"
         raise FileExistsError(msg)

@@ -9,7 +9,7 @@ done what one without a stop does.
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ from .loop import one_cycle
 from .prepared_file import Records
 from .tasks import Task
 
-__all__ = ["FitData", "fit_network"]
+__all__ = ["EpochReport", "FitData", "fit_network"]
 
 _LAST = "last.ckpt"
 #: What Lightning remarks and nobody can act on here.
@@ -115,6 +115,20 @@ class _Batches(Sampler):
             # shares of one size, so that their mean is the mean of all
             mine = batch[rank : len(batch) // world * world : world]
             yield mine if len(mine) else batch[:1]  # all processes must take part
+
+
+class EpochReport(Callback):
+    """Tell somebody the number and the validation loss of each epoch."""
+
+    def __init__(self, tell: Callable[[int, float], None]) -> None:
+        self.tell = tell
+
+    def on_validation_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Tell; Lightning calls this."""
+        loss = float(trainer.callback_metrics["validation_loss"])
+        self.tell(trainer.current_epoch, loss)
 
 
 class _WholeFiles(TorchCheckpointIO):
@@ -247,7 +261,7 @@ def fit_network(
     seed: int = 0,
     accelerator: str = "cpu",
     progress: bool = False,
-    callbacks: list[Any] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> nn.Module:
     """Fit a network, or go on fitting it.
 
@@ -271,7 +285,7 @@ def fit_network(
         Of Lightning.
     progress : bool, optional
         Show a bar.
-    callbacks : list, optional
+    callbacks : sequence, optional
         More callbacks of Lightning.
 
     Returns
@@ -299,7 +313,7 @@ def fit_network(
             precision=options.precision,  # type: ignore[arg-type]
             max_epochs=options.epochs,
             gradient_clip_val=options.clip,
-            callbacks=[keep, *(callbacks or [])],
+            callbacks=[keep, *callbacks],
             plugins=[_WholeFiles()],
             logger=CSVLogger(folder, name="", version=""),
             enable_progress_bar=progress,

@@ -4,7 +4,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,20 +109,22 @@ class Job:
             found.update(array.tobytes())
         return self.work / f"run-{found.hexdigest()}"
 
-    def run(self, *, callbacks: Sequence[Any] = ()) -> list[nn.Module]:
+    def run(
+        self, *, report: Callable[[int, float], None] | None = None
+    ) -> list[nn.Module]:
         """Fit all members; those that an earlier call has finished are read.
 
         Parameters
         ----------
-        callbacks : sequence, optional
-            More callbacks of Lightning.
+        report : callable, optional
+            Told the number and the validation loss of each epoch; may raise.
 
         Returns
         -------
         list of Module
             In evaluation mode.
         """
-        from .engine import FitData, fit_network
+        from .engine import EpochReport, FitData, fit_network
 
         mean, scatter = self.units
         targets = self.plan.targets
@@ -136,6 +138,7 @@ class Job:
         augmenter = None
         if self.augment is not None:
             augmenter = Augmenter(self.augment, self.plan.file.grid)
+        callbacks = [] if report is None else [EpochReport(report)]
         networks = []
         for member in range(self.members):
             seed = 1000 * self.seed + member
@@ -147,7 +150,7 @@ class Job:
                 network = fit_network(
                     network, data, self.fit, self.task, folder,
                     augmenter=augmenter, seed=seed, accelerator=self.device,
-                    progress=self.progress, callbacks=list(callbacks),
+                    progress=self.progress, callbacks=callbacks,
                 )  # fmt: skip
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
                 log = (folder / "metrics.csv").read_bytes()

@@ -14,7 +14,7 @@ from astro_latent.cli.main import VERBS, build_parser
 
 ROOT = Path(__file__).parents[2]
 #: What needs an archive, and what other tests run since it takes long.
-NOT_HERE = ("fetch", "star", "demo", "train", "evaluate")
+NOT_HERE = ("fetch", "star", "demo", "train", "search", "evaluate")
 
 
 def find_commands():

@@ -14,7 +14,7 @@ PUBLIC = {
         fetch_spectra get_survey list_models list_surveys load_model predict_object
         predict_parameters
         prepare_spectra query_object query_region read_spectra read_table
-        reconstruct_spectra train_model
+        reconstruct_spectra search_hyperparameters train_model
     """,
     "archives": """
         CORE_COLUMNS FileRequest FileResult OBSCORE_COLUMNS Survey conf download_files
@@ -61,9 +61,9 @@ PUBLIC = {
         TapTable crossmatch footprint_moc predict_object resolve_positions write_hats
     """,
     "plotting": """
-        HARPS_WINDOWS plot_comparison plot_dispersion plot_indicator plot_kiel
-        plot_latent_label plot_map plot_mutual_information plot_reconstruction
-        plot_saliency plot_spectrum plot_traversal
+        HARPS_WINDOWS plot_comparison plot_dispersion plot_importances plot_indicator
+        plot_kiel plot_latent_label plot_map plot_mutual_information
+        plot_reconstruction plot_saliency plot_search plot_spectrum plot_traversal
     """,
 }
 

@@ -44,6 +44,7 @@ HOMES = {
     "pyvo": ("archives", "surveys", "tables/samp.py", "tables/votable/mivot.py"),
     "requests": ("archives", "surveys"),
     "lightning": ("training/engine.py",),
+    "optuna": ("training/study.py",),
     "zuko": ("models/layers/heads.py",),
     "matplotlib": ("plotting", "cli/demo.py"),
 }
