@@ -196,12 +196,27 @@ def _simulated() -> str:
     return list_table(header, rows)
 
 
+def _interventions() -> str:
+    rows = []
+    for row in _read("interventions_harps"):
+        error = f" ± {row['error']:.4f}" if np.isfinite(row["error"]) else ""
+        rows.append(
+            (
+                f"``{row['model']}``", LABELS[row["label"]], row["way"],
+                f"{row['score']:.4f}{error}", f"{row['ignored']:.4f}",
+                f"{row['score'] / row['ignored']:.2f}", row["n"],
+            )
+        )  # fmt: skip
+    header = ("Model", "Label", "Moved by", "Score", "Ignored", "Ratio", "n")
+    return list_table(header, rows)
+
+
 def write_harps_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
     makers = (
         _reconstruction, _nodes, _probes, _parameters, _stars, _validation, _seeds,
-        _simulated,
+        _simulated, _interventions,
     )  # fmt: skip
     for make in makers:
         path = folder / f"harps_{make.__name__.lstrip('_')}.inc"

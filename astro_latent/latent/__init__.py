@@ -7,8 +7,16 @@ from .estimators import (
     neighbour_information,
     permuted_information,
 )
+from .handle_files import read_handles, write_handles
+from .handles import LabelHandle, fit_handles
 from .informative import PUBLISHED_THRESHOLDS, NodeDispersion, measure_dispersion
-from .interventions import VelocityScore, doppler_shift, score_velocity_node
+from .interventions import (
+    VelocityScore,
+    doppler_shift,
+    intervene,
+    score_velocity_node,
+)
+from .label_scores import LabelScore, score_label_handle
 from .maps import map_latents
 from .monotone import MonotoneRange, find_monotone_range
 from .mutual_information import (
@@ -26,6 +34,8 @@ from .windows import WindowShare, read_windows, window_share
 __all__ = [
     "PUBLISHED_BINNINGS",
     "PUBLISHED_THRESHOLDS",
+    "LabelHandle",
+    "LabelScore",
     "LatentIndex",
     "MonotoneRange",
     "MutualInformation",
@@ -39,8 +49,10 @@ __all__ = [
     "doppler_shift",
     "find_gap",
     "find_monotone_range",
+    "fit_handles",
     "fit_probes",
     "histogram_information",
+    "intervene",
     "map_latents",
     "mean_deviation",
     "measure_dispersion",
@@ -52,8 +64,11 @@ __all__ = [
     "permuted_information",
     "prior_divergence",
     "probe_table",
+    "read_handles",
     "read_windows",
+    "score_label_handle",
     "score_velocity_node",
     "traverse_node",
     "window_share",
+    "write_handles",
 ]

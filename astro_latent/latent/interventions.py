@@ -1,17 +1,23 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Whether moving a latent moves the lines: the radial-velocity intervention score."""
+"""Moving latents by labels with units, and whether the lines move as velocities do."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 
+from ..exceptions import AstroLatentWarning, UnknownNameError
+from ..models import ModelLike
 from ..utils.physics import SPEED_OF_LIGHT
 from ..utils.short_repr import short_repr
+from .handle_files import read_handles
+from .handles import LabelHandle
 from .samples import as_latents
 from .traversal import Decoder, get_decode
 
-__all__ = ["VelocityScore", "doppler_shift", "score_velocity_node"]
+__all__ = ["VelocityScore", "doppler_shift", "intervene", "score_velocity_node"]
 
 #: Window of Cvrček et al. (2025), Ångström: free of tellurics.
 _WINDOW = (6050.0, 6250.0)
@@ -54,6 +60,86 @@ class VelocityScore:
     def ignored(self) -> float:
         """The score of a model that ignores the latent."""
         return float(self.ignored_by_velocity.mean())
+
+
+def intervene(
+    model: ModelLike | Mapping[str, LabelHandle],
+    latents: np.ndarray,
+    **changes: float | np.ndarray | u.Quantity,
+) -> np.ndarray:
+    """Change labels of spectra, by their latents.
+
+    Where one latent owns a label, it alone is moved, along the map between both; else
+    all are, along the direction in which they change with the label. Several changes
+    are added up.
+
+    Parameters
+    ----------
+    model : str, path-like, SpectralModel, or mapping of str to LabelHandle
+        A model that comes with handles of its labels, or such handles, see
+        `fit_handles`.
+    latents : ndarray, shape (n_spectra, n_latent) or (n_latent,)
+        Where to start from.
+    **changes : float, ndarray of shape (n_spectra,) or Quantity
+        What to add to each label; numbers are in the unit of its handle.
+
+    Returns
+    -------
+    ndarray, shape as ``latents``
+        The latents moved; NaN for spectra whose label lies outside of the range of its
+        owner, before or after, of which a warning tells.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no handle of a label.
+    `~astropy.units.UnitConversionError`
+        If a change has another kind of unit.
+    ValueError
+        If the latents are not as many as those of the handles, or shapes disagree.
+    WeightsNotFoundError
+        If no handles come with the model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy import units as u
+    >>> from astro_latent.latent import intervene, read_handles
+    >>> latents = np.zeros((1, 48))
+    >>> moved = intervene("harps_dae_fast_v1", latents, radial_velocity=5 * u.km / u.s)
+    >>> handle = read_handles("harps_dae_fast_v1")["radial_velocity"]
+    >>> (handle.read(moved) - handle.read(latents)).round(2)  # km/s
+    array([5.])
+    """
+    handles = model if isinstance(model, Mapping) else read_handles(model)
+    start = as_latents(np.atleast_2d(latents))
+    moved = start.copy()
+    for label, change in changes.items():
+        if label not in handles:
+            raise UnknownNameError("label with a handle", label, list(handles))
+        handle = handles[label]
+        if len(handle.direction) != start.shape[1]:
+            msg = f"handles for {len(handle.direction)} latents, not {start.shape[1]}"
+            raise ValueError(msg)
+        step = handle.step(start, _in_unit(change, handle))
+        lost = int(np.isnan(step).any(axis=1).sum() - np.isnan(start).any(axis=1).sum())
+        if lost > 0:
+            msg = (
+                f"{lost} of {len(start)} spectra would leave the range of {label}, "
+                f"{handle.low:.5g} to {handle.high:.5g} {handle.unit}: NaN"
+            )
+            warnings.warn(msg, AstroLatentWarning, stacklevel=2)
+        moved += step
+    return moved[0] if np.ndim(latents) == 1 else moved
+
+
+def _in_unit(
+    change: float | np.ndarray | u.Quantity, handle: LabelHandle
+) -> np.ndarray:
+    """Return a change as numbers in the unit of the handle."""
+    if isinstance(change, u.Quantity):
+        return np.asarray(change.to_value(u.Unit(handle.unit)), dtype=float)
+    return np.asarray(change, dtype=float)
 
 
 def doppler_shift(
