@@ -41,13 +41,15 @@ PUBLIC = {
         SpectralModel check_reference find_weights list_models load_model save_weights
     """,
     "latent": """
-        LatentIndex MonotoneRange MutualInformation NodeDispersion PUBLISHED_BINNINGS
-        PUBLISHED_THRESHOLDS Probe Saliency Traversal VelocityScore WindowShare
-        align_labels doppler_shift find_gap find_monotone_range fit_probes
-        histogram_information map_latents mean_deviation measure_dispersion
+        LabelHandle LabelScore LatentIndex MonotoneRange MutualInformation
+        NodeDispersion PUBLISHED_BINNINGS PUBLISHED_THRESHOLDS Probe Saliency
+        Traversal VelocityScore WindowShare align_labels doppler_shift find_gap
+        find_monotone_range fit_handles fit_probes histogram_information
+        intervene map_latents mean_deviation measure_dispersion
         measure_mutual_information measure_saliency median_deviation
         neighbour_information one_per_star permuted_information prior_divergence
-        probe_table read_windows score_velocity_node traverse_node window_share
+        probe_table read_handles read_windows score_label_handle
+        score_velocity_node traverse_node window_share write_handles
     """,
     "tables": """
         COLUMNS ColumnInfo LABELS ResultTable TableWriter check_table is_ucd is_vounit
