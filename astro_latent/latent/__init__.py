@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What the latents mean: which carry information, and which label each one follows."""
 
+from .census import Census, take_census
 from .dispersion import find_gap, mean_deviation, median_deviation, prior_divergence
 from .estimators import (
     histogram_information,
@@ -34,6 +35,7 @@ from .windows import WindowShare, read_windows, window_share
 __all__ = [
     "PUBLISHED_BINNINGS",
     "PUBLISHED_THRESHOLDS",
+    "Census",
     "LabelHandle",
     "LabelScore",
     "LatentIndex",
@@ -68,6 +70,7 @@ __all__ = [
     "read_windows",
     "score_label_handle",
     "score_velocity_node",
+    "take_census",
     "traverse_node",
     "window_share",
     "write_handles",

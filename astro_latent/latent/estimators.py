@@ -116,6 +116,28 @@ def permuted_information(
     ).reshape(n_permutations, sample.n_latents)
 
 
+def drawn_information(
+    x: np.ndarray,
+    y: np.ndarray,
+    drawn: np.ndarray,
+    *,
+    n_bins: int,
+    n_permutations: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Histogram information of drawn rows, and its null for the same draw.
+
+    A row that was drawn twice keeps one label in every shuffle: repetitions, which
+    look like information, are in the null as well.
+    """
+    sample = _Binned(x[drawn], y, n_bins)
+    null = [
+        sample.information(rng.permutation(len(y))[drawn])
+        for _ in range(n_permutations)
+    ]
+    return sample.information(drawn), np.array(null)
+
+
 def neighbour_information(
     x: np.ndarray,
     y: np.ndarray,
@@ -186,8 +208,8 @@ def _bin_index(values: np.ndarray, n_bins: int) -> np.ndarray:
 class _Binned:
     """Binned latents and label, ready to be compared under many permutations.
 
-    The marginal entropies do not change when a label is shuffled, so that only the
-    joint histogram is counted again.
+    The entropies of the latents do not change when a label is shuffled. There may be
+    fewer or more labels than rows of latents: each row names its label.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, n_bins: int) -> None:
@@ -203,18 +225,13 @@ class _Binned:
         self._x_counts = np.array(
             [np.bincount(node, minlength=n_bins) for node in self._x.T]
         )
-        self._y_counts = np.bincount(self._y, minlength=n_bins)
         # cell of the joint histogram, less the bin of the label
         within = np.arange(self.n_latents) % self._chunk
         self._cells = np.ascontiguousarray((self._x + within * n_bins).T * n_bins)
-        self._marginals = (
-            self._c_log_c[self._x_counts].sum(axis=1)
-            + self._c_log_c[self._y_counts].sum()
-        )
+        self._x_entropy = self._c_log_c[self._x_counts].sum(axis=1)
 
-    def _joint_counts(self, order: np.ndarray) -> Iterator[np.ndarray]:
+    def _joint_counts(self, label: np.ndarray) -> Iterator[np.ndarray]:
         """Yield joint counts, shape (latents in this chunk, n_bins**2)."""
-        label = self._y[order]
         for first in range(0, self.n_latents, self._chunk):
             cells = self._cells[first : first + self._chunk]
             counts = np.bincount(
@@ -222,26 +239,30 @@ class _Binned:
             )
             yield counts.reshape(len(cells), -1)
 
+    def _sum_c_log_c(self, counts: np.ndarray) -> np.ndarray:
+        """Sum over each row; cells that hold one sample or none add nothing."""
+        several = np.flatnonzero(counts > 1)
+        terms = self._c_log_c[counts.ravel()[several]]
+        return np.bincount(several // counts.shape[1], terms, len(counts))
+
     def information(self, order: np.ndarray) -> np.ndarray:
-        """Return the plug-in estimate per latent with the label in this order."""
+        """Return the plug-in estimate per latent with the labels of these rows."""
+        label = self._y[order]
+        y_entropy = self._c_log_c[np.bincount(label)].sum()
         joint = np.concatenate(
-            [self._c_log_c[counts].sum(axis=1) for counts in self._joint_counts(order)]
+            [self._sum_c_log_c(counts) for counts in self._joint_counts(label)]
         )
-        information = (joint - self._marginals) / self.n_samples + np.log(
-            self.n_samples
-        )
-        return np.maximum(information, 0.0)  # a plug-in estimate is never negative
+        information = (joint - self._x_entropy - y_entropy) / self.n_samples
+        # a plug-in estimate is never negative
+        return np.maximum(information + np.log(self.n_samples), 0.0)
 
     def first_order_bias(self) -> np.ndarray:
         """Return the bias of Miller & Madow per latent."""
         joint = np.concatenate(
-            [
-                np.count_nonzero(counts, axis=1)
-                for counts in self._joint_counts(np.arange(self.n_samples))
-            ]
+            [np.count_nonzero(counts, axis=1) for counts in self._joint_counts(self._y)]
         )
         occupied = np.count_nonzero(self._x_counts, axis=1)
-        label = np.count_nonzero(self._y_counts)
+        label = len(np.unique(self._y))
         return (joint - occupied - label + 1) / (2.0 * self.n_samples)
 
 
@@ -256,11 +277,11 @@ def p_tail(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Return the tail of a gamma distribution with the moments of the null."""
     scale = null.std(axis=0, ddof=1) if len(null) > 1 else np.zeros(null.shape[1])
     varies = scale > 1e-12  # a latent that is constant has no tail
-    tail = np.ones(len(observed))
+    tail = np.ones(observed.shape)
     # Information has a tail towards large values; a negative skewness is noise.
     skewness = np.maximum(skew(null[:, varies], axis=0), 0.0)
-    tail[varies] = pearson3.sf(
-        observed[varies],
+    tail[..., varies] = pearson3.sf(
+        observed[..., varies],
         skewness,
         loc=null[:, varies].mean(axis=0),
         scale=scale[varies],
