@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """prepare_spectra: anything that can be read becomes one batch on a model's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ def prepare_spectra(
     recipe: Recipe | dict,
     *,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> PreparedSpectra:
     """Turn spectra into the array that a model expects.
@@ -40,6 +41,9 @@ def prepare_spectra(
     radial_velocity : float, array_like or Quantity, optional
         Barycentric velocities of the stars, km/s, one for all or one each; NaN where
         not known. They win over what the files say.
+    facts : mapping, optional
+        ``medium``, ``frame``, ``resolving_power`` and ``survey`` of the spectra, where
+        they do not say it themselves.
     progress : bool, optional
         Show a progress bar; by default as configured.
 
@@ -78,6 +82,7 @@ def prepare_spectra(
             recipe,
             chunk_size=256,
             radial_velocity=radial_velocity,
+            facts=facts,
             progress=progress,
         )
     )
@@ -93,6 +98,7 @@ def iter_prepared(
     *,
     chunk_size: int,
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
+    facts: Mapping[str, Any] | None = None,
     on_error: str = "flag",
     progress: bool | None = None,
 ) -> Iterator[PreparedSpectra]:
@@ -100,7 +106,7 @@ def iter_prepared(
 
     Parameters
     ----------
-    source, grid, recipe, radial_velocity, progress
+    source, grid, recipe, radial_velocity, facts, progress
         As for `prepare_spectra`.
     chunk_size : int
         Number of spectra in each batch.
@@ -121,6 +127,7 @@ def iter_prepared(
         source,
         chunk_size,
         radial_velocity=radial_velocity,
+        facts=facts,
         on_error=on_error,
         progress=progress,
     ):
