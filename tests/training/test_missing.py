@@ -1,0 +1,126 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Scores against missing pixels, of a model whose every answer is known.
+
+The toy model tells a label by the mean of the pixels that are left: its scatter grows
+as one over the root of their number, and it knows that.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from astro_latent.models.results import Parameters
+from astro_latent.preparation import Recipe, SpectralGrid, prepare_spectra
+from astro_latent.training import as_block, drop_pixels, evaluate_missing
+from astro_latent.utils.quality import QualityFlag
+
+N_PIXELS, N_STARS, SIGMA = 80, 900, 0.1
+GRID = SpectralGrid(
+    name="toy_80", spacing="linear", start=5000.0, step=1.0, n_pixels=N_PIXELS,
+    medium="vacuum", frame="unknown", segments=((0, 40), (40, N_PIXELS)),
+    resolving_power=1000.0,
+)  # fmt: skip
+
+
+def make_stars(n_stars=N_STARS, seed=1):
+    rng = np.random.default_rng(seed)
+    level = rng.uniform(1.0, 2.0, n_stars)
+    flux = level[:, None] + SIGMA * rng.normal(size=(n_stars, N_PIXELS))
+    return {
+        "wavelength_vacuum": 5000.0 + np.arange(N_PIXELS),
+        "flux": flux,
+        "error": np.full(flux.shape, SIGMA),
+        "teff": level,
+    }
+
+
+class MeanModel:
+    """Says the mean flux; flags spectra of which more than half is missing."""
+
+    name, grid, capabilities = "mean", GRID, ("predict",)
+    recipe = Recipe.from_dict({"steps": [{"step": "resample"}]})
+    outputs = (SimpleNamespace(name="teff", unit=""),)
+
+    def predict(self, prepared, *, flux_errors=True):
+        count = prepared.valid.sum(axis=1)
+        value = (prepared.flux * prepared.valid).sum(axis=1) / count
+        error = (SIGMA / np.sqrt(count))[:, None]
+        few = count < 0.45 * N_PIXELS
+        nothing = np.full(len(count), np.nan)
+        return Parameters(
+            values=value[:, None], error=error, error_statistical=error,
+            error_flux=error, error_model=error, covariance=error[:, None] ** 2,
+            domain_score=nothing,
+            flags=np.where(few, int(QualityFlag.UNLIKE_TRAINING), 0),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return evaluate_missing(
+        MeanModel(), make_stars(), fractions=(0.0, 0.5, 0.75), seeds=(1, 2)
+    )
+
+
+def test_each_setting_has_its_rows(found):
+    settings = {(r["pattern"], r["fraction"], r["seed"]) for r in found}
+    assert settings == {
+        ("none", 0.0, 0),
+        *((p, f, s) for p in ("pixels", "stretches") for f in (0.5, 0.75)
+          for s in (1, 2)),
+        ("without 5000 to 5039", 0.5, 0), ("without 5040 to 5079", 0.5, 0),
+    }  # fmt: skip
+
+
+def test_scatter_grows_and_coverage_holds_as_planted(found):
+    every = found[found["rows"] == "all"]
+    assert set(every["n"]) == {N_STARS}
+    for row in every:
+        planted = SIGMA / np.sqrt(N_PIXELS * (1 - row["fraction"]))
+        assert row["scatter"] == pytest.approx(planted, abs=4 * row["scatter_error"])
+        # three standard errors of a share
+        assert row["coverage_68"] == pytest.approx(0.683, abs=0.047)
+        assert row["coverage_95"] == pytest.approx(0.95, abs=0.022)
+
+
+def test_flagged_rows_are_apart(found):
+    for row in found:
+        many = row["fraction"] > 0.6
+        assert row["flagged"] == (1.0 if many else 0.0)
+        assert row["rows"] == "all" or not many
+
+
+def test_missing_is_what_the_network_lacks(found):
+    """A segment that is missing as a whole is not counted as missing pixels in it."""
+    for row in found:
+        whole = row["pattern"].startswith("without")
+        assert row["missing"] == pytest.approx(
+            0.0 if whole else row["fraction"], abs=0.01
+        )
+
+
+def test_pixels_are_taken_and_the_rest_is_left():
+    prepared = prepare_spectra(
+        as_block(make_stars(3)), GRID, MeanModel.recipe, progress=False
+    )
+    kept = np.ones(prepared.valid.shape, dtype=bool)
+    kept[0, :30], kept[1] = False, False
+    thinned = drop_pixels(prepared, kept)
+    lost = prepared.valid.sum(axis=1) - thinned.valid.sum(axis=1)
+    assert lost.tolist() == [30, 0, 0]  # of the second nothing would have been left
+    assert (thinned.flux[0, :30] == 0).all()
+    assert prepared.valid.all()
+
+
+def test_labels_may_come_in_a_table_of_their_own():
+    stars = make_stars(40)
+    table = Table({"teff": stars.pop("teff")})
+    one = evaluate_missing(MeanModel(), stars, table=table, fractions=(0.0,), arms={})
+    assert one["n"].tolist()[:1] == [40]
+
+
+def test_a_share_of_one_is_refused():
+    with pytest.raises(ValueError, match=r"in 0 to 1, not 1\.0"):
+        evaluate_missing(MeanModel(), make_stars(20), fractions=(1.0,))
