@@ -276,7 +276,7 @@ def share_explained(
             fit = make_pipeline(
                 QuantileTransformer(n_quantiles=min(100, len(train))),
                 SplineTransformer(n_knots=_KNOTS),
-                RidgeCV(alphas=np.logspace(-3, 3, 7)),
+                RidgeCV(alphas=np.logspace(-3, 3, 7), alpha_per_target=True),
             )
             fit.fit(columns[rows[train]], latents[rows[train]])
             found = fit.predict(columns[rows[test]])

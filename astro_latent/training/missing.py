@@ -131,9 +131,9 @@ def drop_pixels(prepared: PreparedSpectra, kept: np.ndarray) -> PreparedSpectra:
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_latent.preparation import get_grid, prepare_spectra
+    >>> from astro_latent.preparation import APOGEE_RECIPE, get_grid, prepare_spectra
     >>> from astro_latent.training import drop_pixels
-    >>> prepared = prepare_spectra([], "apogee_7514", {"steps": []})
+    >>> prepared = prepare_spectra([], get_grid("apogee_7514"), APOGEE_RECIPE)
     >>> len(drop_pixels(prepared, np.zeros((0, 7514), dtype=bool)))
     0
     """

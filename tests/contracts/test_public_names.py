@@ -41,7 +41,7 @@ PUBLIC = {
         SpectralModel check_reference find_weights list_models load_model save_weights
     """,
     "latent": """
-        LabelHandle LabelScore LatentIndex MonotoneRange MutualInformation
+        Census LabelHandle LabelScore LatentIndex MonotoneRange MutualInformation
         NodeDispersion PUBLISHED_BINNINGS PUBLISHED_THRESHOLDS Probe Saliency
         Traversal VelocityScore WindowShare align_labels doppler_shift find_gap
         find_monotone_range fit_handles fit_probes histogram_information
@@ -49,7 +49,7 @@ PUBLIC = {
         measure_mutual_information measure_saliency median_deviation
         neighbour_information one_per_star permuted_information prior_divergence
         probe_table read_handles read_windows score_label_handle
-        score_velocity_node traverse_node window_share write_handles
+        score_velocity_node take_census traverse_node window_share write_handles
     """,
     "tables": """
         COLUMNS ColumnInfo LABELS ResultTable TableWriter check_table is_ucd is_vounit
