@@ -1,0 +1,91 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Tables of the page on nodes and repeats, from what the benchmarks wrote."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _tables import list_table
+
+__all__ = ["write_latent_tables"]
+
+HERE = Path(__file__).parent / "experiments"
+
+
+def _read(name: str) -> Table:
+    return Table.read(HERE / f"{name}.ecsv")
+
+
+def _counted(row: Table.Row, name: str) -> str:
+    """Lay out a count, its interval, and what chance would count."""
+    text = f"{row[name]} ({row[f'{name}_low']:.0f} to {row[f'{name}_high']:.0f})"
+    chance = f"{name}_chance"
+    if chance in row.colnames and np.isfinite(row[chance]):
+        text += f"; {row[chance]:.2f}"
+    return text
+
+
+def _census() -> str:
+    names = ("by_dispersion", "by_information", "explained", "unexplained")
+    rows = [
+        (
+            f"``{row['model']}``", row["seed"], row["group"].replace("_", " "),
+            row["nodes"], *(_counted(row, name) for name in names),
+        )
+        for row in _read("census")
+    ]  # fmt: skip
+    header = (
+        "Model", "Seed", "Nodes", "of these", "By dispersion; by chance",
+        "By information; by chance", "Explained by a label", "Unexplained",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _nodes() -> str:
+    """Nodes of the star and of velocities of the first seed."""
+    table = _read("census_nodes")
+    group = np.ma.filled(table["group"], "")
+    first = table["seed"] == table["seed"][0]
+    table = table[first & (group != "") & (group != "shape")]
+    rows = [
+        (
+            row["node"], row["group"].replace("_", " "), f"{row['dispersion']:.3f}",
+            row["label"], f"{row['share']:.2f}", f"{row['share_together']:.2f}",
+        )
+        for row in table
+    ]  # fmt: skip
+    header = ("Node", "Of", "Dispersion", "Best label", "Share", "All labels together")
+    return list_table(header, rows)
+
+
+def _found_again() -> str:
+    table = _read("found_again")
+    rows = []
+    for first, fifth in zip(table[::2], table[1::2], strict=True):
+        shares = [f"{r['found']:.2f} ± {r['error']:.2f}" for r in (first, fifth)]
+        sigma = first["distance_sigma"]
+        rows.append(
+            (
+                first["spectra"], first["space"], first["nodes"], first["n"],
+                f"{first['queries']} of {first['stars']}", *shares,
+                f"{sigma:.3f}" if np.isfinite(sigma) else "not known",
+            )
+        )  # fmt: skip
+    header = (
+        "Spectra", "Compared by", "Numbers", "Among", "Repeated, of stars",
+        "First is the same star", "One of five is", "Distance in errors",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def write_latent_tables(folder: Path) -> None:
+    """Write each table as a file to be included."""
+    folder.mkdir(exist_ok=True)
+    makers = (_census, _nodes, _found_again)
+    for make in makers:
+        path = folder / f"latent_{make.__name__.lstrip('_')}.inc"
+        path.write_text(make(), encoding="utf-8")
