@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from itertools import count
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
@@ -21,6 +21,9 @@ from .checkpoint import PART, Checkpoint, table_rows
 from .loop import Chooser, Task, as_spectra
 from .rows import Rows, stack_rows
 from .workers import Part, run_parts
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["iter_parts", "run_in_parts"]
 
@@ -55,7 +58,7 @@ def run_in_parts(
         As for `push_rows`; if one each, of as many as there are files.
     **options
         As for `push_rows`; a bar shows the number of files. And ``workers``, the
-        number of processes.
+        number of processes, and ``client``, that of Dask.
 
     Returns
     -------
@@ -124,6 +127,7 @@ def _run(
     radial_velocity: float | np.ndarray | u.Quantity | None = None,
     progress: bool | None = None,
     workers: int = 1,
+    client: "Client | None" = None,
     **options: Any,
 ) -> Iterator[Rows]:
     """Send what is not done yet through the loop, part by part."""
@@ -134,7 +138,8 @@ def _run(
             _part(items, slice(first, first + PART), velocities)
             for first in range(done, len(items) or 1, PART)
         )
-        yield from run_parts(parts, chooser, task, workers=workers, bar=bar, **options)
+        how: dict[str, Any] = {"workers": workers, "client": client, "bar": bar}
+        yield from run_parts(parts, chooser, task, **how, **options)
 
 
 def _part(items: list[Any], part: slice, velocities: np.ndarray) -> Part:

@@ -20,6 +20,7 @@ from .loop import Chooser, MemorySink, OneModel, Task, iter_rows, push_rows
 from .rows import Rows, describe_rows, provenance, stack_rows
 
 if TYPE_CHECKING:
+    from distributed import Client
     from specutils import SpectrumList
 
     from ..archives import Survey
@@ -100,6 +101,7 @@ def encode_spectra(
     reconstruct: bool = True,
     checkpoint: str | Path | None = None,
     workers: int = 1,
+    client: "Client | None" = None,
 ) -> ResultTable:
     """Compute the latent features of spectra.
 
@@ -135,6 +137,9 @@ def encode_spectra(
         own. Rows are in the same order and numbers those of a run with a checkpoint.
         A script needs ``if __name__ == "__main__":`` around the call.
         Formats, surveys and architectures of your own they know by entry points only.
+    client : distributed.Client, optional
+        Of Dask: its workers share the spectra instead, as processes do, and what a lost
+        one was at, another does. Each must see the files by the same paths.
 
     Returns
     -------
@@ -163,7 +168,8 @@ def encode_spectra(
         Task(name="encode", reconstruct=reconstruct),
         device,
         checkpoint,
-        workers,
+        workers=workers,
+        client=client,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -183,6 +189,7 @@ def predict_parameters(
     flux_errors: bool = True,
     checkpoint: str | Path | None = None,
     workers: int = 1,
+    client: "Client | None" = None,
 ) -> ResultTable:
     """Predict stellar parameters, with errors.
 
@@ -193,7 +200,7 @@ def predict_parameters(
     model : str, path-like or SpectralModel, optional
         Name or folder of weights, or a loaded model. By default a model is found for
         each spectrum: by its survey, or where that is unknown by what it covers.
-    radial_velocity, facts, batch_size, device, progress, checkpoint, workers
+    radial_velocity, facts, batch_size, device, progress, checkpoint, workers, client
         As for `encode_spectra`.
     flux_errors : bool, optional
         Propagate the errors of the flux, which takes most of the time of a network.
@@ -231,7 +238,8 @@ def predict_parameters(
         Task(name="predict", flux_errors=flux_errors),
         device,
         checkpoint,
-        workers,
+        workers=workers,
+        client=client,
         radial_velocity=radial_velocity,
         facts=facts,
         batch_size=batch_size,
@@ -253,6 +261,7 @@ def iter_results(
     flux_errors: bool = True,
     checkpoint: str | Path | None = None,
     workers: int = 1,
+    client: "Client | None" = None,
 ) -> Iterator[ResultTable]:
     """Yield results in pieces, for more spectra than a table in memory should hold.
 
@@ -274,7 +283,7 @@ def iter_results(
         Folder in which finished rows are kept, as for `encode_spectra`. The first
         table comes when the last spectrum is done; no more than the rows of 64 files
         are in memory at a time.
-    workers : int, optional
+    workers, client
         As for `encode_spectra`.
 
     Yields
@@ -303,11 +312,11 @@ def iter_results(
     def to_table(rows: Rows) -> ResultTable:
         return _table(rows, chooser, task, spectra)
 
+    shared = options | {"workers": workers, "client": client}
     if checkpoint is not None:
-        options["workers"] = workers
-        pieces = run_in_parts(spectra, chooser, what, checkpoint, to_table, **options)
-    elif workers != 1:
-        pieces = iter_parts(spectra, chooser, what, workers=workers, **options)
+        pieces = run_in_parts(spectra, chooser, what, checkpoint, to_table, **shared)
+    elif workers != 1 or client is not None:
+        pieces = iter_parts(spectra, chooser, what, **shared)
     else:
         pieces = iter_rows(spectra, chooser, what, **options)
     yield from map(to_table, pieces)
@@ -358,7 +367,6 @@ def _gather(
     task: Task,
     device: str | None,
     checkpoint: str | Path | None,
-    workers: int,
     **options: Any,
 ) -> ResultTable:
     """Send spectra through the loop into a table in memory."""
@@ -368,12 +376,12 @@ def _gather(
         return _table(rows, chooser, task.name, spectra)
 
     if checkpoint is not None:
-        options["workers"] = workers
         parts = run_in_parts(spectra, chooser, task, checkpoint, to_table, **options)
         return to_table(stack_rows(list(parts)))
-    if workers != 1:
-        parts = iter_parts(spectra, chooser, task, workers=workers, **options)
+    if options["workers"] != 1 or options["client"] is not None:
+        parts = iter_parts(spectra, chooser, task, **options)
         return to_table(stack_rows(list(parts)))
+    del options["workers"], options["client"]
     push_rows(spectra, chooser, task, sink, **options)
     return to_table(sink.rows())
 

@@ -10,12 +10,13 @@ entry point registers them.
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -26,12 +27,15 @@ from .choose import ModelChooser
 from .loop import Chooser, MemorySink, OneModel, Task, push_rows
 from .rows import Rows
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 __all__ = ["Part", "run_parts"]
 
 #: What is read, and velocities from `as_velocities`.
 Part: TypeAlias = tuple[list[Any], np.ndarray]
 
-#: In a process of its own: what runs the parts there, once it has started.
+#: In a process of its own: what ran the last part there.
 _here: dict[str, Any] = {}
 
 
@@ -42,6 +46,7 @@ def run_parts(
     *,
     workers: int,
     bar: "tqdm[Any]",
+    client: "Client | None" = None,
     **options: Any,
 ) -> Iterator[Rows]:
     """Send parts of a run through the loop.
@@ -58,6 +63,8 @@ def run_parts(
         Processes; with 1 all is done in this one.
     bar : tqdm
         Counts what was read.
+    client : distributed.Client, optional
+        Of Dask, whose workers do it instead.
     **options
         As for `push_rows`.
 
@@ -69,15 +76,21 @@ def run_parts(
     Raises
     ------
     ValueError
-        If there is less than one worker, or the model is in no folder that processes
-        could load it from.
+        If there is less than one worker, workers and a client, or the model is in no
+        folder that processes could load it from.
     WorkerError
         If a process ends before its work is done.
     """
     if workers < 1:
         msg = f"workers must be 1 or more, not {workers}"
         raise ValueError(msg)
+    if workers > 1 and client is not None:
+        msg = "workers= starts processes here, client= names those of Dask: give one"
+        raise ValueError(msg)
     options |= {"progress": False}
+    if client is not None:
+        yield from _by_dask(parts, chooser, task, client, bar, options)
+        return
     if workers > 1:
         yield from _side_by_side(parts, chooser, task, workers, bar, options)
         return
@@ -103,21 +116,15 @@ def _side_by_side(
     bar: "tqdm[Any]",
     options: dict[str, Any],
 ) -> Iterator[Rows]:
-    conf = {name: getattr(_config.conf, name) for name, _ in _config.conf.items()}
+    setup = _Setup(chooser.again(), task, options, _settings())
     pool = ProcessPoolExecutor(
         workers,
         mp_context=get_context("spawn"),  # threads do not survive a fork
-        initializer=_start,
-        initargs=(chooser.again(), task, options, conf, max(1, _cores() // workers)),
+        initializer=_share_cores,
+        initargs=(max(1, _cores() // workers),),
     )
-    waiting: deque[tuple[int, Future[Rows]]] = deque()
     try:
-        for items, velocity in parts:
-            waiting.append((len(items), pool.submit(_run, items, velocity)))
-            if len(waiting) > 2 * workers:
-                yield _take(waiting, chooser, bar)
-        while waiting:
-            yield _take(waiting, chooser, bar)
+        yield from _in_order(pool.submit, parts, setup, 2 * workers, chooser, bar)
     except BrokenProcessPool as error:
         msg = (
             f"one of {workers} processes ended before its work was done, perhaps for "
@@ -130,9 +137,61 @@ def _side_by_side(
         pool.shutdown(cancel_futures=True)
 
 
-def _take(
-    waiting: deque[tuple[int, "Future[Rows]"]], chooser: Chooser, bar: "tqdm[Any]"
-) -> Rows:
+def _by_dask(
+    parts: Iterable[Part],
+    chooser: Chooser,
+    task: Task,
+    client: "Client",
+    bar: "tqdm[Any]",
+    options: dict[str, Any],
+) -> Iterator[Rows]:
+    """Let the workers of Dask run the parts; what a lost one was at, another does."""
+    from distributed import KilledWorker
+
+    setup = _Setup(chooser.again(), task, options, _settings())
+
+    def submit(*given: Any) -> Any:
+        return client.submit(*given, pure=False)
+
+    ahead = 2 * max(1, sum(client.nthreads().values()))
+    try:
+        yield from _in_order(submit, parts, setup, ahead, chooser, bar)
+    except KilledWorker as error:
+        msg = (
+            f"workers of Dask were lost again and again at the same files ({error}), "
+            "perhaps for want of memory: give them more. What a run with --resume or "
+            "checkpoint= has finished is kept"
+        )
+        raise WorkerError(msg) from error
+
+
+def _settings() -> dict[str, Any]:
+    return {name: getattr(_config.conf, name) for name, _ in _config.conf.items()}
+
+
+def _in_order(
+    submit: Callable[..., Any],
+    parts: Iterable[Part],
+    setup: "_Setup",
+    ahead: int,
+    chooser: Chooser,
+    bar: "tqdm[Any]",
+) -> Iterator[Rows]:
+    """Hand out parts, some ahead of those that are done, and take them back in order.
+
+    Whoever stops asking for rows ends what waits: futures that nobody holds are
+    released by Dask, and cancelled by the pool as it is shut down.
+    """
+    waiting: deque[tuple[int, Any]] = deque()
+    for items, velocity in parts:
+        waiting.append((len(items), submit(_run, setup, items, velocity)))
+        if len(waiting) > ahead:
+            yield _take(waiting, chooser, bar)
+    while waiting:
+        yield _take(waiting, chooser, bar)
+
+
+def _take(waiting: deque[tuple[int, Any]], chooser: Chooser, bar: "tqdm[Any]") -> Rows:
     """Wait for the rows of the oldest part; their models are known here, too."""
     count, future = waiting.popleft()
     rows = future.result()
@@ -149,28 +208,39 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _start(
-    model: tuple[Path | None, str | None],
-    task: Task,
-    options: dict[str, Any],
-    conf: dict[str, Any],
-    threads: int,
-) -> None:
-    """Make ready to run parts, before torch is there to count the cores."""
+def _share_cores(threads: int) -> None:
+    """Tell a process how many cores it has, before torch is there to count them."""
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    for name, value in conf.items():
-        setattr(_config.conf, name, value)
-    folder, device = model
-    chooser: Chooser = ModelChooser(task.name, device)
-    if folder is not None:
-        from ..models import load_model
-
-        chooser = OneModel(load_model(folder, device=device))
-    _here.update(chooser=chooser, task=task, options=options)
 
 
-def _run(items: list[Any], velocity: np.ndarray) -> Rows:
-    sink, options = MemorySink(), _here["options"]
-    chooser, task = _here["chooser"], _here["task"]
-    push_rows(items, chooser, task, sink, radial_velocity=velocity, **options)
+@dataclass
+class _Setup:
+    """What a process must know to run parts like this one."""
+
+    model: tuple[Path | None, str | None]
+    task: Task
+    options: dict[str, Any]
+    conf: dict[str, Any]
+
+
+def _run(setup: _Setup, items: list[Any], velocity: np.ndarray) -> Rows:
+    """Run a part in a process of its own, whose networks stay for the next one."""
+    if _here.get("setup") != setup:
+        _here.update(setup=setup, chooser=_make_ready(setup))
+    sink = MemorySink()
+    push_rows(
+        items, _here["chooser"], setup.task, sink, radial_velocity=velocity,
+        **setup.options,
+    )  # fmt: skip
     return sink.rows()
+
+
+def _make_ready(setup: _Setup) -> Chooser:
+    for name, value in setup.conf.items():
+        setattr(_config.conf, name, value)
+    folder, device = setup.model
+    if folder is None:
+        return ModelChooser(setup.task.name, device)
+    from ..models import load_model
+
+    return OneModel(load_model(folder, device=device))

@@ -17,7 +17,7 @@ from astro_latent.pipeline.choose import ModelChooser
 from astro_latent.pipeline.loop import Task
 from astro_latent.spectra.reading import expand
 from astro_latent.tables import read_table
-from tests.fixtures.results import MeanModel
+from tests.fixtures.results import MeanModel, assert_same_rows
 
 
 @pytest.fixture
@@ -39,23 +39,13 @@ class Deadly:
         return os._exit, (1,)
 
 
-def same(found, expected):
-    assert found.colnames == expected.colnames
-    for name in expected.colnames:
-        one, other = (
-            np.ma.getdata(getattr(table[name], "value", table[name]))
-            for table in (found, expected)
-        )
-        np.testing.assert_array_equal(one, other, name)
-
-
 def test_rows_numbers_and_origin_are_those_of_one_process(small_parts, paths, tmp_path):
     velocity = np.linspace(-20.0, 20.0, len(paths))
     expected = predict_parameters(
         paths, radial_velocity=velocity, checkpoint=tmp_path / "parts"
     )
     found = predict_parameters(paths, radial_velocity=velocity, workers=2)
-    same(found, expected)
+    assert_same_rows(found, expected)
     assert found.meta | {"date": 0} == expected.meta | {"date": 0}
 
 
