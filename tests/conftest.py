@@ -12,6 +12,9 @@ for _name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
     os.environ[_name] = str(Path(_scratch, _name.lower()))
     Path(os.environ[_name], "astropy").mkdir(parents=True)
 
+# hats would compile for half a minute what takes a second on toys.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
 # Recipes live beside the package, not in it.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -2,7 +2,7 @@
 """Matching: results against catalogues, on the sky."""
 
 from .crossmatch import crossmatch
-from .hats import write_hats
+from .hats import add_hats_results, write_hats
 from .moc import footprint_moc
 from .positions import resolve_positions
 from .services import TapTable
@@ -10,6 +10,7 @@ from .star import predict_object
 
 __all__ = [
     "TapTable",
+    "add_hats_results",
     "crossmatch",
     "footprint_moc",
     "predict_object",

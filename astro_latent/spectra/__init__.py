@@ -25,6 +25,7 @@ _LAZY = {
     "from_spectrum": ".convert",
     "identify_format": ".formats",
     "iter_arrays": ".reading",
+    "iter_frame": ".frames",
     "read_arrays": ".formats",
     "read_spectra": ".loaders",
     "to_spectrum": ".convert",

@@ -23,7 +23,7 @@ PUBLIC = {
     "spectra": """
         EXAMPLE_FORMATS FATAL_FLAGS FORMATS FRAMES Format MEDIA NORMALISATIONS
         Observation QUALITY_FLAGS QualityFlag SpectraLike SpectrumArrays decode_flags
-        estimate_noise from_spectrum identify_format iter_arrays
+        estimate_noise from_spectrum identify_format iter_arrays iter_frame
         read_arrays read_spectra to_spectrum write_example
     """,
     "surveys": """
@@ -56,11 +56,12 @@ PUBLIC = {
         read_table send_to_samp to_wide write_resource write_table
     """,
     "pipeline": """
-        encode_spectra fetch_spectra iter_results predict_parameters provenance
-        reconstruct_spectra
+        add_results encode_spectra fetch_spectra iter_results predict_parameters
+        provenance reconstruct_spectra
     """,
     "matching": """
-        TapTable crossmatch footprint_moc predict_object resolve_positions write_hats
+        TapTable add_hats_results crossmatch footprint_moc predict_object
+        resolve_positions write_hats
     """,
     "plotting": """
         HARPS_WINDOWS plot_comparison plot_dispersion plot_importances plot_indicator
