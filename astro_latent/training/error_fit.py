@@ -14,12 +14,14 @@ __all__ = ["ErrorFit", "fit_error_shape"]
 SHARES = (0.6827, 0.95)
 _WIDTHS = (1.0, TWO_SIDED_95)
 _SOFT = 0.05  # rounding of the kink of the loss, which a gradient does not like
-_RIDGE = 0.0005  # towards one factor for all
+_RIDGE, _STIFF = 0.0005, 0.01  # towards one factor for all; of few stars
 _FOLDS = 4
 _LEAST = 1e-4  # smallest factor, where the error of the label is all there is
-#: Stars from which on a factor depends on noise and error, and on everything.
-_SOME, _MANY = 150, 800
+#: Stars from which on a factor depends on noise and error alike for all labels, for
+#: each label in its own way, and on everything.
+_FEW, _SOME, _MANY = 40, 150, 800
 _NOISE_TERMS = 5  # those that are not the labels
+_SHARED = slice(2, 4)  # the error itself, and the signal-to-noise ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,9 @@ def fit_error_shape(
     """Fit the factors for which 68 and 95 per cent of the residuals are within.
 
     Quantile regression of the logarithm of the factor by which the error, with that of
-    the label itself, would just reach the label. Few stars give one factor for all,
-    more let it depend on noise and error, many on the labels too.
+    the label itself, would just reach the label. A handful of stars gives one factor
+    for each label; few let it depend on noise and error, by slopes that all labels
+    share; more by slopes of each label, and many on the labels too.
 
     Parameters
     ----------
@@ -71,27 +74,26 @@ def fit_error_shape(
     ErrorFit
         Coefficients and cross-validated errors.
     """
-    n_labels, n_terms = inputs.shape[1:]
-    shapes = np.zeros((2, n_labels, n_terms))
-    widths = np.full((2, *error.shape), np.nan)
     folds = np.unique(stars, return_inverse=True)[1].reshape(-1) % _FOLDS
-    for label in range(n_labels):
-        each = residual[:, label], error[:, label], given[:, label]
-        known = np.isfinite(each[0]) & np.isfinite(each[1])
-        terms = _n_terms(int(known.sum()), n_terms)
-        x = inputs[:, label, :terms]
-        for k, (share, width) in enumerate(zip(SHARES, _WIDTHS, strict=True)):
-            target = _needed(*each, width)
-            across = np.full(len(target), np.nan)
-            for fold in range(_FOLDS):
-                others = known & (folds != fold)
-                found = _fit(x[others], target[others], share)
-                across[folds == fold] = x[folds == fold] @ found
-            best = _fit(x[known], target[known], share)
-            # what the fit to its own stars flatters itself by
-            best[0] += np.quantile((target - across)[known], share)
-            shapes[k, label, :terms] = best
-            widths[k, :, label] = width * np.exp(np.clip(across, -2.0, 2.0))
+    shapes, widths = [], []
+    for share, width in zip(SHARES, _WIDTHS, strict=True):
+        target = _needed(residual, error, given, width)
+        known = np.isfinite(residual) & np.isfinite(error)
+        target = np.where(known, target, np.nan)
+        counts = known.sum(axis=0)
+        across = np.full(target.shape, np.nan)
+        for fold in range(_FOLDS):
+            others = folds != fold
+            found = _fit_labels(inputs[others], target[others], share, counts)
+            across[~others] = np.einsum("nkt,kt->nk", inputs[~others], found)
+        best = _fit_labels(inputs, target, share, counts)
+        # what the fit to its own stars flatters itself by
+        best[:, 0] += [
+            np.quantile(left[there], share) if there.any() else 0.0
+            for left, there in zip((target - across).T, known.T, strict=True)
+        ]
+        shapes.append(best)
+        widths.append(width * np.exp(np.clip(across, -2.0, 2.0)))
     return ErrorFit(
         shape_68=shapes[0],
         shape_95=shapes[1],
@@ -108,17 +110,49 @@ def _needed(
     return 0.5 * np.log(np.maximum(left, (_LEAST * error) ** 2)) - np.log(width * error)
 
 
-def _n_terms(n_stars: int, n_terms: int) -> int:
-    """How much the factor may depend on."""
-    if n_stars < _SOME:
-        return 1
-    return _NOISE_TERMS if n_stars < _MANY else n_terms
+def _fit_labels(
+    inputs: np.ndarray, target: np.ndarray, share: float, counts: np.ndarray
+) -> np.ndarray:
+    """Coefficients, shape (n_labels, n_terms), for labels of so many stars in all."""
+    found = np.zeros(inputs.shape[1:])
+    few = (counts >= _FEW) & (counts < _SOME)
+    if few.any():
+        found[few] = _fit_together(inputs[:, few], target[:, few], share)
+    for label in np.flatnonzero(~few):
+        known = np.isfinite(target[:, label])
+        terms = 1 if counts[label] < _FEW else _NOISE_TERMS
+        terms = inputs.shape[2] if counts[label] >= _MANY else terms
+        x = inputs[known, label, :terms]
+        found[label, :terms] = _fit(x, target[known, label], share)
+    return found
 
 
-def _fit(x: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
-    """Coefficients of a linear quantile regression."""
-    start = np.zeros(x.shape[1])
-    start[0] = np.quantile(target, share)
+def _fit_together(inputs: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
+    """Coefficients of labels: a constant each, and slopes that are the same for all."""
+    n_stars, n_labels, n_terms = inputs.shape
+    own = np.broadcast_to(np.eye(n_labels), (n_stars, n_labels, n_labels))
+    x = np.concatenate([own, inputs[:, :, _SHARED]], axis=2)
+    known = np.isfinite(target)
+    both = _fit(x[known], target[known], share, constants=n_labels, ridge=_STIFF)
+    found = np.zeros((n_labels, n_terms))
+    found[:, 0], found[:, _SHARED] = both[:n_labels], both[n_labels:]
+    return found
+
+
+def _fit(
+    x: np.ndarray,
+    target: np.ndarray,
+    share: float,
+    *,
+    constants: int = 1,
+    ridge: float = _RIDGE,
+) -> np.ndarray:
+    """Coefficients of a linear quantile regression; the first are not held down."""
+    start, held = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    if not len(target):
+        return start
+    start[:constants] = np.quantile(target, share)
+    held[:constants] = 0.0
     if x.shape[1] == 1:
         return start
 
@@ -126,10 +160,10 @@ def _fit(x: np.ndarray, target: np.ndarray, share: float) -> np.ndarray:
         left = (target - x @ c) / _SOFT
         loss = _SOFT * (share * left + np.logaddexp(0.0, -left))
         slope = share - 1.0 / (1.0 + np.exp(np.clip(left, -50, 50)))
-        ridge = np.r_[0.0, c[1:]]
+        pull = ridge * held * c
         return (
-            float(loss.mean() + _RIDGE * ridge @ ridge),
-            -x.T @ slope / len(x) + 2.0 * _RIDGE * ridge,
+            float(loss.mean() + pull @ c),
+            -x.T @ slope / len(x) + 2.0 * pull,
         )
 
     return minimize(cost, start, jac=True, method="L-BFGS-B").x

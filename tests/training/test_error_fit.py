@@ -55,6 +55,29 @@ def test_coverage_is_right_on_other_stars(n_stars):
         assert inside["95"] == pytest.approx(0.95, abs=0.02)
 
 
+def test_few_stars_of_several_labels_tell_how_errors_depend_on_noise():
+    """One factor for each label holds 0.39 of the noisiest stars."""
+    rng = np.random.default_rng(4)
+
+    def draw_labels(n_stars):
+        snr = 10 ** rng.uniform(1.0, 2.3, n_stars)
+        error = np.ones((n_stars, 3))
+        residual = (30.0 / snr)[:, None] ** 0.6 * rng.normal(size=(n_stars, 3))
+        inputs = error_inputs(
+            np.zeros((n_stars, 3)), error, snr, np.zeros(n_stars),
+            offsets=np.zeros(3), scales=np.ones(3),
+        )  # fmt: skip
+        return snr, residual, error, inputs
+
+    snr, residual, error, inputs = draw_labels(4000)
+    noisy, found = snr < 20, []
+    for _ in range(8):
+        shape = fit_alone(*draw_labels(120)[1:]).shape_68
+        inner = np.abs(residual) < error * error_factor(inputs, shape)
+        found.append([inner[noisy].mean(), inner[~noisy].mean()])
+    assert np.mean(found, axis=0) == pytest.approx([0.6827, 0.6827], abs=0.09)
+
+
 def test_cross_validated_errors_are_honest():
     *_, error, residual, inputs = draw(300, seed=3)
     fit = fit_alone(residual, error, inputs)
