@@ -5,7 +5,10 @@
 one of them shifted and fainter, looks for a second star, and prints what it finds. The
 limit is chosen on stars of the first part: half-way, in its logarithm, between the
 highest single star and the lowest twentieth of the composites. It is reported on stars
-of the second. With ``--output FILE`` the composites are written as a table.
+of the second. With ``--output FILE`` the composites are written as a table. Networks of
+labels look for a broadening function, autoencoders at the lines that they leave
+(``--model harps_dae_fast_v1``); the composites are the same, brought together by the
+velocities of ``harps_parameters_v2``.
 """
 
 import argparse
@@ -19,11 +22,13 @@ import torch
 from astropy.table import Table, vstack
 
 from astro_latent.models import load_model
-from astro_latent.preparation import prepare_spectra
+from astro_latent.models.left_lines import lopsided_share
+from astro_latent.preparation import PreparedSpectra, prepare_spectra
 from astro_latent.spectra import iter_arrays
 from astro_latent.utils.quality import QualityFlag
 
 LIGHT = 299_792.458
+LABELS = "harps_parameters_v2"
 #: What speaks against a star itself, not against how its file was written.
 AGAINST = int(
     QualityFlag.DOUBLE_LINED
@@ -63,15 +68,20 @@ def read(data: Path, stars: dict[str, str]) -> dict[str, list]:
 
 
 class Judge:
-    """A model, and what it says of spectra."""
+    """A model, and what it says of spectra; labels are those of one model always."""
 
     def __init__(self, name: str) -> None:
         self.model = load_model(name, device="cpu")
         self.network: Any = self.model.members[0]
+        self.labels = load_model(LABELS, device="cpu")
 
     def share(self, spectra: list) -> np.ndarray:
         """Return the shares of second stars."""
-        prepared = prepare_spectra(spectra, self.model.grid, self.model.recipe)
+        prepared = prepare_spectra(
+            spectra, self.model.grid, self.model.recipe, progress=False
+        )
+        if self.model.name != LABELS:
+            return self._left(prepared)
         arrays = torch.from_numpy(prepared.flux), torch.from_numpy(prepared.valid)
         with torch.inference_mode():
             features = [
@@ -80,10 +90,27 @@ class Judge:
             ]
         return np.array(features)[:, self.network.second_feature]
 
+    def _left(self, prepared: PreparedSpectra) -> np.ndarray:
+        """Return what an autoencoder leaves to one side of the lines."""
+        found, wavelength = self.model.reconstruct(prepared), prepared.grid.wavelength
+        low, high = self.model.config.domain["second_band"]
+        band = prepared.valid & (wavelength > low) & (wavelength < high)
+        assert found.flux is not None
+        return np.array(
+            [
+                lopsided_share(wavelength[use], seen[use], rebuilt[use])
+                for use, seen, rebuilt in zip(
+                    band, prepared.flux, found.flux, strict=True
+                )
+            ]
+        )
+
     def predict(self, spectrum: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         """Return labels and errors, and whether any flag speaks against them."""
-        prepared = prepare_spectra([spectrum], self.model.grid, self.model.recipe)
-        found = self.model.predict(prepared, flux_errors=False)
+        prepared = prepare_spectra(
+            [spectrum], self.labels.grid, self.labels.recipe, progress=False
+        )
+        found = self.labels.predict(prepared, flux_errors=False)
         return found.values[0], found.error[0], bool(found.flags[0] & AGAINST)
 
 
@@ -148,7 +175,7 @@ def singles(judge: Judge, stars: dict[str, list]) -> tuple[np.ndarray, np.ndarra
 def main() -> None:
     """Choose a limit on one part of the stars, and report on the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="harps_parameters_v2")
+    parser.add_argument("--model", default=LABELS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
@@ -175,11 +202,12 @@ def main() -> None:
             values = dict.fromkeys(table[key])
             shares = {k: f"{flagged[table[key] == k].mean():.2f}" for k in values}
             print("  by", key, shares)
-        count, wrong, missed = unresolved(judge, spectra)
-        print(
-            f"  within 10 km/s, equal light: of {count}, {wrong} have labels off by "
-            f"over two total errors, {missed} of them unflagged"
-        )
+        if judge.model.name == LABELS:
+            count, wrong, missed = unresolved(judge, spectra)
+            print(
+                f"  within 10 km/s, equal light: of {count}, {wrong} have labels off "
+                f"by over two total errors, {missed} of them unflagged"
+            )
         table["part"] = title
         chosen.append(table)
     if options.output:

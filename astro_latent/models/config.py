@@ -50,7 +50,7 @@ _OPTIONAL = frozenset(
 _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
 _DOMAIN_KEYS = (
     "snr", "feature_limit", "reconstruction_limit", "unexplained_limit",
-    "unexplained_pixels", "second_limit", "emission_limit",
+    "unexplained_pixels", "second_limit", "second_band", "emission_limit",
 )  # fmt: skip
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "shape_68", "shape_95", "systematic",
@@ -134,7 +134,7 @@ class ModelConfig:
         ``systematic_slopes``, ``shape_68`` and ``shape_95``.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
-        ``second_limit`` and ``emission_limit``.
+        ``second_limit`` (within ``second_band``, Angstrom), ``emission_limit``.
     training, evaluation : dict
         What it was trained on and how well it does, for the model card.
     card : dict

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..preparation.prepared import PreparedSpectra
 from .domain import judge_results
 from .inference import Runner, pad_rows
+from .left_lines import lopsided_share
 from .networks import LatentNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
@@ -135,7 +136,7 @@ def reconstruct_spectra(
     """
     network = cast(LatentNetwork, model.members[0])
     mean, sigma = (_nan(len(prepared.flux), model.config.n_outputs) for _ in range(2))
-    residual, unexplained = _nan(len(prepared.flux)), _nan(len(prepared.flux))
+    residual, unexplained, second = (_nan(len(prepared.flux)) for _ in range(3))
     flux = _nan(len(prepared.flux), model.grid.n_pixels) if keep_flux else None
 
     def there_and_back(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,10 +158,12 @@ def reconstruct_spectra(
             seen, rebuilt = prepared.flux[row][valid], again[valid]
             residual[row] = np.abs(seen - rebuilt).mean(dtype=float)
             unexplained[row] = _share(model, seen, rebuilt)
+            second[row] = _second(model, valid, seen, rebuilt)
         if flux is not None:
             flux[rows] = decoded
     score = np.fmax(_score(model, mean), unexplained)
     found = {"mean": mean, "sigma": sigma, "domain_score": score, "residual": residual}
+    found |= {"second": second}
     found |= {} if flux is None else {"flux": flux}
     flags = judge_results(model.config, prepared, found)
     latents = Latents(mean=mean, sigma=sigma, domain_score=score, flags=flags)
@@ -257,6 +260,19 @@ def _share(model: LoadedModel, flux: np.ndarray, rebuilt: np.ndarray) -> float:
     width, lag = limits["unexplained_pixels"]
     share = unexplained_share(flux, rebuilt, width=width, lag=lag)
     return share / limits["unexplained_limit"]
+
+
+def _second(
+    model: LoadedModel, valid: np.ndarray, seen: np.ndarray, rebuilt: np.ndarray
+) -> float:
+    """How much of the lines is a second star's; NaN where no limit is stated."""
+    limits = model.config.domain
+    if not limits.keys() >= {"second_limit", "second_band"}:
+        return np.nan
+    wavelength = model.grid.wavelength[valid]
+    low, high = limits["second_band"]
+    band = (wavelength > low) & (wavelength < high)
+    return lopsided_share(wavelength[band], seen[band], rebuilt[band])
 
 
 def _run_blocks(

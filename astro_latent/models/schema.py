@@ -157,7 +157,8 @@ _LAYOUT = _keys({
         "shape_68": _SHAPE, "shape_95": _SHAPE,
     }),
     "domain": _keys({
-        "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE, **_LIMITS,
+        "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE,
+        "second_band": _items(_SIZE, 2, 2), **_LIMITS,
     }),
     "training": _plain(math.inf, nan=True), "evaluation": _plain(math.inf, nan=True),
     "card": _keys({}, others=_text()),
