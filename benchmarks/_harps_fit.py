@@ -14,6 +14,7 @@ from astro_latent.models.architectures.aligned_ensemble import (
     RestSpectra,
 )
 from astro_latent.simulation.harps_library import HarpsLibrary
+from recipes.harps.least_squares import robust_step
 from recipes.harps_parameters_v2.library import RestStars, render_rest
 
 __all__ = ["fit_star"]
@@ -25,7 +26,6 @@ _STEP = np.array([40.0, 0.1, 0.05, 0.05, 0.1, 0.5])
 _MOST = np.array([400.0, 0.5, 0.3, 0.15, 0.3, 5.0])
 _PRIOR = np.array([0.0, 0.0, 0.0, 1 / 0.06, 1 / 0.15, 0.0, 0.0])
 _PIXELS_WRONG_TOGETHER = 30.0
-_LEAST = 0.004  # rms of a weighted pixel, for outliers
 
 
 def _stars(values: np.ndarray) -> RestStars:
@@ -86,14 +86,11 @@ def fit_star(
     values = np.clip(np.r_[start[:3], 0.0, 0.0, start[3]], _LOW, _HIGH)
     for _ in range(n_steps):
         ours, design = _design(model, library, values, rest.valid)
-        off = seen_lines - ours
-        spread = 1.4826 * np.median(np.abs(off * weight)[weight > 0])
-        share = weight**2 / (1.0 + (off * weight / (3.0 * max(spread, _LEAST))) ** 2)
-        noise = np.sum(share * off**2) / np.sum(share)
-        prior = _PRIOR**2 * noise * _PIXELS_WRONG_TOGETHER
-        normal = (design * share) @ design.T + np.diag(prior)
-        pull = (design * share) @ off - prior * np.r_[values, 0.0]
-        step = np.clip(np.linalg.solve(normal, pull)[:-1], -_MOST, _MOST)
+        step = robust_step(
+            seen_lines - ours, design, weight, values=np.append(values, 0.0),
+            prior=_PRIOR, wrong_together=_PIXELS_WRONG_TOGETHER,
+        )  # fmt: skip
+        step = np.clip(step[:-1], -_MOST, _MOST)
         values = np.clip(values + step, _LOW, _HIGH)
         if abs(step[0]) < 3.0 and abs(step[1]) < 0.01:
             break

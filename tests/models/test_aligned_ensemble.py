@@ -120,4 +120,33 @@ def test_real_stars_come_out_as_the_card_says(real_data, bundled):
     assert abs(sun[2] - 4.44) < 0.2
     assert abs(sun[3]) < 0.08
     assert fast[4] == pytest.approx(28.0, abs=3.0)
+    off = np.abs(fast[1:4] - [6557, 4.18, 0.07])
+    assert np.all(off < 2 * found.error[1, 1:4])
+    assert off[0] < 130  # as the card says; the goal is 100
     assert np.all(found.values[:, 4] > 0)
+
+
+def test_a_dwarf_veiled_by_half_its_light_is_flagged(real_data, bundled):
+    """Unnoticed it would be poorer by a quarter of a dex and more."""
+    dwarf = next(iter(iter_arrays(str(real_data / DWARF))))
+    veil = 0.5 * np.median(dwarf.flux[dwarf.flux > 0])
+    veiled = replace(
+        dwarf, flux=np.where(dwarf.flux > 0, dwarf.flux + veil, dwarf.flux)
+    )
+    prepared = prepare_spectra([dwarf, veiled], bundled.grid, bundled.recipe)
+    found = bundled.predict(prepared, flux_errors=False)
+    assert found.values[1, 3] < found.values[0, 3] - 0.25
+    inconsistent = (found.flags & int(QualityFlag.INCONSISTENT_PARTS)) != 0
+    assert inconsistent.tolist() == [False, True]
+
+
+def test_subdwarfs_are_right_or_flagged(real_data, bundled):
+    files = sorted((real_data / "harps/benchmark_stars").glob("*_HD1*_47000.fits"))
+    known = {"HD106038": (6121, -1.25), "HD175305": (5059, -1.43)}
+    prepared = prepare_spectra(files, bundled.grid, bundled.recipe)
+    found = bundled.predict(prepared, flux_errors=False)
+    assert len(files) == len(known)
+    for file, values, flags in zip(files, found.values, found.flags, strict=True):
+        teff, m_h = known[file.name.split("_")[1]]
+        right = abs(values[1] - teff) < 150 and abs(values[3] - m_h) < 0.2
+        assert right or flags & int(QualityFlag.LABEL_OUT_OF_DOMAIN)
