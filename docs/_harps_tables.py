@@ -28,9 +28,6 @@ LABELS = {
     "airmass": "Airmass", "pwv": "Water vapour", "snr": "S/N",
 }  # fmt: skip
 DIGITS = {"rv": 3, "teff": 1, "logg": 4, "m_h": 4, "vsini": 2}
-KINDS = {
-    "in": "HARPS", "R": "R = 47,000", "edge": "normalised", "out": "out of domain",
-}  # fmt: skip
 
 
 def _config(name: str) -> ModelConfig:
@@ -120,48 +117,6 @@ def _parameters() -> str:
     return list_table(header, rows)
 
 
-def _stars() -> str:
-    table = _read("real_stars_harps")
-    rows = []
-    for star in dict.fromkeys(table["star"]):
-        mine = table[table["star"] == star]
-        cells: list[Any] = [star, KINDS[mine["kind"][0]]]
-        for row in mine:
-            digits = {"teff": 0, "vsini": 1}.get(row["label"], 2)
-            text = f"{row['value']:.{digits}f}"
-            if np.isfinite(row["literature"]):
-                text += f" ({row['literature']:.{digits}f})"
-            cells.append(text)
-        flagged = "UNLIKE_TRAINING" in str(mine["flags"][0])
-        flagged |= "OUT_OF_DOMAIN" in str(mine["flags"][0])
-        score = f"{mine['domain_score'][0]:.2f}"
-        rows.append((*cells, score, "yes" if flagged else "no"))
-    names = [LABELS[name] for name in dict.fromkeys(table["label"])]
-    return list_table(("Star", "Spectrum", *names, "Domain", "Flagged"), rows)
-
-
-def _validation() -> str:
-    table = _read("validation_harps")
-    digits = {"teff": 0, "logg": 2, "m_h": 2}
-    rows = []
-    for star in dict.fromkeys(table["star"]):
-        mine = table[table["star"] == star]
-        cells: list[Any] = [star, mine["used_for"][0], mine["n"][0]]
-        rows_of_labels = [mine[mine["label"] == label][0] for label in digits]
-        pairs = list(zip(rows_of_labels, digits.values(), strict=True))
-        cells.append(", ".join(f"{r['literature']:.{d}f}" for r, d in pairs))
-        for method in ("v1", "v2", "least_squares", "v2_one_step"):
-            off = [f"{r[method] - r['literature']:+.{d}f}" for r, d in pairs]
-            cells.append(", ".join(off))
-        cells.append(", ".join(f"{r['v2_error']:.{d}f}" for r, d in pairs))
-        rows.append((*cells, mine["v2_flags"][0] or "none"))
-    header = (
-        "Star", "Used for", "Spectra", "Literature", "v1", "v2", "Least squares",
-        "v2, one step", "Error of v2", "Flags of v2",
-    )  # fmt: skip
-    return list_table(header, rows)
-
-
 def _seeds() -> str:
     table = _read(f"seeds_{FAST}")
     pairs = list(dict.fromkeys(zip(table["one"], table["other"], strict=True)))
@@ -215,8 +170,8 @@ def write_harps_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
     makers = (
-        _reconstruction, _nodes, _probes, _parameters, _stars, _validation, _seeds,
-        _simulated, _interventions,
+        _reconstruction, _nodes, _probes, _parameters, _seeds, _simulated,
+        _interventions,
     )  # fmt: skip
     for make in makers:
         path = folder / f"harps_{make.__name__.lstrip('_')}.inc"

@@ -14,6 +14,7 @@ import _abundances_card  # noqa: E402
 import _demo  # noqa: E402
 import _experiment_tables  # noqa: E402
 import _harps_tables  # noqa: E402
+import _how_good_tables  # noqa: E402
 import _latent_tables  # noqa: E402
 import _real_tables  # noqa: E402
 import _starnet_card  # noqa: E402
@@ -83,6 +84,7 @@ def _write_generated(app):
     for write in (
         _tables.write_all,
         _harps_tables.write_harps_tables,
+        _how_good_tables.write_how_good_tables,
         _latent_tables.write_latent_tables,
         _real_tables.write_real_tables,
         _starnet_card.write_card_tables,
