@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from astropy.io.votable import tree
 from astropy.io.votable.table import parse
 from astropy.utils.xml.check import fix_id
@@ -85,8 +86,10 @@ def _field(
         msg = f"column {spec.name!r} holds arrays of strings, which VOTable cannot"
         raise TypeError(msg)
     element.description = _one_line(spec.description) or None
-    if unit_to_text(spec.unit):
-        element.unit = spec.unit
+    if unit := unit_to_text(spec.unit):
+        # spelled already: for each "dex" Astropy would look up all units that are alike
+        with warnings.catch_warnings(action="ignore"):
+            element.unit = u.UnrecognizedUnit(unit)
     return element
 
 
@@ -245,9 +248,7 @@ def document_text(document: tree.VOTableFile) -> str:
         XML text.
     """
     buffer = io.BytesIO()
-    # "dex" and deprecated units are written on purpose, see unit_to_text.
-    with warnings.catch_warnings(action="ignore"):
-        document.to_xml(buffer)
+    document.to_xml(buffer)
     return buffer.getvalue().decode()
 
 
