@@ -44,7 +44,8 @@ BASIS_TENSORS = (
 
 _MODEL_ERROR = 0.01  # of the low-rank model, in prepared flux
 _MIMICRY = 0.01  # strongest line of the emission that an error of the model looks like
-_CORE, _NEAR, _FAR, _LAST = 7, 45, 60, 700  # lags in pixels
+_NEAR_LAGS = np.arange(7, 45)  # of a second star, in pixels
+_FAR, _LAST = 60, 700  # lags where there is neither
 _WIDE = 5  # pixels by which emission may lie off its template
 _MOST = 2.0  # weight of the best pixels, in units of the median
 
@@ -128,42 +129,37 @@ class FluxBasis:
             self.basis
         )
         weight = np.minimum(weight / np.median(weight[valid]), _MOST)
-        residual = _centre(seen - fit, weight)
-        second = _correlate(residual, _centre(fit, weight), weight)
-        near = np.concatenate([second[_CORE:_NEAR], second[1 - _NEAR : 1 - _CORE]])
-        lines = _centre(self.emission, weight)
-        emission = _correlate(residual, lines, weight)
-        centre = max(emission[0], emission[_WIDE], emission[-_WIDE])
-        mimicry = _MIMICRY * float(np.sqrt(np.sum(weight * lines**2)))
+        both = np.stack([seen - fit, fit, self.emission])
+        both -= (both @ weight / np.sum(weight))[:, None]
+        both[:, weight == 0] = 0.0
+        second, emission = _correlate(both[0], both[1:], weight)
+        near = max(second[_LAST + _NEAR_LAGS].max(), second[_LAST - _NEAR_LAGS].max())
+        centre = emission[[_LAST - _WIDE, _LAST, _LAST + _WIDE]].max()
+        mimicry = _MIMICRY * float(np.sqrt(np.sum(weight * both[2] ** 2)))
         return (
-            _divide_by_scatter(near.max(), second),
+            _divide_by_scatter(near, second),
             _divide_by_scatter(centre, emission, least=mimicry),
         )
 
 
-def _centre(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Take off the weighted mean; zero where nothing counts."""
-    mean = np.sum(weight * values) / np.sum(weight)
-    return np.where(weight > 0, values - mean, 0.0)
-
-
 def _correlate(
-    residual: np.ndarray, template: np.ndarray, weight: np.ndarray
+    residual: np.ndarray, templates: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Amplitude of a template in the residual at every lag, over its error."""
+    """Amplitudes of templates in the residual over their errors, from lag -_LAST on."""
     n = next_fast_len(len(residual) + _LAST, real=True)
-    amplitude = irfft(rfft(weight * residual, n) * np.conj(rfft(template, n)), n)
-    norm = irfft(rfft(weight, n) * np.conj(rfft(template**2, n)), n)
-    largest = np.max(norm)
-    if not largest > 0:
-        return np.zeros(n)
-    return amplitude / np.sqrt(np.maximum(norm, 1e-3 * largest))
+    seen = rfft(np.stack([weight * residual, weight]), n)
+    made = rfft(np.stack([templates, templates**2]), n)
+    amplitude, norm = irfft(seen[:, None] * made.conj(), n)
+    largest = np.max(norm, axis=1, keepdims=True)
+    lags = np.arange(-_LAST, _LAST)
+    norm = np.maximum(norm[:, lags], 1e-3 * largest)
+    return amplitude[:, lags] / np.sqrt(np.where(largest > 0, norm, np.inf))
 
 
 def _divide_by_scatter(
     height: float, correlation: np.ndarray, *, least: float = 0.0
 ) -> float:
-    far = np.concatenate([correlation[_FAR:_LAST], correlation[-_LAST:-_FAR]])
+    far = np.concatenate([correlation[: _LAST - _FAR], correlation[_LAST + _FAR :]])
     scatter = np.hypot(np.std(far), least)
     return float(height / scatter) if scatter > 0 else 0.0
 
