@@ -17,7 +17,7 @@ from ..utils.physics import SIGMA_PER_MAD
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
 from .normalise import Lines, divide_mean_out
-from .prepared import Batch, Row
+from .prepared import Batch, Row, quantile
 from .references import LAGS, Reference, get_reference, integrate
 
 __all__ = ["Parts", "check_parts", "compare_parts"]
@@ -160,7 +160,7 @@ def _compare(
     shares = np.divide(  # a part without any line explains nothing
         total - left, lines_hold, out=np.zeros_like(total), where=lines_hold > 0
     )
-    explained = min(float(np.percentile(shares, 75)), 1.0)
+    explained = min(quantile(shares, 0.75), 1.0)
     if total.sum() < _ABOVE * known.sum():
         explained = 0.0
     return Parts(
@@ -274,7 +274,7 @@ def _find_jump(reference: Reference, lines: Lines, amounts: np.ndarray) -> float
     count = total[at + 2 * half] - total[at - 2 * half]
     whole = (count >= 0.95 * 4 * half) & (lines.weight[sides] > 0).all(axis=0)
     jumps = (level[1] - level[0])[whole]
-    return float(np.abs(jumps - np.median(jumps)).max()) if jumps.size else 0.0
+    return float(np.abs(jumps - quantile(jumps)).max()) if jumps.size else 0.0
 
 
 def check_parts(batch: Batch, i: int) -> None:
@@ -291,7 +291,7 @@ def check_parts(batch: Batch, i: int) -> None:
     found = compare_parts(batch.flux[i], batch.variance[i], batch.valid[i], grid)
     if found is None:
         return
-    ratio = float(np.median(found.residual / np.maximum(found.noise, 1e-9)))
+    ratio = quantile(found.residual / np.maximum(found.noise, 1e-9))
     if row.observation.noise == "file" and ratio < _QUIET:
         text = f"lines aside, the flux scatters {ratio:.2f} times as its errors say"
         row.flag(QualityFlag.ERRORS_SUSPECT, text)
@@ -305,7 +305,7 @@ def _judge_depths(row: Row, found: Parts) -> None:
     unlike = 1 - found.explained
     floor = _DEPTH if found.at_rest else _DEPTH_RELATIVE
     excess, odd = _scan(found.depth, found.depth_error, floor + _UNLIKE * unlike)
-    usual = max(float(np.median(found.residual)), _FINE)
+    usual = max(quantile(found.residual), _FINE)
     worst = float(found.residual.max()) / usual
     if worst > _ROUGH:
         text = f"a part departs {worst:.0f} times as far from its lines as the others"
@@ -325,8 +325,8 @@ def _judge_places(row: Row, found: Parts) -> None:
         return
     place, error = found.place[sure], found.place_error[sure]
     excess, odd = _scan(place, error, _PLACE if found.at_rest else _PLACE_RELATIVE)
-    middle = float(np.median(place))
-    allowed = _AT_REST + _CLEAR * float(np.median(error) / len(error) ** 0.5)
+    middle = quantile(place)
+    allowed = _AT_REST + _CLEAR * quantile(error) / len(error) ** 0.5
     all_off = found.at_rest and abs(middle) > allowed
     if excess > 0 or all_off:
         odd = middle if all_off else odd - (0.0 if found.at_rest else middle)
@@ -344,7 +344,7 @@ def _scan(values: np.ndarray, errors: np.ndarray, floor: float) -> tuple[float, 
     if count < 4:
         return -1.0, np.nan
     # a change of a whole half leaves the scatter between neighbours alone
-    scatter = float(np.median(np.abs(np.diff(values)))) * SIGMA_PER_MAD / np.sqrt(2)
+    scatter = quantile(np.abs(np.diff(values))) * SIGMA_PER_MAD / np.sqrt(2)
     weight = 1 / (np.minimum(errors, 1e3) ** 2 + scatter**2 + 1e-4)
     sums = np.concatenate([[0], np.cumsum(weight)])
     products = np.concatenate([[0], np.cumsum(weight * values)])

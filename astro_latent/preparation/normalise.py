@@ -12,7 +12,7 @@ from numpy.polynomial import chebyshev
 
 from ..exceptions import UnknownNameError
 from .grid import SpectralGrid
-from .prepared import Batch
+from .prepared import Batch, quantile
 from .recipe import Settings
 
 __all__ = [
@@ -43,7 +43,7 @@ def divide_by_median(batch: Batch, settings: Settings) -> None:
             chosen = (
                 np.where(valid, flux, 0.0) if settings["count_padding"] else flux[valid]
             )
-            median = float(np.median(chosen)) if valid.any() else 0.0
+            median = quantile(chosen) if valid.any() else 0.0
             if median > settings["minimum"]:
                 batch.divide(i, pixels, median)
                 batch.scale[i, segments] *= median
@@ -138,8 +138,7 @@ def chebyshev_continuum(
     normal = np.matmul(weight[:, None, :], products)[:, 0].reshape(-1, k, k)
     right = np.matmul((weight * flux)[:, None, :], basis)[:, 0]
     normal[~enough] = np.eye(k)
-    for i in np.flatnonzero(enough):
-        enough[i] = np.linalg.cond(normal[i]) < 1e12
+    enough &= np.linalg.cond(normal) < 1e12
     normal[~enough] = np.eye(k)
     coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
     coefficients[~enough] = np.nan
@@ -296,7 +295,7 @@ def _divide(batch: Batch, i: int, pixels: slice, level: np.ndarray, k: int) -> N
     batch.valid[i, pixels] &= usable
     level = np.where(usable, level, 1.0)
     batch.divide(i, pixels, level)
-    batch.scale[i, k] *= np.median(level[usable])
+    batch.scale[i, k] *= quantile(level[usable])
 
 
 _DARK = 0.02  # of the median: a running mean below is no continuum
@@ -350,7 +349,7 @@ def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
     count = _running_sum(weight, half)
     mean = _running_sum(values, half) / np.maximum(count, 1.0)
     some = mean[..., ::16][count[..., ::16] > half]
-    least = _DARK * max(float(np.median(some)), 0.0) if some.size else 0.0
+    least = _DARK * max(quantile(some), 0.0) if some.size else 0.0
     usable = (count > 0.5 * half) & (mean > least) & (weight > 0)
     mean[~usable] = 1.0
     lines = np.clip(values / mean, 0.0, 2.0) - 1.0
