@@ -10,7 +10,6 @@ small, so memory does not grow with the batch and freed temporaries are used aga
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from itertools import chain
 from typing import cast
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .layers.joined_slope import JoinedSlope
-from .layers.pooled_slope import PooledSlope
+from .layers.pooled_slope import ROWS_CONVOLVED, PooledSlope
 from .networks import (
     JoinedNetwork,
     LabelNetwork,
@@ -41,8 +40,6 @@ Slope = PooledSlope | JoinedSlope
 
 #: Rows of every matrix product come in multiples of this.
 ROW_MULTIPLE = 8
-#: Spectra whose convolutions are computed together: what stays in the cache.
-ROWS_CONVOLVED = 4
 #: Spectra whose hidden layers are computed together.
 ROWS_DENSE = 64
 #: Pixels from which spectra go through a network one by one on a CPU.
@@ -50,7 +47,7 @@ LONG_SPECTRUM = 65_536
 #: Numbers of a block of Jacobians, 32 MiB; one spectrum may have more.
 _JACOBIANS_SIZE = 2**23
 #: Spectra in such a block at most: the sparse matrices of each are used at once.
-_JACOBIANS_ROWS = 16
+_JACOBIANS_ROWS = 32
 
 
 class Runner:
@@ -153,8 +150,7 @@ class Runner:
         if not network.slopes_pay:
             return None
         with torch.inference_mode():
-            parts = (network.convolve_slopes(*pair) for pair in _few(flux, valid))
-            slopes = list(chain.from_iterable(parts))
+            slopes = list(network.convolve_slopes(flux, valid))
             hidden = network.enter(_stack([s.pooled.flatten() for s in slopes]))
         rows = zip(slopes, hidden, strict=False)  # without what fills up the rows
         return [replace(slope, hidden=row) for slope, row in rows]
@@ -325,18 +321,20 @@ def _chain(
     with torch.inference_mode(False), torch.enable_grad():
         outer, weight = network.project_slope(_stack_hidden(slopes).clone())
     n_labels, n_pixels = outer.shape[1], valid.shape[1]
-    used = torch.zeros(weight.shape[1], dtype=torch.bool)
+    used = np.zeros(weight.shape[1], dtype=bool)
     for slope in slopes:
         used[slope.active] = True
     rows = outer[: len(slopes)].flatten(0, 1)
     rows = pad_rows(rows, max(2 * ROW_MULTIPLE, _round_up(len(rows))))
-    by_pooled = (rows @ weight.index_select(1, used.nonzero()[:, 0])).numpy()
-    column = (used.cumsum(0) - 1).numpy()
+    columns = weight.index_select(1, torch.from_numpy(np.flatnonzero(used)))
+    by_pooled = (rows @ columns).numpy()
+    position = np.cumsum(used) - 1
     result = torch.empty(len(slopes), n_labels, n_pixels)
     for row, slope in enumerate(slopes):
         mine = by_pooled[row * n_labels : (row + 1) * n_labels]
-        active = mine.take(column[slope.active.numpy()], axis=1)
-        result[row] = torch.from_numpy(slope.times(active.T.copy(), n_pixels)).T
+        active = mine.take(position[slope.active], axis=1).T.copy()
+        product = slope.times(active, n_pixels)
+        result[row] = torch.from_numpy(product).T
     return result.mul_(network.flux_slope(valid)[:, None])
 
 

@@ -16,7 +16,10 @@ from scipy.sparse import csc_array
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["PooledSlope", "convolve_slopes"]
+__all__ = ["ROWS_CONVOLVED", "PooledSlope", "convolve_slopes"]
+
+#: Spectra whose convolutions are computed together: what stays in the cache.
+ROWS_CONVOLVED = 4
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,10 @@ class PooledSlope:
     ----------
     pooled : Tensor, shape (n_channels, n_pools)
         What max-pooling gives.
-    channel, pool : Tensor of int, shape (n_active,)
-        Which of that is above zero; the rest has no slope.
-    place : Tensor of int, shape (n_active,)
-        The pixels of the last layer that these were handed on from.
+    active : ndarray of int, shape (n_active,)
+        Which of that, flattened, is above zero; the rest has no slope.
+    channel, place : ndarray of int, shape (n_active,)
+        Of these, the channels and the pixels of the last layer.
     passed : sequence of Tensor, shape (n_padded, n_channels)
         1 where a rectifier lets pass, of the layers below, from the last to the first.
     weight : Tensor, shape (n_channels, size)
@@ -44,19 +47,14 @@ class PooledSlope:
     """
 
     pooled: Tensor
-    channel: Tensor
-    pool: Tensor
-    place: Tensor
+    active: np.ndarray
+    channel: np.ndarray
+    place: np.ndarray
     passed: Sequence[Tensor]
     weight: Tensor
     spreads: Sequence[Tensor]
     left: int
     hidden: Tensor | None = None
-
-    @property
-    def active(self) -> Tensor:
-        """Which of the flattened pooled values have a slope, shape (n_active,)."""
-        return self.channel * self.pooled.shape[1] + self.pool
 
     def times(self, outer: np.ndarray, n_pixels: int) -> np.ndarray:
         """Apply the chain rule.
@@ -73,8 +71,8 @@ class PooledSlope:
         ndarray, shape (n_pixels, n_labels)
             Derivatives of labels by the pixels.
         """
-        place = self.place - self.left
-        window = self.weight.index_select(0, self.channel)
+        place = torch.from_numpy(self.place) - self.left
+        window = self.weight.index_select(0, torch.from_numpy(self.channel))
         for spread, passed in zip(self.spreads, self.passed, strict=True):
             n_channels, size = passed.shape[1], len(spread)
             switches = passed.flatten().unfold(0, size, n_channels).contiguous()
@@ -129,29 +127,48 @@ def convolve_slopes(
     """
     weight = convolutions[-1].weight.transpose(1, 2).flatten(1)
     spreads = _spreads(convolutions)
-    layers = [signals[:, None]]
-    for layer in convolutions:
-        layers.append(functional.relu_(layer(functional.pad(layers[-1], padding))))
-    pooled = functional.max_pool1d(layers[-1], pool_length)
-    length = pooled.shape[2] * pool_length
-    pools = layers[-1][:, :, :length].unflatten(2, (-1, pool_length))
-    passed = [
-        _mark_passed(layer, len(spread))
-        for spread, layer in zip(spreads, layers[-2:0:-1], strict=True)
-    ]
-    for row, values in enumerate(pooled):
-        channel, pool = values.nonzero(as_tuple=True)
-        place = pool * pool_length + pools[row][channel, pool].argmax(1)
-        yield PooledSlope(
-            pooled=values,
-            channel=channel.int(),
-            pool=pool.int(),
-            place=place.int(),
-            passed=[layer[row] for layer in passed],
-            weight=weight,
-            spreads=spreads,
-            left=padding[0],
-        )
+    for few in signals[:, None].split(ROWS_CONVOLVED):
+        layers = [few]
+        for layer in convolutions:
+            layers.append(functional.relu_(layer(functional.pad(layers[-1], padding))))
+        passed = [
+            _mark_passed(layer, len(spread))
+            for spread, layer in zip(spreads, layers[-2:0:-1], strict=True)
+        ]
+        pooled = functional.max_pool1d(layers[-1], pool_length)
+        for row, values in enumerate(pooled):
+            active, channel, place = _find_active(
+                values.numpy(), layers[-1][row].numpy(), pool_length
+            )
+            yield PooledSlope(
+                pooled=values,
+                active=active,
+                channel=channel,
+                place=place,
+                passed=[layer[row] for layer in passed],
+                weight=weight,
+                spreads=spreads,
+                left=padding[0],
+            )
+
+
+def _find_active(
+    pooled: np.ndarray, layer: np.ndarray, pool_length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pooled values that are not zero, their channels, and the first of their pixels.
+
+    To compare the pixels one after the other takes a third of the time of an argmax.
+    """
+    some = pooled != 0
+    active = np.flatnonzero(some)
+    channel = np.repeat(np.arange(len(pooled)), np.count_nonzero(some, axis=1))
+    place = (active - channel * pooled.shape[1]) * pool_length
+    value, start = pooled.take(active), channel * layer.shape[1] + place
+    before = np.ones(len(active), dtype=bool)
+    for pixel in range(pool_length - 1):
+        before &= layer.take(start + pixel) != value
+        place += before
+    return active, channel.astype(np.int32), place.astype(np.int32)
 
 
 def _spreads(convolutions: Sequence[nn.Conv1d]) -> list[Tensor]:

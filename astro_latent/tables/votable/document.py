@@ -247,8 +247,7 @@ def document_text(document: tree.VOTableFile) -> str:
     str
         XML text.
     """
-    buffer = io.BytesIO()
-    document.to_xml(buffer)
+    document.to_xml(buffer := io.BytesIO())
     return buffer.getvalue().decode()
 
 
