@@ -159,17 +159,19 @@ class SpectralModel:
         with self._guarded():
             return encode_spectra(self, prepared)
 
-    def decode(self, mean: np.ndarray) -> np.ndarray:
+    def decode(self, mean: np.ndarray, *, pixels: slice = slice(None)) -> np.ndarray:
         """Return the spectra of latent vectors.
 
         Parameters
         ----------
         mean : ndarray, shape (n_spectra, n_latent)
             Latent vectors.
+        pixels : slice, optional
+            Those that are wanted, in steps of one; some networks are faster for few.
 
         Returns
         -------
-        ndarray, shape (n_spectra, n_pixels), float32
+        ndarray, shape (n_spectra, n_wanted), float32
             Prepared flux; NaN for latents that are not finite or give no finite flux.
 
         Raises
@@ -182,7 +184,7 @@ class SpectralModel:
         self._require("decode")
         mean = as_latents(mean, self.config.n_outputs)
         with self._guarded():
-            return decode_latents(self, mean)
+            return decode_latents(self, mean, pixels)
 
     def reconstruct(
         self, prepared: PreparedSpectra, *, keep_flux: bool = True

@@ -14,7 +14,7 @@ from ..preparation.prepared import PreparedSpectra
 from .domain import judge_results
 from .inference import Runner, pad_rows
 from .left_lines import lopsided_share
-from .networks import LatentNetwork
+from .networks import LatentNetwork, PartialNetwork
 from .protocols import LoadedModel
 from .results import Latents, Reconstruction
 
@@ -86,7 +86,9 @@ def as_latents(values: npt.ArrayLike, count: int) -> np.ndarray:
     return latents
 
 
-def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
+def decode_latents(
+    model: LoadedModel, mean: np.ndarray, pixels: slice = slice(None)
+) -> np.ndarray:
     """Decode latent vectors; see `SpectralModel.decode`.
 
     Parameters
@@ -95,18 +97,27 @@ def decode_latents(model: LoadedModel, mean: np.ndarray) -> np.ndarray:
         An autoencoder.
     mean : ndarray, shape (n_spectra, n_latent), float32
         Latent vectors.
+    pixels : slice, optional
+        Those that are wanted.
 
     Returns
     -------
-    ndarray, shape (n_spectra, n_pixels), float32
+    ndarray, shape (n_spectra, n_wanted), float32
         Prepared flux; NaN where latents or flux are not finite.
     """
     n_pixels = model.grid.n_pixels
     network = cast(LatentNetwork, model.members[0])
-    flux = _nan(len(mean), n_pixels)
+    first, last, _ = pixels.indices(n_pixels)
+    flux = _nan(len(mean), last - first)
+
+    def decode(latent: Tensor) -> tuple[Tensor]:
+        if isinstance(network, PartialNetwork):
+            return (network.decode_part(latent, first, last),)
+        return (network.decode(latent)[:, first:last],)
+
     for rows, (decoded,) in _run_blocks(
         model.runner,
-        lambda latent: (network.decode(latent),),
+        decode,
         mean,
         rows=np.flatnonzero(np.isfinite(mean).all(axis=1)),
         n_pixels=n_pixels,

@@ -24,6 +24,7 @@ __all__ = [
     "LabelNetwork",
     "LatentNetwork",
     "NoiseAwareNetwork",
+    "PartialNetwork",
     "PosteriorNetwork",
     "SlopedNetwork",
     "SplitNetwork",
@@ -280,6 +281,28 @@ class LatentNetwork(Protocol):
         Returns
         -------
         Tensor, shape (n, n_pixels)
+            Prepared flux.
+        """
+        ...
+
+
+@runtime_checkable
+class PartialNetwork(Protocol):
+    """A latent network that decodes some pixels faster than all."""
+
+    def decode_part(self, latent: Tensor, first: int, last: int) -> Tensor:
+        """Return some pixels of what `LatentNetwork.decode` gives.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (n, n_outputs)
+            Latent vectors.
+        first, last : int
+            The pixels from ``first`` to before ``last``.
+
+        Returns
+        -------
+        Tensor, shape (n, last - first)
             Prepared flux.
         """
         ...

@@ -96,7 +96,7 @@ class LatentModel(LoadedModel, Protocol):
         """Return latents with errors; see `SpectralModel.encode`."""
         ...
 
-    def decode(self, mean: np.ndarray) -> np.ndarray:
+    def decode(self, mean: np.ndarray, *, pixels: slice = slice(None)) -> np.ndarray:
         """Return the spectra of latents; see `SpectralModel.decode`."""
         ...
 

@@ -225,6 +225,25 @@ def planted():
     return model
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (0, 9),
+        (7_580, 7_610),
+        (159_400, 163_000),
+        (216_000, 218_000),
+        (320_000, 320_200),
+    ],
+)
+def test_a_part_is_decoded_as_the_whole(planted, first, last):
+    latent = torch.zeros(2, planted.n_latent)
+    latent[:, 0], latent[:, 1] = torch.tensor([[3.2, -2.9], [1.2, -1.4]])
+    latent[:, 2:] = torch.randn(2, planted.n_latent - 2)
+    with torch.no_grad():
+        part, whole = planted.decode_part(latent, first, last), planted.decode(latent)
+    torch.testing.assert_close(part, whole[:, first:last], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("velocity", [-63.7, 0.0, 88.2])
 @pytest.mark.parametrize("earth", [-24.3, 17.6])
 def test_what_was_planted_is_found_again(planted, velocity, earth):

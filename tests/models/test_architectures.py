@@ -152,6 +152,18 @@ def test_autoencoder_equals_one_dimensional_layers():
     torch.testing.assert_close(network.decode(mean), signal[:, 0])
 
 
+@settings(max_examples=8, deadline=None)
+@given(ends=st.lists(st.integers(0, 640), min_size=2, max_size=2, unique=True))
+def test_autoencoder_decodes_a_part_as_the_whole(ends):
+    torch.manual_seed(1)
+    network = DisentangledAutoencoder(n_pixels=640, n_latent=4).eval()
+    first, last = sorted(ends)
+    latent = torch.randn(2, 4)
+    with torch.no_grad():
+        part, whole = network.decode_part(latent, first, last), network.decode(latent)
+    torch.testing.assert_close(part, whole[:, first:last])
+
+
 def test_autoencoder_signal_neither_dies_nor_explodes():
     torch.manual_seed(0)
     network = DisentangledAutoencoder(n_pixels=20 * 2**8, n_latent=16).eval()

@@ -12,6 +12,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from ..layers.aligned_part import render_part
 from ..layers.aligned_spectrum import AlignedSpectrum
 from ..layers.components import make_network
 
@@ -176,10 +177,32 @@ class AlignedAutoencoder(AlignedSpectrum):
         Tensor, shape (n, n_pixels)
             Prepared flux; zero outside the valid pixels of the grid.
         """
+        return self.render(*self._values(latent))
+
+    def decode_part(self, latent: Tensor, first: int, last: int) -> Tensor:
+        """Return some pixels of the spectra of latent vectors.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (n, n_latent)
+            Latent vectors.
+        first, last : int
+            The pixels from ``first`` to before ``last``.
+
+        Returns
+        -------
+        Tensor, shape (n, last - first)
+            What `decode` gives there.
+        """
+        if last - first > self.n_pixels // 4:  # all at once is as fast, and the same
+            return self.decode(latent)[:, first:last]
+        return render_part(self, self._values(latent), first, last)
+
+    def _values(self, latent: Tensor) -> tuple[Tensor, ...]:
+        """Turn latents into what a spectrum is rendered from."""
         values = latent * self.scale + self.offset
         velocity, earth, amounts, star, shapes = values.split(self.sizes, 1)
-        coefficients = self.decode_star(star)
-        return self.render(velocity[:, 0], coefficients, earth[:, 0], amounts, shapes)
+        return velocity[:, 0], self.decode_star(star), earth[:, 0], amounts, shapes
 
     def forward(
         self, flux: Tensor, valid: Tensor | None = None

@@ -21,6 +21,8 @@ PUBLISHED_CHANNELS = (16, 16, 16, 32, 32, 32, 64, 64, 64, 128, 128, 128, 256, 51
 FIRST_FILTERS = (7, 5, 5)
 #: Slope of the leaky rectifier for negative input.
 SLOPE = 0.1
+# Elements to each side that the layers between two cuts can see, and one more.
+_REACH = 3
 # Up to torch 2.7, oneDNN takes minutes to prepare long transposed convolutions.
 _SLOW_ONEDNN = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 8)
 
@@ -195,13 +197,37 @@ class DisentangledAutoencoder(nn.Module):
         Tensor, shape (n, n_pixels)
             Prepared flux.
         """
+        return self.decode_part(latent, 0, self.n_pixels)
+
+    def decode_part(self, latent: Tensor, first: int, last: int) -> Tensor:
+        """Return some pixels of spectra; before each layer others are cut off.
+
+        Parameters
+        ----------
+        latent : Tensor, shape (n, n_latent)
+            Latent vectors.
+        first, last : int
+            The pixels from ``first`` to before ``last``.
+
+        Returns
+        -------
+        Tensor, shape (n, last - first)
+            What `decode` gives there.
+        """
         signal = self.expand(latent).reshape(-1, *self._base)
         signal = signal.contiguous(memory_format=torch.channels_last)
+        width, start = 2 ** len(self.channels), 0  # pixels of an element; the first
         without = torch.backends.mkldnn.flags(enabled=False) if _SLOW_ONEDNN else None
         with without or nullcontext():
-            for layer in self.up:
-                signal = functional.leaky_relu(layer(signal), SLOPE, inplace=True)
-            return self.smooth(signal).flatten(1)
+            for layer in (*self.up, self.smooth):
+                low = max(first // width - _REACH, 0)
+                signal = signal[..., low - start : -(-last // width) + _REACH - start]
+                signal, start = layer(signal), low
+                if layer is not self.smooth:
+                    signal = functional.leaky_relu(signal, SLOPE, inplace=True)
+                if layer.stride[1] == 2:
+                    width, start = width // 2, 2 * start
+            return signal[..., first - start : last - start].flatten(1)
 
     def sample(
         self,

@@ -62,7 +62,7 @@ class LogGrid(nn.Module):
     _shared: Tensor
     _share: Tensor
     _width: Tensor
-    _back: Tensor
+    half_pixels: Tensor
     _knot: Tensor
 
     def __init__(self, grid: SpectralGrid, *, step: float, red: float) -> None:
@@ -92,7 +92,7 @@ class LogGrid(nn.Module):
             "valid": torch.from_numpy(grid.valid.copy()),
             **_split(edges, grid.n_pixels),
             "_width": torch.from_numpy(np.diff(edges).clip(1e-3).astype(np.float32)),
-            "_back": torch.from_numpy(back)[None],
+            "half_pixels": torch.from_numpy(back)[None],
             "_knot": torch.from_numpy(knot)[None],
         }
         for name, tensor in constants.items():
@@ -241,21 +241,29 @@ class LogGrid(nn.Module):
         """
         return cubic_at(knots, self._knot.expand(len(knots), -1))
 
-    def to_grid(self, fine: Tensor) -> Tensor:
+    def to_grid(
+        self, fine: Tensor, part: slice = slice(None), start: int = 0
+    ) -> Tensor:
         """Interpolate from half pixels of equal velocity to those of the grid.
 
         Parameters
         ----------
         fine : Tensor, shape (n, 2 * n_log)
             From `shift_rows`, twice as fine.
+        part : slice, optional
+            Pixels of the grid that are wanted.
+        start : int, optional
+            Pixel of equal velocity with which ``fine`` begins.
 
         Returns
         -------
-        Tensor, shape (n, n_pixels)
+        Tensor, shape (n, n_wanted)
             Zero outside of the valid pixels.
         """
-        flux = cubic_at(fine, self._back.expand(len(fine), -1))
-        return torch.where(self.valid, flux, torch.zeros_like(flux))
+        flux = cubic_at(
+            fine, (self.half_pixels[:, part] - 2 * start).expand(len(fine), -1)
+        )
+        return torch.where(self.valid[part], flux, torch.zeros_like(flux))
 
 
 def _check_extent(
