@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -40,13 +39,10 @@ def write_handles(handles: Mapping[str, LabelHandle], folder: str | Path) -> Pat
     Path
         The file.
     """
-    records = [
-        {name: _plain(value) for name, value in asdict(handle).items()}
-        for handle in handles.values()
-    ]
+    records = [asdict(handle) for handle in handles.values()]
     path = Path(folder, HANDLES_FILE)
     with replacing(path) as part:
-        Path(part).write_text(json.dumps(records, indent=0) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(records, default=_as_list) + "\n", encoding="utf-8")
     return path
 
 
@@ -95,8 +91,6 @@ def read_handles(model: ModelLike) -> dict[str, LabelHandle]:
     return handles
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold; seven digits are those of the latents."""
-    if isinstance(value, np.ndarray):
-        return [float(f"{number:.7g}") for number in value]
-    return value
+def _as_list(values: np.ndarray) -> list[float]:
+    """Return an array for JSON; seven digits are those of the latents."""
+    return [float(f"{value:.7g}") for value in values]

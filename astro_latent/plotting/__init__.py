@@ -7,6 +7,7 @@ it; none shows or saves anything. Matplotlib is imported when a function is call
 
 from .latent import plot_dispersion, plot_latent_label, plot_map, plot_traversal
 from .mutual_information import plot_indicator, plot_mutual_information
+from .panels import MapPanel, SpectrumPanel
 from .parameters import plot_comparison, plot_kiel
 from .saliency import plot_saliency
 from .search import plot_importances, plot_search
@@ -14,6 +15,8 @@ from .spectra import HARPS_WINDOWS, plot_reconstruction, plot_spectrum
 
 __all__ = [
     "HARPS_WINDOWS",
+    "MapPanel",
+    "SpectrumPanel",
     "plot_comparison",
     "plot_dispersion",
     "plot_importances",

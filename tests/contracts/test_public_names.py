@@ -64,10 +64,12 @@ PUBLIC = {
         resolve_positions write_hats
     """,
     "plotting": """
-        HARPS_WINDOWS plot_comparison plot_dispersion plot_importances plot_indicator
-        plot_kiel plot_latent_label plot_map plot_mutual_information
-        plot_reconstruction plot_saliency plot_search plot_spectrum plot_traversal
+        HARPS_WINDOWS MapPanel SpectrumPanel plot_comparison plot_dispersion
+        plot_importances plot_indicator plot_kiel plot_latent_label plot_map
+        plot_mutual_information plot_reconstruction plot_saliency plot_search
+        plot_spectrum plot_traversal
     """,
+    "notebook": "Controls Explorer Session explore",
 }
 
 

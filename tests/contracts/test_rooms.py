@@ -47,6 +47,8 @@ HOMES = {
     "optuna": ("training/study.py",),
     "zuko": ("models/layers/heads.py",),
     "matplotlib": ("plotting", "cli/demo.py"),
+    "ipywidgets": ("notebook",),
+    "ipympl": ("notebook",),
 }
 
 
