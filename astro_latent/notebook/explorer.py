@@ -182,7 +182,9 @@ class Explorer:
         if rows is None:
             rows = [chosen, *self.session.neighbours(2)["row"].tolist()]
         labels = list(self.controls.sliders)[:3] if labels is None else labels
-        frames = [frame for row in rows for frame in self._frames(row, labels, n_steps)]
+        frames = [
+            frame for row in rows for frame in self._frames(row, labels, n_steps, share)
+        ]
         self.choose(chosen)
         return write_page(Path(path), self.map_panel, frames)
 
@@ -195,8 +197,7 @@ class Explorer:
         frames = []
         for label in labels:
             slider = self.controls.sliders[label]
-            reach = share * np.array([slider.min, slider.max])
-            for change in np.linspace(*reach, n_steps):
+            for change in share * np.linspace(slider.min, slider.max, n_steps):
                 self.change(**{label: float(change)})
                 frames.append(
                     Frame(
