@@ -4,7 +4,8 @@
 ``python benchmarks/score_interventions.py --data FOLDER --work FOLDER`` fits handles on
 ``--n-fit`` simulated stars (seed 91) for each bundled autoencoder, writes them into its
 folder of weights, and scores them on ``--n-score`` others (seed 93) by RVIS and GIS of
-Cvrček et al. (2025): ``docs/models/interventions_harps.ecsv``. Simulated latents are
+Cvrček et al. (2025): ``docs/models/interventions_harps.ecsv``. The first 300 stars are
+the table that a tutorial explores. Simulated latents are
 kept in the work folder, so that a stopped run goes on. FOLDER of data holds
 ``harps/synthetic``, ``harps/telluric`` and ``harps/catalogue``.
 """
@@ -35,6 +36,7 @@ from astro_latent.simulation.harps_library import HARPS_LABELS, draw_harps_label
 from recipes.harps.stars import CATALOGUE, open_simulator, simulate_stars
 
 OUTPUT = Path(__file__).parents[1] / "docs/models/interventions_harps.ecsv"
+EXAMPLES = Path(__file__).parents[1] / "docs/tutorials/harps_latents.ecsv"
 FIT_SEED, SCORE_SEED = 91, 93
 CONDITIONS = ("radial_velocity", "berv", "vsini", "airmass", "pwv")
 UNITS = {
@@ -96,6 +98,20 @@ def sample(
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     labels = {name: v for name, v in whole.items() if name not in networks}
     return {name: whole[name] for name in networks}, labels
+
+
+def keep_examples(latents: np.ndarray, labels: dict[str, np.ndarray]) -> None:
+    """Write the first stars as the table that the tutorials explore."""
+    rows = slice(0, 300)
+    table = Table({"obs_id": [f"simulated-{row}" for row in range(300)]})
+    table["latent"] = latents[rows].round(4)
+    for name in ("radial_velocity", "teff", "logg", "m_h"):
+        table[name] = labels[name][rows].round(3)
+        table[name].unit = UNITS[name]
+    model = load_model("harps_dae_fast_v1", device="cpu")
+    table.meta = {"model": model.name, "latent_groups": model.latent_groups}
+    table.meta["description"] = f"Latents of simulated stars, seed {FIT_SEED}"
+    table.write(EXAMPLES, overwrite=True)
 
 
 def twins(
@@ -192,6 +208,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     networks = {n: load_model(n, device="cpu").members[0] for n in autoencoders()}
     latents, labels = sample(networks, options.data, options.work, options.n_fit)
+    keep_examples(latents["harps_dae_fast_v1"], labels)
     found = twins(networks, options.data, options.work, options.n_score)
     rows = []
     for name in networks:
