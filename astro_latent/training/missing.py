@@ -13,7 +13,7 @@ from ..models import LabelModel, ModelLike, load_model
 from ..models.domain import measure_missing
 from ..preparation import PreparedSpectra, SpectralGrid, prepare_spectra
 from ..spectra.reading import SpectraLike
-from ..utils.quality import NOTICE_FLAGS
+from ..utils.quality import NOTICE_FLAGS, QualityFlag
 from .evaluate import compare_labels
 from .gather import gather_spectra
 from .velocities import VelocityLike, find_velocities
@@ -126,7 +126,7 @@ def drop_pixels(prepared: PreparedSpectra, kept: np.ndarray) -> PreparedSpectra:
     Returns
     -------
     PreparedSpectra
-        With fewer valid pixels.
+        With fewer valid pixels, and with the flags of spectra that lack so many.
 
     Examples
     --------
@@ -139,9 +139,15 @@ def drop_pixels(prepared: PreparedSpectra, kept: np.ndarray) -> PreparedSpectra:
     """
     valid = prepared.valid & kept
     valid = np.where(valid.any(axis=1, keepdims=True), valid, prepared.valid)
-    return replace(
-        prepared, valid=valid, flux=np.where(valid, prepared.flux, np.float32(0.0))
-    )
+    flags, inside = prepared.flags.copy(), prepared.grid.valid
+    lost = np.count_nonzero(inside & ~valid, axis=1) / np.count_nonzero(inside)
+    many = lost > prepared.recipe.requirements["max_bad"]
+    flags[prepared.usable & many] |= np.int64(QualityFlag.MANY_BAD_PIXELS)
+    for first, last in prepared.grid.segments:
+        gone = prepared.usable & ~valid[:, first:last].any(axis=1)
+        flags[gone] |= np.int64(QualityFlag.SEGMENT_MISSING)
+    flux = np.where(valid, prepared.flux, np.float32(0.0))
+    return replace(prepared, valid=valid, flux=flux, flags=flags)
 
 
 def _settings(

@@ -8,8 +8,9 @@ import numpy as np
 from astropy.table import Table
 
 from astro_latent.simulation.ingredients import find_ingredient
+from recipes.real.stars import is_test
 
-__all__ = ["LABELS", "read_stars"]
+__all__ = ["LABELS", "divide", "read_stars"]
 
 #: Label to its column in the file.
 LABELS = {
@@ -54,6 +55,30 @@ def read_stars(data: Path) -> dict[str, Any]:
     known = (stars["a_k"] > low) & (stars["a_k"] < high)
     stars["a_k"] = np.where(known, stars["a_k"], np.nan)
     return stars
+
+
+def divide(stars: dict[str, Any], *, hottest: float, held_out: list[int]) -> np.ndarray:
+    """Say what each spectrum is for; nothing for those of test stars.
+
+    Parameters
+    ----------
+    stars : dict
+        From `read_stars`.
+    hottest : float
+        K; what is hotter shows what is to be flagged.
+    held_out : list of int
+        Divisor and rest of the identifiers of stars that calibrate the errors.
+
+    Returns
+    -------
+    ndarray of str
+        A part for each spectrum.
+    """
+    identifiers = stars["source_id"]
+    divisor, rest = held_out
+    parts = np.where(identifiers % divisor == rest, "held_out", "train")
+    parts = np.where(stars["teff"] > hottest, "outside", parts)
+    return np.where(is_test(identifiers), "", parts)
 
 
 def _numbers(column: Any) -> np.ndarray:

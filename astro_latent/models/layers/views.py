@@ -18,6 +18,8 @@ __all__ = ["KINDS", "View", "smooth_continuum"]
 
 #: Kinds of views.
 KINDS = ("flux", "log", "flat", "shape")
+#: What coefficients are when pixels are missing.
+FILLS = ("once", "solve")
 _FLOOR = 0.003  # smallest error of a pixel, so that none is trusted without limit
 _OUTLIER = 30.0  # sigma per root pixel beyond which a spectrum is toned down
 _ROWS = 8000  # spectra that components are found from
@@ -83,6 +85,12 @@ class View(nn.Module):
         Pixels of the running mean.
     shrink : float
         0 scales each coefficient to unit variance, 1 leaves all in units of the noise.
+    fill : {"once", "solve"}
+        Coefficients of a spectrum with missing pixels: those of the spectrum whose
+        gaps hold what a first projection says of them, or the least squares fit to the
+        pixels that are there, with the spread of the training set as a prior. Without
+        missing pixels both are the same. The first is an error of all that stood in the
+        gaps, times their share; it stays the default, since networks learned with it.
     """
 
     mean: Tensor
@@ -98,14 +106,18 @@ class View(nn.Module):
         n_components: int = 100,
         width: int = 201,
         shrink: float = 0.5,
+        fill: str = "once",
     ) -> None:
         super().__init__()
         if kind not in KINDS:
             msg = f"a view is one of {', '.join(KINDS)}, not {kind!r}"
             raise ValueError(msg)
+        if fill not in FILLS or (fill == "solve" and shrink == 1.0):
+            msg = f"fill is once, or solve with shrink below 1, not {fill!r}"
+            raise ValueError(msg)
         # a mean over more pixels than there are is none
         self.width = min(width, (n_pixels - 1) // 2) // 2 * 2 + 1
-        self.kind, self.shrink = kind, shrink
+        self.kind, self.shrink, self.fill = kind, shrink, fill
         self.step = max(1, self.width // 2) if kind == "shape" else 1
         n_points = len(range(0, n_pixels, self.step))
         self.n_components = min(n_components, n_points)
@@ -189,7 +201,28 @@ class View(nn.Module):
         first = (scaled @ self.basis) @ self.basis.T
         return torch.where(valid, scaled, first) @ self.basis
 
+    def _solve(self, values: Tensor, valid: Tensor) -> Tensor:
+        """Coefficients of the valid pixels alone, row by row."""
+        found = self._scale(values, valid) @ self.basis
+        live = self.scale > 0
+        # adapt made the scale of the spreads: this is the way back
+        largest = 1.0 / self.scale[live].min()
+        spread = (self.scale[live] * largest**self.shrink) ** (1 / (self.shrink - 1.0))
+        prior = torch.zeros_like(self.scale, dtype=torch.float64)
+        prior[live] = spread.double() ** -2
+        rows = []
+        for coefficients, kept in zip(found, valid, strict=True):
+            if not kept.all():
+                lost = self.basis[~kept].double()
+                normal = torch.eye(len(prior), device=prior.device, dtype=prior.dtype)
+                normal = normal + torch.diag(prior) - lost.T @ lost
+                solved = torch.linalg.solve(normal, coefficients.double())
+                coefficients = solved.to(found.dtype)
+            rows.append(coefficients)
+        return torch.stack(rows)
+
     def forward(self, flux: Tensor, sigma: Tensor, valid: Tensor) -> Tensor:
         """Return scaled coefficients, shape (n, n_components)."""
         values, _, valid = self.look(flux, sigma, valid)
-        return (self._project(values, valid) * self.scale).clamp(-30.0, 30.0)
+        project = self._solve if self.fill == "solve" else self._project
+        return (project(values, valid) * self.scale).clamp(-30.0, 30.0)
