@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Tables of the page on nodes and repeats, from what the benchmarks wrote."""
+"""Tables of the pages on nodes, repeats and missing pixels."""
 
 import sys
 from pathlib import Path
@@ -82,10 +82,43 @@ def _found_again() -> str:
     return list_table(header, rows)
 
 
+def _mean(values: np.ndarray, form: str) -> str:
+    text = f"{np.mean(values):{form}}"
+    return f"{text} ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else text
+
+
+def _missing(name: str) -> str:
+    table = _read("missing")
+    table = table[(table["set"] == name) & (table["rows"] == "all")]
+    labels = list(dict.fromkeys(table["label"]))
+    rows = []
+    for key in dict.fromkeys(zip(table["pattern"], table["fraction"], strict=True)):
+        mine = table[(table["pattern"] == key[0]) & (table["fraction"] == key[1])]
+        one = mine[mine["label"] == labels[0]]
+        cells = [key[0], f"{key[1]:.0%}", f"{np.mean(one['flagged']):.0%}"]
+        for label in labels:
+            own = mine[mine["label"] == label]
+            shares = [100 * np.mean(own[f"coverage_{k}"]) for k in (68, 95)]
+            form = ".0f" if label == "teff" else ".3f"
+            cells.append(
+                f"{_mean(own['scatter'], form)}; {shares[0]:.0f}, {shares[1]:.0f}"
+            )
+        rows.append(cells)
+    header = (
+        "Missing", "Share", "Flagged",
+        *(f"{label}: scatter; within 68, 95 %" for label in labels),
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _missing_gaia() -> str:
+    return _missing("gaia_xp")
+
+
 def write_latent_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
-    makers = (_census, _nodes, _found_again)
+    makers = (_census, _nodes, _found_again, _missing_gaia)
     for make in makers:
         path = folder / f"latent_{make.__name__.lstrip('_')}.inc"
         path.write_text(make(), encoding="utf-8")

@@ -1,0 +1,151 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""Scatter and coverage on real spectra with more and more pixels missing.
+
+``python benchmarks/bench_missing.py --data FOLDER --work FOLDER`` asks
+``gaia_xp_starnet_v1`` about stars that calibrated its errors and taught it nothing
+else, and networks that are trained here, as ``lamost_starnet_v1`` is but one for each
+seed, about a quarter of the LAMOST stars that they never saw. Test stars have no part.
+It writes ``docs/experiments/missing.ecsv`` and ``missing.png``; scores are kept in the
+work folder, so a stopped run goes on.
+"""
+
+import argparse
+from pathlib import Path
+
+import _paths  # noqa: F401
+import numpy as np
+import torch
+from astropy.table import Table, vstack
+from bench_architectures import read_gaia, read_lamost
+from matplotlib import pyplot as plt
+
+from astro_latent import train_model
+from astro_latent.preparation import SpectralGrid
+from astro_latent.training import evaluate_missing
+from recipes.__main__ import read_recipe
+from recipes.real.stars import select
+
+OUTPUT = Path(__file__).parents[1] / "docs/experiments"
+FRACTIONS = (0.0, 0.1, 0.25, 0.5, 0.75)
+#: Wavelengths of the arms, Angstrom.
+ARMS = {
+    "gaia_xp": {"BP": (3300.0, 6400.0), "RP": (6400.0, 10300.0)},
+    "lamost": {"the blue arm": (3600.0, 5900.0), "the red arm": (5900.0, 9200.0)},
+}
+_COLOURS = {"pixels": "C0", "stretches": "C1"}
+
+
+def ask_gaia(options: argparse.Namespace) -> Table:
+    """Ask the bundled weights about held-out stars."""
+    stars, labels, source, _ = read_gaia(options.data)
+    divisor, rest = read_recipe("gaia_xp_starnet_v1")["parts"]["held_out"]
+    rows = np.flatnonzero(source % divisor == rest)
+    rows = np.random.default_rng(5).permutation(rows)[: options.n_stars]
+    found = evaluate_missing(
+        "gaia_xp_starnet_v1", select(stars, np.sort(rows)), labels,
+        fractions=FRACTIONS, arms=ARMS["gaia_xp"], seeds=options.seeds,
+        facts={"survey": "gaia_xp"}, device="cpu",
+    )  # fmt: skip
+    found["network"] = 0
+    return found
+
+
+def ask_lamost(options: argparse.Namespace, seed: int) -> Table:
+    """Train without a quarter of the stars, and ask about these."""
+    stars, labels, star, facts = read_lamost(options.data)
+    recipe = read_recipe("lamost_starnet_v1")
+    names = np.unique(star)
+    place = np.random.default_rng(seed).permutation(len(names))
+    quarter = place[np.searchsorted(names, star)] * 4 // len(names)
+    parts = np.array(["held_out", "train", "train", "asked"])[quarter]
+    folder = options.work / f"lamost_{seed}"
+    taught = parts != "asked"
+    velocity = facts["radial_velocity"]
+    options_of_recipe = {
+        k: v for k, v in recipe["train"].items() if k not in ("members", "folds")
+    }
+    train_model(
+        {**select(stars, taught), "part": parts[taught]}, labels, split="part",
+        seed=seed, output=folder / "own_v1", work=folder / "work",
+        grid=SpectralGrid.from_dict(recipe["grid"]), recipe={"steps": recipe["steps"]},
+        augment=recipe["augment"], limits=recipe["limits"],
+        arguments=recipe["arguments"], overwrite=True, progress=False,
+        facts=facts["facts"], radial_velocity=velocity[taught], **options_of_recipe,
+    )  # fmt: skip
+    asked = ~taught & (stars["teff"] <= 8000.0)
+    found = evaluate_missing(
+        folder / "own_v1", select(stars, asked), labels, fractions=FRACTIONS,
+        arms=ARMS["lamost"], seeds=options.seeds[:1], facts=facts["facts"],
+        radial_velocity=velocity[asked], device="cpu",
+    )  # fmt: skip
+    found["network"] = seed
+    return found
+
+
+def draw(table: Table, path: Path) -> None:
+    """Scatter over that of whole spectra, and coverage, against the share missing."""
+    names = list(dict.fromkeys(table["set"]))
+    figure, axes = plt.subplots(
+        2, len(names), figsize=(4.5 * len(names), 6), sharex=True, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for column, name in zip(axes.T, names, strict=True):
+        mine = table[(table["set"] == name) & (table["rows"] == "all")]
+        whole = mine[mine["pattern"] == "none"]
+        for label in dict.fromkeys(mine["label"]):
+            own = mine[mine["label"] == label]
+            base = np.mean(whole["scatter"][whole["label"] == label])
+            for pattern, colour in _COLOURS.items():
+                x = sorted(set(own["fraction"][own["pattern"] == pattern]))
+                parts = [own[(own["pattern"] == pattern) & (own["fraction"] == f)]
+                         for f in x]  # fmt: skip
+                style = {"color": colour, "lw": 0.8, "marker": "o", "ms": 3}
+                column[0].plot(
+                    x, [np.mean(p["scatter"]) / base for p in parts], **style
+                )
+                for share in ("coverage_68", "coverage_95"):
+                    column[1].plot(x, [np.mean(p[share]) for p in parts], **style)
+        for share in (0.683, 0.95):
+            column[1].axhline(share, color="k", lw=0.6)
+        column[0].set(
+            title=name, ylabel="scatter / that of whole spectra", yscale="log"
+        )
+        column[1].set(xlabel="share of pixels missing", ylabel="coverage")
+    handles = [plt.Line2D([], [], color=c, label=p) for p, c in _COLOURS.items()]
+    axes[0, 0].legend(handles=handles)
+    figure.savefig(path, dpi=80)
+
+
+def main() -> None:
+    """Ask what is not in the work folder, then write table and picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--n-stars", type=int, default=1000, help="of Gaia, at most")
+    parser.add_argument("--sets", nargs="+", default=list(ARMS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.work.mkdir(parents=True, exist_ok=True)
+    tasks = {"gaia_xp": {"gaia_xp": ask_gaia}}
+    tasks["lamost"] = {
+        f"lamost_{s}": (lambda o, s=s: ask_lamost(o, s)) for s in options.seeds
+    }
+    for name in options.sets:
+        for title, ask in tasks[name].items():
+            path = options.work / f"{title}.ecsv"
+            if not path.exists():
+                found = ask(options)
+                found.add_column([name] * len(found), name="set", index=0)
+                found.write(path, format="ascii.ecsv")
+    paths = sorted(options.work.glob("*.ecsv"))
+    table = vstack([Table.read(p) for p in paths], metadata_conflicts="silent")
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column[:] = [float(f"{value:.4g}") for value in column]
+    table.write(OUTPUT / "missing.ecsv", format="ascii.ecsv", overwrite=True)
+    draw(table, OUTPUT / "missing.png")
+
+
+if __name__ == "__main__":
+    main()
