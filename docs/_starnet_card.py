@@ -26,6 +26,8 @@ DIGITS = {"teff": 1, "logg": 3, "fe_h": 4, "alpha_fe": 4, "vmacro": 2}
 SNR = (20, 50, 100, 200)
 NEAR = {"teff": 100.0, "logg": 0.2, "fe_h": 0.1, "alpha_fe": 0.1}
 
+_LARGEST = 1.2  # as in astro_latent.models.domain
+
 Lay = Callable[[Iterable[str], Iterable[Iterable[object]]], str]
 
 
@@ -105,18 +107,25 @@ def _missing(lay: Lay) -> str:
 
 def _shift(lay: Lay) -> str:
     report, calibration = _evaluation(), _config().calibration
-    bovy = report["bovy_cannon_giants_snr_100"]
-    rows = [["bias / scatter", *(_bias_and_scatter(bovy, name) for name in LABELS)]]
+    rows = [
+        [title, *(_bias_and_scatter(report[key], name) for name in LABELS)]
+        for title, key in (
+            ("network minus DR10, bias / scatter", "bovy_cannon_giants_snr_100"),
+            ("results minus DR17, bias / scatter", "bovy_cannon_dr17"),
+        )
+    ]
     for title, key in (
         ("coverage of the total errors, 68 / 95 %", "bovy_cannon_coverage"),
         ("of the statistical errors alone", "bovy_cannon_coverage_statistical"),
     ):
         rows.append([title, *(_percent(report[key], k) for k in range(5))])
-    systematic = [
-        f"{value:.{DIGITS[name]}f}"
-        for name, value in zip(LABELS, calibration["systematic"], strict=True)
-    ]
-    rows.append(["systematic part of the total error", *systematic])
+    least = np.array(calibration["systematic"])
+    for title, value in (
+        ("systematic part, least", least),
+        ("systematic part, largest", least * np.hypot(1.0, np.exp(_LARGEST))),
+    ):
+        words = [f"{v:.{DIGITS[n]}f}" for n, v in zip(LABELS, value, strict=True)]
+        rows.append([title, *words[:4], f"{least[4]:.2f}"])
     return lay(("Bovy's Cannon, giants, S/N 100", *LABELS.values()), rows)
 
 
@@ -230,6 +239,53 @@ def _real_stars_in_words(_: Lay) -> str:
     )
 
 
+def _validation(lay: Lay) -> str:
+    """Give a row for each real star and label with what methods say."""
+    table = Table.read(Path(__file__).parent / "models/validation_apogee.ecsv")
+    columns = ("model", "network", "emulator_fit", "cannon_fit", "literature")
+    rows = []
+    for row in table[table["n_refused"] < table["n"]]:
+        digits = 0 if row["label"] == "teff" else 2
+        cells = [f"{row[name]:.{digits}f}".replace("nan", "") for name in columns]
+        cells[0] += f" ± {row['error']:.{digits}f}"
+        rows.append([f"{row['star']} ({row['kind']})", LABELS[row["label"]], *cells])
+    head = ("Star", "Label", "Results", "Network", "Emulator", "Cannon", "Literature")
+    return lay(head, rows)
+
+
+def _validation_in_words(_: Lay) -> str:
+    """Count labels within their errors, and what is refused."""
+    table = Table.read(Path(__file__).parent / "models/validation_apogee.ecsv")
+    known = table[np.isfinite(table["literature"]) & (table["n_refused"] == 0)]
+    pull = np.abs(np.asarray(known["model"] - known["literature"]) / known["error"])
+    each = table[table["label"] == "teff"]
+    refused = each[each["n_refused"] > 0]
+    return (
+        f"Within one total error are {np.sum(pull < 1)} of {len(pull)} labels, within "
+        f"two {np.sum(pull < 2)}. Flagged are {np.sum(refused['n_refused'])} of "
+        f"{np.sum(refused['n'])} spectra of {', '.join(refused['star'])}, and none of "
+        f"the {np.sum(each['n']) - np.sum(refused['n'])} above.\n"
+    )
+
+
+def _giants(lay: Lay) -> str:
+    """Give the mean shift of giants, its scatter among them and what it leaves."""
+    giants = _evaluation()["recalibration"]["giants"]
+    link = giants["link"]
+    lines = (
+        ("Cannon, brought to DR17, minus network: mean", giants["mean"], giants["n"]),
+        ("the same: scatter among giants", giants["spread"], giants["n"]),
+        ("scatter about the linear function", giants["left"], giants["n"]),
+        ("the same stars, DR17 minus DR12: median", link["dr17_minus_dr12"], link["n"]),
+        ("its standard error", link["error"], link["n"]),
+    )
+    rows = [
+        [title, n, *(f"{v:+.{DIGITS[k]}f}" for k, v in zip(LABELS, each, strict=False))]
+        for title, each, n in lines
+    ]
+    return lay(("What the shift rests on", "n", *list(LABELS.values())[:4]), rows)
+
+
 def _alpha_in_words(_: Lay) -> str:
     """Gather what is known about the zero point of [alpha/Fe]."""
     report = _evaluation()
@@ -248,8 +304,7 @@ def _alpha_in_words(_: Lay) -> str:
     return (
         "[alpha/Fe] of the network minus that of the model is "
         + ", ".join(f"{bias[key]:+.3f} for {title}" for key, title in titles.items())
-        + f" (medians). The mean of the three for giants is {giants:+.3f}: **subtract "
-        f"{giants:.2f} from [alpha/Fe] of giants to bring it to their scale**.\n"
+        + f" (medians). The mean of the three for giants is {giants:+.3f}.\n"
     )
 
 
@@ -266,6 +321,9 @@ STARNET_TABLES: dict[str, Callable[[Lay], str]] = {
     "starnet_flagged": _flagged,
     "starnet_real_stars": _real_stars,
     "starnet_real_stars_in_words": _real_stars_in_words,
+    "starnet_validation": _validation,
+    "starnet_validation_in_words": _validation_in_words,
+    "starnet_giants": _giants,
     "starnet_alpha_in_words": _alpha_in_words,
 }
 

@@ -105,7 +105,7 @@ def predict_object(
     >>> from astro_latent.matching import predict_object
     >>> table = predict_object("Sample giant A", survey="sample")
     >>> round(float(table["teff"][0].value), -1)
-    4500.0
+    4620.0
     """
     names = [name] if isinstance(name, str) else list(name)
     found = query_objects(names, survey=survey, **filters)

@@ -250,16 +250,21 @@ class SpectralModel:
         statistical variance is ``scale**2 P + floor**2``, and never less than F; labels
         are correlated as in F + P. A model that predicts no variance has the
         statistical variance ``scale**2 F + floor**2``. Statistical errors of a model
-        that predicts a variance grow by ``1 + missing`` times the share of missing
-        pixels in segments that are not missing altogether. Where the calibration has
+        that predicts a variance grow by ``1 + missing w``, where w is 0.5 at a tenth of
+        pixels missing from segments that are not missing altogether, and 1 at most
+        (`astro_latent.models.domain.weigh_missing`). Where the calibration has
         ``shape_68``, the errors are multiplied by a factor that depends on the
-        spectrum, `astro_latent.models.domain.error_factor`, and ``shape_95`` gives
+        spectrum, `astro_latent.models.error_shape.error_factor`, and ``shape_95`` gives
         ``interval_95`` in the same way. The total has the square of
         ``systematic`` in addition: by how much models of real spectra disagree about
         the labels of one spectrum, the same for all; where there are
         ``systematic_slopes``, also the squares of what these give in each label's row,
-        times the labels in units of the network, for stars far from its origin. What
-        the flux errors do not explain of the total is the model's part.
+        times the labels in units of the network, for stars far from its origin; where
+        there is ``systematic_shape``, it grows by a factor whose logarithm is a
+        polynomial of second degree in these. What the flux errors do not explain of the
+        total is the model's part. With ``giants_shift``, labels of giants are brought
+        to the scale of a catalogue, errors with them, and ``network_values`` are as the
+        network gives them (`astro_latent.models.domain.move_giants`).
         """
         self._require("predict", prepared)
         with self._guarded():
@@ -313,6 +318,10 @@ class SpectralModel:
         ------
         TypeError, GridMismatchError, ValueError
             As `predict`.
+
+        Notes
+        -----
+        Of the labels that the network gives: ``network_values`` where there are others.
         """
         self._require("jacobian", prepared)
         with self._guarded():

@@ -34,12 +34,8 @@ _TYPES: dict[str, type] = {
     "grid": dict,
     "recipe": dict,
     "outputs": list,
-    "calibration": dict,
-    "domain": dict,
-    "training": dict,
-    "evaluation": dict,
-    "card": dict,
-    "weights": dict,
+    **dict.fromkeys(("calibration", "domain", "training", "evaluation"), dict),
+    **dict.fromkeys(("card", "weights"), dict),
     "origin": list,
     "licence": str,
     "citation": str,
@@ -54,12 +50,14 @@ _DOMAIN_KEYS = (
 )  # fmt: skip
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "shape_68", "shape_95", "systematic",
-    "systematic_slopes",
+    "systematic_slopes", "systematic_shape", "giants_shift",
 )  # fmt: skip
+#: Numbers in a row of coefficients: so many, and so many for each output.
+_ROW = {
+    "systematic_slopes": (0, 1), "systematic_shape": (1, 2), "giants_shift": (3, 1),
+}  # fmt: skip
 _AGAIN = "correct it, or fetch the weights again"
-_CARD_KEYS = (
-    "intended_use", "out_of_scope", "limitations", "real_stars", "fails",
-)  # fmt: skip
+_CARD_KEYS = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +128,7 @@ class ModelConfig:
     outputs : tuple of OutputColumn
         What the network gives.
     calibration : dict
-        See the notes of `SpectralModel.predict`: a number for each output, or a list in
-        ``systematic_slopes``, ``shape_68`` and ``shape_95``.
+        See the notes of `SpectralModel.predict`: a number for each output, or a list.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
         ``second_limit`` (within ``second_band``, Angstrom), ``emission_limit``.
@@ -379,7 +376,8 @@ def _check_calibration(config: ModelConfig, where: object) -> None:
         if len(values) != count:
             problem = f"has {len(values)} numbers for {count} outputs"
             _fail(where, f"calibration.{key}", problem)
-        wanted = count if key == "systematic_slopes" else 5 + 2 * count
+        least, each = _ROW.get(key, (5, 2))
+        wanted = least + each * count
         if lengths := {len(row) for row in values if isinstance(row, list)} - {wanted}:
             problem = f"has rows of {sorted(lengths)} numbers, not {wanted}"
             _fail(where, f"calibration.{key}", problem)

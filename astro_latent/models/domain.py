@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Whether a model may be believed: limits, likeness to the training set, errors.
+"""Whether a model may be believed: limits, likeness to the training set, its scale.
 
 A low-rank model of single stars tells what a spectrum has that they have not.
 Lines of a second star stand in the residual as a shifted copy of the lines of the
@@ -9,10 +9,9 @@ where neither can be: no error of the flux has to be right for that. To the scat
 emission is added what a model of few components gets wrong about the lines themselves:
 noise limits the search where there is much of it, and the model elsewhere.
 
-A network that was asked for errors gets them about right on average. What is left
-depends on the spectrum: on its labels, on its noise, on how large the error is. A
-polynomial in these, fitted to stars that taught nothing, is the factor; it is data of
-the configuration, one list of coefficients for each label.
+A network has the label scale of what it was trained on. By how much models of spectra
+disagree about that, and what brings giants to the scale of a catalogue, is data of the
+configuration as well.
 """
 
 from collections.abc import Mapping
@@ -28,13 +27,12 @@ from .config import ModelConfig
 
 __all__ = [
     "BASIS_TENSORS",
-    "TWO_SIDED_95",
     "FluxBasis",
-    "error_factor",
-    "error_inputs",
     "judge_results",
     "measure_missing",
-    "measure_snr",
+    "move_giants",
+    "systematic_variance",
+    "weigh_missing",
 ]
 
 #: Names of the tensors of a `FluxBasis` in a tensor file, in the order of its fields.
@@ -48,14 +46,10 @@ _NEAR_LAGS = np.arange(7, 45)  # of a second star, in pixels
 _FAR, _LAST = 60, 700  # lags where there is neither
 _WIDE = 5  # pixels by which emission may lie off its template
 _MOST = 2.0  # weight of the best pixels, in units of the median
-
-
-#: Standard deviations within which a Gaussian has 95 % of its weight.
-TWO_SIDED_95 = 1.959963984540054
-
-_SNR = 1.5  # log10 of a signal-to-noise ratio in the middle of surveys
 _REACH = 3.0  # beyond so many scatters of the training set nothing is extrapolated
-_LARGEST = 2.0  # ln of the largest factor
+_LARGEST = 1.2  # ln of the largest ratio of systematic parts
+_TENTH = 0.1  # share of missing pixels that has half of their effect
+_GIANT, _DWARF = 3.2, 3.8  # log g up to which, and from which, a star is one
 
 
 @dataclass(frozen=True)
@@ -179,7 +173,8 @@ def judge_results(
     prepared : PreparedSpectra
         What the model was given.
     found : mapping of str to ndarray, shape (n_spectra, ...)
-        Labels ``values`` and their total ``error``, or latents ``mean`` and their
+        Labels ``values`` (as the network gave them ``network_values``, if others) and
+        their total ``error``, or latents ``mean`` and their
         errors ``sigma``; as far as they are known ``domain_score``, mean absolute
         ``residual`` of the reconstruction, and the peaks of `FluxBasis.search`,
         ``second`` and ``emission``. Rows without a finite number become NaN.
@@ -202,7 +197,9 @@ def judge_results(
         snr = np.array([observation.snr for observation in prepared.observations])
         _mark(flags, snr < config.domain["snr"][0], QualityFlag.LOW_SNR)
     for column, output in enumerate(config.outputs if "values" in found else ()):
-        values, error = found["values"][:, column], found["error"][:, column]
+        # limits are those of the network's own labels
+        values = found.get("network_values", found["values"])[:, column]
+        error = found["error"][:, column]
         if output.domain is not None:
             low, high = output.domain
             outside = (values < low) | (values > high)
@@ -219,30 +216,6 @@ def judge_results(
         if name in found and limit in limits:
             _mark(flags, found[name] > limits[limit], bit)
     return flags
-
-
-def measure_snr(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
-    """Return the median signal-to-noise ratio of pixels.
-
-    Parameters
-    ----------
-    prepared : PreparedSpectra
-        Spectra.
-    rows : ndarray of int
-        Which.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        NaN where no variance is known.
-    """
-    flux, variance = prepared.flux[rows], prepared.variance[rows]
-    known = prepared.valid[rows] & np.isfinite(variance) & (variance > 0)
-    ratio = np.where(known, flux / np.sqrt(np.where(known, variance, 1.0)), np.nan)
-    found = np.full(len(rows), np.nan)
-    there = known.any(axis=1)
-    found[there] = np.nanmedian(ratio[there], axis=1)
-    return found
 
 
 def measure_missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
@@ -268,79 +241,95 @@ def measure_missing(prepared: PreparedSpectra, rows: np.ndarray) -> np.ndarray:
     return missing / np.maximum(total, 1.0)
 
 
-def error_inputs(
-    values: np.ndarray,
-    error: np.ndarray,
-    snr: np.ndarray,
-    missing: np.ndarray,
-    *,
-    offsets: np.ndarray,
-    scales: np.ndarray,
-) -> np.ndarray:
-    """Return what the factor of an error is a polynomial in.
+def weigh_missing(share: np.ndarray) -> np.ndarray:
+    """Return how much of their full effect on the errors missing pixels have.
 
     Parameters
     ----------
-    values, error : ndarray, shape (n_spectra, n_labels)
-        Labels, and their errors before the factor.
-    snr, missing : ndarray, shape (n_spectra,)
-        Signal-to-noise ratio, NaN if not known, and share of missing pixels.
-    offsets, scales : ndarray, shape (n_labels,)
-        Mean and scatter of the labels of the training set.
+    share : ndarray
+        Share of missing pixels, from `measure_missing`.
 
     Returns
     -------
-    ndarray, shape (n_spectra, n_labels, 5 + 2 n_labels)
-        In the order: 1; missing; ln of the label's own error in units of the scatter;
-        log10 of the signal-to-noise ratio and its square; the labels in units of the
-        scatter; their squares.
+    ndarray
+        0 where none is missing, half of the effect at a tenth, 1 at most: a network
+        sees many gaps by itself and overlooks some.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from astro_latent.models.domain import error_inputs
-    >>> one = np.ones((1, 1))
-    >>> error_inputs(
-    ...     one, one, np.array([np.nan]), np.zeros(1), offsets=one[0], scales=one[0]
-    ... )
-    array([[[1., 0., 0., 0., 0., 0., 0.]]])
+    >>> from astro_latent.models.domain import weigh_missing
+    >>> weigh_missing(np.array([0.0, 0.1, 0.3]))
+    array([0. , 0.5, 0.9])
     """
-    n_spectra, n_labels = values.shape
-    with np.errstate(divide="ignore", invalid="ignore"):
-        level = np.clip(np.log10(np.maximum(snr, 1e-3)) - _SNR, -1.5, 1.5)
-        own = np.clip(np.log(np.maximum(error / scales, 1e-6)), -6.0, 2.0)
-    level = np.where(np.isfinite(level), level, 0.0)
-    scaled = np.clip((values - offsets) / scales, -_REACH, _REACH)
-    common = [np.ones(n_spectra), missing]
-    both = np.stack([level, level**2], axis=1)
-    shared = np.concatenate([both, scaled, scaled**2], axis=1)
-    return np.concatenate(
-        [
-            np.repeat(np.stack(common, axis=1)[:, None], n_labels, axis=1),
-            own[:, :, None],
-            np.repeat(shared[:, None], n_labels, axis=1),
-        ],
-        axis=2,
-    )
+    return share**2 / (share**2 + _TENTH**2)
 
 
-def error_factor(inputs: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    """Return what errors are multiplied by.
+def systematic_variance(
+    calibration: Mapping[str, list], values: np.ndarray, away: np.ndarray
+) -> np.ndarray:
+    """Return the square of what is the same for all spectra of like stars.
 
     Parameters
     ----------
-    inputs : ndarray, shape (n_spectra, n_labels, n_terms)
-        From `error_inputs`.
-    coefficients : ndarray, shape (n_labels, n_terms)
-        Of the logarithm of the factor.
+    calibration : mapping
+        Of the configuration: ``systematic``, ``systematic_slopes``,
+        ``systematic_shape``, or none of them.
+    values : ndarray, shape (n_spectra, n_labels)
+        Labels of the network.
+    away : ndarray, shape (n_spectra, n_labels)
+        The same in the units of the network.
 
     Returns
     -------
     ndarray, shape (n_spectra, n_labels)
-        Between 0.14 and 7.4.
+        In squares of the units of the labels.
     """
-    logarithm = np.einsum("nkt,kt->nk", inputs, coefficients)
-    return np.exp(np.clip(logarithm, -_LARGEST, _LARGEST))
+    numbers = np.asarray(calibration.get("systematic", 0.0), dtype=float)
+    variance = np.broadcast_to(numbers**2, values.shape)
+    if "systematic_shape" in calibration:
+        near = np.clip(away, -_REACH, _REACH)
+        terms = np.concatenate([np.ones((len(away), 1)), near, near**2], axis=1)
+        ratio = terms @ np.asarray(calibration["systematic_shape"], dtype=float).T
+        variance = variance * (1.0 + np.exp(2.0 * np.clip(ratio, -_REACH, _LARGEST)))
+    if "systematic_slopes" in calibration:
+        slopes = np.asarray(calibration["systematic_slopes"], dtype=float)
+        variance = variance + away**2 @ slopes.T**2
+    return variance
+
+
+def move_giants(
+    config: ModelConfig, values: np.ndarray, offsets: np.ndarray, scales: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bring labels of giants to the scale that a configuration states.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        With ``giants_shift`` in its calibration: for each label the range within which
+        it counts, a constant, and a slope for each label in the units of the network.
+    values : ndarray, shape (n_spectra, n_labels)
+        Labels of the network.
+    offsets, scales : ndarray, shape (n_labels,)
+        Units of the network.
+
+    Returns
+    -------
+    moved : ndarray, shape (n_spectra, n_labels)
+        Shifted by the whole up to log g 3.2, by nothing from 3.8, between linearly.
+    slope : ndarray, shape (n_spectra, n_labels, n_labels)
+        Derivative of these by ``values``, for the errors.
+    """
+    rows = np.asarray(config.calibration["giants_shift"], dtype=float)
+    low, high, constant = rows[:, :3].T
+    shift = constant + (np.clip(values, low, high) - offsets) / scales @ rows[:, 3:].T
+    counts = (values > low) & (values < high)
+    gravity = [output.name for output in config.outputs].index("logg")
+    share = np.clip((_DWARF - values[:, gravity]) / (_DWARF - _GIANT), 0.0, 1.0)
+    slope = share[:, None, None] * rows[:, 3:] * (counts / scales)[:, None, :]
+    between = (share > 0.0) & (share < 1.0)
+    slope[:, :, gravity] -= between[:, None] * shift / (_DWARF - _GIANT)
+    return values + share[:, None] * shift, slope + np.eye(values.shape[1])
 
 
 def _mark(flags: np.ndarray, rows: np.ndarray, bit: QualityFlag) -> None:

@@ -9,13 +9,13 @@ import torch
 
 from ..preparation.prepared import PreparedSpectra
 from .domain import (
-    TWO_SIDED_95,
-    error_factor,
-    error_inputs,
     judge_results,
     measure_missing,
-    measure_snr,
+    move_giants,
+    systematic_variance,
+    weigh_missing,
 )
+from .error_shape import TWO_SIDED_95, error_factor, error_inputs, measure_snr
 from .inference import ROWS_DENSE, Slope, iter_jacobians
 from .layers.joined_slope import JoinedSlope
 from .networks import CompanionNetwork, LabelNetwork
@@ -57,6 +57,8 @@ def predict_labels(
     }
     if "shape_95" in model.config.calibration:
         shapes["interval_95"] = (n_labels,)
+    if "giants_shift" in model.config.calibration:
+        shapes["network_values"] = (n_labels,)
     found = {name: _nan(len(prepared.flux), *shape) for name, shape in shapes.items()}
     for rows in _blocks(model, prepared):
         for name, values in _predict_block(model, prepared, rows, flux_errors).items():
@@ -74,16 +76,21 @@ def _predict_block(
     inputs = _inputs(model, prepared, rows)
     slopes = _slopes(model, inputs) if flux_errors else [None] * len(model.members)
     mean, predicted, features = _forward(model, inputs, slopes)
-    from_flux = np.full((*mean.shape, mean.shape[1]), np.nan)
-    if flux_errors:
-        from_flux = _flux_covariance(model, inputs, slopes)
-    missing = measure_missing(prepared, rows)[:, None]
-    growth = 1.0 + _calibration(model, "missing", 0.0) * missing
+    unknown = np.full((*mean.shape, mean.shape[1]), np.nan)
+    from_flux = _flux_covariance(model, inputs, slopes) if flux_errors else unknown
+    missing = weigh_missing(measure_missing(prepared, rows))
+    growth = 1.0 + np.outer(missing, _calibration(model, "missing", 0.0))
     statistical = _statistical_covariance(model, from_flux, predicted, growth)
-    total = statistical + _systematic_covariance(model, mean)
-    interval = None
-    if "shape_68" in model.config.calibration:
-        factor, interval = _shape_errors(model, prepared, rows, mean, total)
+    away, calibration = (mean - model.offsets) / model.scales, model.config.calibration
+    systematic, found = systematic_variance(calibration, mean, away), {}
+    if "giants_shift" in calibration:
+        found["network_values"] = mean
+        mean, turn = move_giants(model.config, mean, model.offsets, model.scales)
+        statistical = turn @ statistical @ turn.swapaxes(1, 2)
+        from_flux = turn @ from_flux @ turn.swapaxes(1, 2)
+    total = statistical + systematic[:, :, None] * np.eye(mean.shape[1])
+    if "shape_68" in calibration:
+        factor, found["interval_95"] = _shape_errors(model, prepared, rows, mean, total)
         total, statistical = total * factor, statistical * factor
     error, error_statistical, error_flux = (
         _deviation(each).astype(np.float32) for each in (total, statistical, from_flux)
@@ -91,16 +98,11 @@ def _predict_block(
     if predicted is not None or flux_errors:
         due = predicted is not None or ~_unknown(*inputs[1:]).cpu().numpy()
         mean[due & ~np.isfinite(error).all(axis=1)] = np.nan  # no result, then
-    found = {
-        "values": mean,
-        "covariance": total,
-        "error": error,
-        "error_statistical": error_statistical,
-        "error_flux": error_flux,
+    found |= {
+        "values": mean, "covariance": total, "error": error,
+        "error_statistical": error_statistical, "error_flux": error_flux,
         "domain_score": _score(model, features),
-    }
-    if interval is not None:
-        found["interval_95"] = interval
+    }  # fmt: skip
     if predicted is not None:
         rest = error.astype(float) ** 2 - error_flux**2
         found["error_model"] = np.sqrt(np.maximum(rest, 0.0))
@@ -111,18 +113,6 @@ def _predict_block(
     elif isinstance(model.members[0], CompanionNetwork):
         found["second"] = features[:, model.members[0].second_feature]
     return found
-
-
-def _systematic_covariance(model: LoadedModel, values: np.ndarray) -> np.ndarray:
-    """Covariance of what is the same for all spectra of like stars, on the diagonal."""
-    slopes = model.config.calibration.get("systematic_slopes")
-    variance = np.broadcast_to(
-        _calibration(model, "systematic", 0.0) ** 2, values.shape
-    )
-    if slopes is not None:
-        away = (values - model.offsets) / model.scales
-        variance = variance + away**2 @ np.asarray(slopes, dtype=float).T ** 2
-    return variance[:, :, None] * np.eye(values.shape[1])
 
 
 def _shape_errors(

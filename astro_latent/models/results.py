@@ -86,6 +86,9 @@ class Parameters:
     interval_95 : ndarray, shape (n_spectra, n_labels), float32, or None
         Half of the width within which 95 % of the stars lie, whose errors have wider
         wings than a Gaussian; None for a model that does not know it.
+    network_values : ndarray, shape (n_spectra, n_labels), float32, or None
+        Labels on the scale of what the network was trained on, where ``values`` of
+        giants are brought to that of a catalogue; None for other models.
     """
 
     values: np.ndarray
@@ -97,5 +100,6 @@ class Parameters:
     domain_score: np.ndarray
     flags: np.ndarray
     interval_95: np.ndarray | None = None
+    network_values: np.ndarray | None = None
 
     __repr__ = short_repr

@@ -154,7 +154,8 @@ _LAYOUT = _keys({
     "calibration": _keys({
         **dict.fromkeys(("scale", "floor", "flux_scale", "systematic"), _PER_OUTPUT),
         "missing": _items(_number(-1e6, 1e6)), "systematic_slopes": _items(_PER_OUTPUT),
-        "shape_68": _SHAPE, "shape_95": _SHAPE,
+        **dict.fromkeys(("shape_68", "shape_95", "systematic_shape"), _SHAPE),
+        "giants_shift": _SHAPE,
     }),
     "domain": _keys({
         "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE,

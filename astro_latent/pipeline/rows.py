@@ -35,10 +35,8 @@ __all__ = [
 ]
 
 _TIME_SYSTEM = {
-    "timeorigin": 2400000.5,
-    "timescale": "UTC",
-    "refposition": "TOPOCENTER",
-}
+    "timeorigin": 2400000.5, "timescale": "UTC", "refposition": "TOPOCENTER",
+}  # fmt: skip
 _ERRORS = {
     "_error": ("error", "total, calibrated"),
     "_error_statistical": ("error_statistical", "without the systematic part"),
@@ -46,7 +44,7 @@ _ERRORS = {
     "_error_model": ("error_model", "from the model"),
     "_interval_95": ("interval_95", "half width of the 95 % interval"),
 }
-_ERROR_SUFFIXES = sorted(_ERRORS, key=len, reverse=True)
+_NETWORK = "_network"  # of a label of which giants are brought to another scale
 #: Quality stands at the end, next to the message that explains it.
 _LAST = ("domain_score", "flags", "usable", "message")
 
@@ -106,6 +104,10 @@ def label_rows(
             errors = getattr(found, attribute)
             if errors is not None:  # few models know intervals
                 results[label + suffix] = errors[:, i].copy()
+    if found.network_values is not None:
+        for i, (_, _, *shift) in enumerate(model.config.calibration["giants_shift"]):
+            if any(shift):
+                results[labels[i] + _NETWORK] = found.network_values[:, i].copy()
     size = len(labels) ** 2
     results["label_covariance"] = found.covariance.reshape(-1, size).copy()
     results["domain_score"] = found.domain_score
@@ -325,13 +327,14 @@ def _information(name: str, outputs: dict[str, OutputColumn]) -> ColumnInfo:
     """Look a column up; a label first as the model describes it."""
     if name in COLUMNS:
         return COLUMNS[name]
-    suffix = next((s for s in _ERROR_SUFFIXES if name.endswith(s)), "")
-    label = name.removesuffix(suffix)
-    known = LABELS.get(label, ColumnInfo(label, "", "", label))
-    output = outputs[label]
+    suffix = next((s for s in (*_ERRORS, _NETWORK) if name.endswith(s)), "")
+    known = LABELS.get(label := name.removesuffix(suffix))
+    known, output = known or ColumnInfo(label, "", "", label), outputs[label]
     unit, ucd = output.unit or known.unit, output.ucd or known.ucd
     text = output.description or known.description
-    if suffix:
+    if suffix == _NETWORK:
+        text = f"{text}: as the network gives it, giants too"
+    elif suffix:
         ucd = f"stat.error;{ucd}" if ucd else "stat.error"
         text = f"{text}: error, {_ERRORS[suffix][1]}"
     return ColumnInfo(name, unit, ucd, text)
@@ -388,12 +391,9 @@ def provenance(
 
 def _facts(model: "SpectralModel") -> dict[str, Any]:
     return {
-        "model": model.name,
-        "model_version": model.version,
-        "model_sha256": model.sha256,
-        "model_licence": model.config.licence,
-        "grid": model.grid.name,
-        "recipe": model.config.recipe_record,
+        "model": model.name, "model_version": model.version,
+        "model_sha256": model.sha256, "model_licence": model.config.licence,
+        "grid": model.grid.name, "recipe": model.config.recipe_record,
         "citation": model.config.citation,
         **({"latent_groups": model.latent_groups} if model.latent_groups else {}),
-    }
+    }  # fmt: skip

@@ -206,7 +206,8 @@ def predict_parameters(
         Propagate the errors of the flux, which takes most of the time of a network.
         Without, labels are the same, their parts from flux and model are NaN, and the
         total is what the model predicts: it is not raised where the errors of a
-        spectrum give more. It is NaN if the model predicts no errors of its own.
+        spectrum give more, and correlations are not known, by which it may be a few per
+        cent larger where giants are moved. It is NaN if the model predicts no errors.
 
     Returns
     -------

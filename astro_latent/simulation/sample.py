@@ -44,12 +44,25 @@ _APOGEE = (
         "white noise, no star",
     ),
 )
+#: T_eff and log g of the giants on the scale of ASPCAP, on which results are; those
+#: above are on that of the emulator (docs/models/starnet).
+_ON_ASPCAP = {
+    "Sample giant A": (4612.0, 1.82), "Sample giant B": (4887.0, 2.36),
+    "Sample giant C": (4987.0, 2.74), "Sample giant D": (4843.0, 2.49),
+}  # fmt: skip
 # name, T_eff, log g, [M/H], [alpha/M], vmic, [C/M], [N/M], RV, v sin i, vmac, BERV, S/N
 _HARPS = (
     ("Sample star H", 5772.0, 4.44, 0.0, 0.0, 1.0, 0, 0, 12.3, 2.0, 3.2, -14.0, 120.0),
     ("Sample star I", 5050.0, 4.55, -0.2, 0.05, 0.9, 0, 0, -38.6, 1.8, 2.2, 21.0, 70.0),
     ("Sample star J", 6400.0, 4.20, -0.10, 0.0, 1.5, 0, 0, 5.1, 22.0, 5.0, 3.0, 150.0),
 )  # fmt: skip
+
+
+def _stated(star: tuple) -> tuple:
+    """Return the columns of the index from the name to the note."""
+    name, teff, logg, fe_h, *_, snr, special = star
+    teff, logg = _ON_ASPCAP.get(name, (teff, logg))
+    return name, "apogee", snr, teff, logg, fe_h, 0.0, special
 
 
 def _apogee_file(
@@ -160,8 +173,7 @@ def make_sample(
     star: tuple
     for star in _APOGEE:
         path = _apogee_file(star, emulator, folder, rng)
-        name, teff, logg, fe_h, *_, snr, special = star
-        rows.append((path.name, name, "apogee", snr, teff, logg, fe_h, 0.0, special))
+        rows.append((path.name, *_stated(star)))
     for star in _HARPS:
         path = _harps_file(star, simulator, folder, rng)
         rows.append((path.name, star[0], "harps", star[12], *star[1:4], star[8], ""))
@@ -188,6 +200,7 @@ def make_sample(
     index.meta["comments"] = [
         "Simulated spectra of invented stars, for first steps and tests.",
         "Positions are invented. licenses/WEIGHTS.rst names the sources.",
+        "T_eff and log g of giants are on the scale of ASPCAP (docs/models/starnet).",
     ]
     with replacing(folder / "index.ecsv") as part:
         index.write(part)

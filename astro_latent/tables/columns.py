@@ -106,7 +106,8 @@ _ELEMENTS = (
 #: Stellar labels that models may predict. Errors are ``<label>_error`` (total),
 #: ``<label>_error_statistical`` (within one sample), ``<label>_error_flux`` and
 #: ``<label>_error_model``; of models that know it, ``<label>_interval_95`` is half of
-#: the width within which 95 % of the stars lie.
+#: the width within which 95 % of the stars lie, and of models that bring giants to the
+#: scale of a catalogue, ``<label>_network`` is the label without that.
 LABELS = _by_name(
     ColumnInfo("teff", "K", "phys.temperature.effective", "Effective temperature"),
     ColumnInfo("logg", "dex", "phys.gravity", "Log10 of surface gravity in cm/s2"),

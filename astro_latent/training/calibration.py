@@ -7,6 +7,7 @@ All take arrays, so that the labels and errors of any network can be calibrated.
 import numpy as np
 from scipy.optimize import minimize
 
+from ..models.domain import weigh_missing
 from ..utils.physics import SIGMA_PER_MAD
 from .scores import MAD_TO_SIGMA
 
@@ -62,8 +63,9 @@ def fit_growth_with_missing(
 ) -> np.ndarray:
     """Fit how errors have to grow with the share of missing pixels.
 
-    Maximum likelihood of a Gaussian of deviation ``error * (1 + k missing)``, with
-    residuals beyond five errors left out.
+    Maximum likelihood of a Gaussian of deviation ``error * (1 + k w)``, w being
+    `~astro_latent.models.domain.weigh_missing`, with residuals beyond five errors left
+    out.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def fit_growth_with_missing(
     """
     pull = np.abs(residual / error)
     factors = np.linspace(0.0, 4.0, 81)
-    growth = 1.0 + factors[:, None] * missing
+    growth = 1.0 + factors[:, None] * weigh_missing(missing)
     found = []
     for column in pull.T:
         kept = column < 5.0 * (1.0 + missing)

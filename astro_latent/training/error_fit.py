@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from ..models.domain import TWO_SIDED_95
+from ..models.error_shape import TWO_SIDED_95
 
 __all__ = ["ErrorFit", "fit_error_shape"]
 
@@ -62,7 +62,7 @@ def fit_error_shape(
     residual, error : ndarray, shape (n_spectra, n_labels)
         Of spectra of stars that taught nothing; NaN where a label is missing.
     inputs : ndarray, shape (n_spectra, n_labels, n_terms)
-        From `~astro_latent.models.domain.error_inputs`.
+        From `~astro_latent.models.error_shape.error_inputs`.
     stars : ndarray of int, shape (n_spectra,)
         Numbers of the stars, whose spectra stay together in the cross-validation.
     given : ndarray, shape (n_spectra, n_labels)

@@ -12,7 +12,7 @@ from astropy.table import Table
 from ..matching.moving import EACH_ROW, bring_together, find_pairs_row_by_row
 from ..matching.pairs import find_pairs
 from ..models import ModelLike
-from ..models.domain import TWO_SIDED_95
+from ..models.error_shape import TWO_SIDED_95
 from ..pipeline import predict_parameters
 from ..spectra.reading import SpectraLike
 from ..tables.columns import LABELS

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from ..models.domain import TWO_SIDED_95
+from ..models.error_shape import TWO_SIDED_95
 from .error_fit import SHARES, _needed
 
 __all__ = ["fit_missing_term"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ..models.domain import TWO_SIDED_95
+from ..models.error_shape import TWO_SIDED_95
 from .scores import score_residuals
 
 __all__ = ["bin_edges", "describe_failures", "score_bins", "score_coverage"]

@@ -11,7 +11,8 @@ from torch import nn
 
 from ..models import SpectralModel
 from ..models.config import ModelConfig
-from ..models.domain import error_inputs, measure_missing, measure_snr
+from ..models.domain import measure_missing
+from ..models.error_shape import error_inputs, measure_snr
 from ..models.inference import Runner
 from ..models.pretrained import choose_device
 from .domain import collect_features, describe_domain, point_outside

@@ -22,7 +22,13 @@ from astro_latent.simulation.apogee_synthesis import ALPHA_ELEMENTS
 from astro_latent.simulation.emulators import SigmoidEmulator
 from astro_latent.simulation.priors import APOGEE_LABELS
 from astro_latent.training.scores import score_residuals
-from recipes.apogee.stars import CALM, draw_apogee_stars, prepare_observed, with_recipe
+from recipes.apogee.stars import (
+    CALM,
+    draw_apogee_stars,
+    network_values,
+    prepare_observed,
+    with_recipe,
+)
 
 __all__ = [
     "OTHER_MODELS",
@@ -45,7 +51,12 @@ _BROADENING = 3.0  # km/s, standard deviation: the theoretical spectra have none
 
 
 def observe_other_model(
-    name: str, data: str | Path, n_spectra: int, *, seed: int
+    name: str,
+    data: str | Path,
+    n_spectra: int,
+    *,
+    seed: int,
+    fe_h: tuple[float, float] | None = None,
 ) -> tuple[PreparedSpectra, np.ndarray]:
     """Observe stars of one of `OTHER_MODELS` at signal-to-noise 100.
 
@@ -59,6 +70,8 @@ def observe_other_model(
         At most so many.
     seed : int
         Seed of stars and observations.
+    fe_h : tuple of float, optional
+        Range of [Fe/H], drawn uniformly, in place of that of the training's stars.
 
     Returns
     -------
@@ -71,6 +84,8 @@ def observe_other_model(
     emulator = SigmoidEmulator.read(Path(data, "apogee/emulators", file))
     width = emulator.weights_in.shape[2]
     labels = draw_apogee_stars(data, 6 * n_spectra, seed=seed)
+    if fe_h is not None:
+        labels[:, 2] = np.random.default_rng(seed + 1).uniform(*fe_h, len(labels))
     giants = labels[:, 1] < 3.8
     wanted = (giants if kind == "giants" else ~giants) & (labels[:, 0] > 4300.0)
     inside = (labels[:, :width] > emulator.lower) & (labels[:, :width] < emulator.upper)
@@ -160,7 +175,8 @@ def measure_label_scale(
         prepared, stars = observe_other_model(name, data, n_spectra, seed=seed)
         labels = state_labels(stars, names)
         result = model.predict(with_recipe(prepared, model), flux_errors=False)
-        difference = result.values - labels
+        values = network_values(result)
+        difference = values - labels
         square = np.mean(difference**2, axis=0)
         noise = result.error_statistical
         # what all stars share is no noise, however large that is
@@ -168,9 +184,16 @@ def measure_label_scale(
         squares.append(np.maximum(square - np.mean(noise**2, axis=0), shared))
         some = np.flatnonzero(np.isfinite(square))
         report[name] = score_residuals(
-            result.values[:, some], labels[:, some], [names[k] for k in some]
+            values[:, some], labels[:, some], [names[k] for k in some]
         )
         report[name]["rms"] = np.sqrt(square[some]).tolist()
+        if result.network_values is not None:  # what is left where giants are moved
+            moved = result.values - labels
+            report[name]["moved"] = {
+                "shift_mean": moved[:, some].mean(axis=0).tolist(),
+                "before": difference[:, some].std(axis=0).tolist(),
+                "after": moved[:, some].std(axis=0).tolist(),
+            }
     known = np.isfinite(squares)
     total = np.sum(np.where(known, squares, 0.0), axis=0)
     mean = total / np.maximum(known.sum(axis=0), 1)  # nothing known: none declared

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from astro_latent.models.base import SpectralModel
+from astro_latent.models.domain import move_giants
+from astro_latent.models.results import Parameters
 from astro_latent.preparation.prepared import PreparedSpectra
 from astro_latent.preparation.recipe import APOGEE_CHEBYSHEV_RECIPE
 from astro_latent.simulation.apogee import ApogeeConditions, prepare_apogee
@@ -18,7 +20,9 @@ __all__ = [
     "CALM",
     "DEFECTS",
     "apogee_emulator",
+    "as_model_says",
     "draw_apogee_stars",
+    "network_values",
     "preparation_recipe",
     "prepare_observed",
     "training_conditions",
@@ -139,6 +143,43 @@ def with_recipe(prepared: PreparedSpectra, model: SpectralModel) -> PreparedSpec
         That the model accepts.
     """
     return replace(prepared, recipe=model.recipe)
+
+
+def as_model_says(model: SpectralModel, labels: np.ndarray) -> np.ndarray:
+    """Bring labels of emulated stars to the scale of what a model predicts.
+
+    Parameters
+    ----------
+    model : SpectralModel
+        A label network, whose configuration may move giants.
+    labels : ndarray, shape (n_spectra, n_labels)
+        On the scale of the emulator.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels)
+        What the model should say.
+    """
+    if "giants_shift" not in model.config.calibration:
+        return labels
+    return move_giants(model.config, labels, model.offsets, model.scales)[0]
+
+
+def network_values(result: Parameters) -> np.ndarray:
+    """Return labels on the scale of the emulator, for giants as for dwarfs.
+
+    Parameters
+    ----------
+    result : Parameters
+        From `SpectralModel.predict`.
+
+    Returns
+    -------
+    ndarray, shape (n_spectra, n_labels)
+        As the network gives them.
+    """
+    found = result.values if result.network_values is None else result.network_values
+    return found.astype(float)
 
 
 def preparation_recipe() -> dict[str, Any]:

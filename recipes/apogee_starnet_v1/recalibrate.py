@@ -6,6 +6,7 @@ The network stays what it is, and so do its labels:
 """
 
 import argparse
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,31 @@ from typing import Any
 import numpy as np
 
 from astro_latent.models import SpectralModel, load_model, save_weights
+from astro_latent.models.domain import weigh_missing
 from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.training.domain import collect_features
+from recipes.apogee.giants_scale import (
+    fit_giants_shift,
+    fit_systematic_shape,
+    judge_independent,
+)
 from recipes.apogee.held_out import drop_pixels, simulate_test_set
-from recipes.apogee.stars import CALM, with_recipe
+from recipes.apogee.stars import CALM, as_model_says, with_recipe
 from recipes.apogee_starnet_v1.jitter import JITTERS, observe_jittered
 from recipes.apogee_starnet_v1.scores import judge_flags, judge_missing
 
 __all__ = ["recalibrate"]
 
 #: [Fe/H] below which labels are not believed: giants poorer than any of the training,
-#: which ends at -0.9, come out 0.12 to 0.20 too rich.
-POOREST = -0.8
-#: Of the weights: labels are those of version 1, errors and limits are not.
-VERSION = "1.1"
+#: which ends at -0.9, come out too rich.
+POOREST = -0.83
+#: Of the weights: the network is that of version 1, its scale, errors and limits not.
+VERSION = "1.2"
+RECIPE = Path(__file__).with_name("recipe.toml")  # with the texts of the card
 _BEYOND = 0.025  # share of spectra with any one jitter beyond the limit of the domain
-_SHARE_68, _SHARE_95 = 0.683, 0.95
-_MISSING = (0.02, 0.4)  # shares of missing pixels that errors must be right for
+_SHARE_68, _SHARE_95 = 0.70, 0.96  # a standard error more than is right
+#: Ranges of shares of missing pixels, in each of which errors must be right.
+_MISSING = ((0.02, 0.25), (0.25, 0.5))
 
 
 def fit_growth(model: SpectralModel, data: Path, n_spectra: int) -> np.ndarray:
@@ -47,8 +56,8 @@ def fit_growth(model: SpectralModel, data: Path, n_spectra: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_labels,)
-        ``missing`` of the calibration: 68 and 95 % of the stars with 2 to 40 % missing
-        are within one and 1.96 errors.
+        ``missing`` of the calibration: 68 and 95 % of the stars with 2 to 25 %, and of
+        those with 25 to 50 % missing are within one and 1.96 errors.
     """
     rng = np.random.default_rng(830_000)
     prepared, truth = simulate_test_set(data, n_spectra, seed=830_000, conditions=CALM)
@@ -63,18 +72,18 @@ def fit_growth(model: SpectralModel, data: Path, n_spectra: int) -> np.ndarray:
         with_recipe(replace(prepared, valid=valid), model), flux_errors=False
     )
     missing = 1.0 - valid.mean(axis=1)
-    stated = 1.0 + np.outer(missing, model.config.calibration["missing"])
-    pull = np.abs((result.values - truth) / result.error_statistical) * stated
-    some = (missing > _MISSING[0]) & (missing < _MISSING[1])
-    factors = np.linspace(0.0, 6.0, 241)
-    growth = 1.0 + factors[:, None] * missing[some]
-    found = []
-    for column in pull[some].T:
-        enough = (np.mean(column < growth, axis=1) >= _SHARE_68) & (
-            np.mean(column < 1.96 * growth, axis=1) >= _SHARE_95
-        )
-        found.append(factors[np.argmax(enough)])
-    return np.array(found)
+    weight = weigh_missing(missing)
+    stated = 1.0 + np.outer(weight, model.config.calibration["missing"])
+    off = result.values - as_model_says(model, truth)
+    pull = np.abs(off / result.error_statistical) * stated
+    factors = np.linspace(0.0, 3.0, 241)
+    enough = np.ones((len(factors), pull.shape[1]), dtype=bool)
+    for low, high in _MISSING:
+        some = (missing > low) & (missing < high)
+        growth = 1.0 + factors[:, None, None] * weight[some, None]
+        enough &= np.mean(pull[some] < growth, axis=1) >= _SHARE_68
+        enough &= np.mean(pull[some] < 1.96 * growth, axis=1) >= _SHARE_95
+    return factors[np.argmax(enough, axis=0)]
 
 
 def _broadening(model: SpectralModel, data: Path, n_spectra: int) -> float:
@@ -103,8 +112,23 @@ def _limit(model: SpectralModel, data: Path, n_spectra: int) -> dict[str, float]
     return found
 
 
+def _largest(
+    model: SpectralModel, data: Path, n_spectra: int
+) -> tuple[float, list[float]]:
+    """Emission that 1 %, and errors that 0.1 % of spectra of the training exceed."""
+    prepared, _ = simulate_test_set(
+        data, n_spectra, seed=855_000, conditions=ApogeeConditions()
+    )
+    assert model.flux_basis is not None
+    arrays = prepared.flux, prepared.valid, prepared.variance
+    _, emission = model.flux_basis.search(*arrays)
+    error = model.predict(with_recipe(prepared, model), flux_errors=False).error
+    largest = np.nanquantile(error, 0.999, axis=0).astype(float)
+    return float(np.nanquantile(emission, 0.99)), largest.tolist()
+
+
 def recalibrate(folder: str | Path, data: str | Path, *, n_spectra: int = 900) -> Path:
-    """Write weights anew with other errors and limits.
+    """Write weights anew with another scale of giants, other errors and limits.
 
     Parameters
     ----------
@@ -113,7 +137,7 @@ def recalibrate(folder: str | Path, data: str | Path, *, n_spectra: int = 900) -
     data : path
         Folder with the training ingredients.
     n_spectra : int, optional
-        Size of the largest set.
+        Size of most sets.
 
     Returns
     -------
@@ -122,37 +146,50 @@ def recalibrate(folder: str | Path, data: str | Path, *, n_spectra: int = 900) -
     """
     data, model = Path(data), load_model(folder, device="cpu")
     config: dict[str, Any] = model.config.to_dict()
-    calibration = config["calibration"]
+    calibration, evaluation = config["calibration"], config["evaluation"]
     before = {key: list(calibration[key]) for key in ("missing", "systematic")}
     before["feature_limit"] = config["domain"]["feature_limit"]
     # a second run starts where the first one did
-    before = config["evaluation"].get("recalibration", {}).get("before", before)
-    limits = _limit(model, data, n_spectra // 3)
-    calibration["missing"] = fit_growth(model, data, n_spectra).tolist()
-    broadening = _broadening(model, data, n_spectra // 4)
-    systematic = list(before["systematic"])
-    systematic[4] = float(np.hypot(systematic[4], broadening))
-    calibration["systematic"] = systematic
-    config["evaluation"]["recalibration"] = {
-        "before": before,
-        "distance that 2.5 % exceed": limits,
-    }
-    config["version"] = VERSION
-    config["domain"]["feature_limit"] = max(limits.values())
-    iron = next(out for out in config["outputs"] if out["name"] == "fe_h")
-    iron["domain"] = [POOREST, iron["domain"][1]]
+    before = evaluation.get("recalibration", {}).get("before", before)
+    for key in ("giants_shift", "systematic_shape"):
+        calibration.pop(key, None)
 
-    def save() -> Path:
-        return save_weights(
+    def save() -> SpectralModel:
+        save_weights(
             folder, model.members[0], config, dtype=model.config.weights["dtype"],
             domain_mean=model.domain_mean, domain_whitening=model.domain_whitening,
             flux_basis=model.flux_basis, overwrite=True,
         )  # fmt: skip
+        return load_model(folder, device="cpu")
 
-    again = load_model(save(), device="cpu")
-    config["evaluation"] |= judge_flags(again, data, n_spectra=n_spectra)
-    config["evaluation"]["missing"] = judge_missing(again, data, n_spectra // 3)
-    return save()
+    calibration["giants_shift"], giants = fit_giants_shift(save(), data)
+    systematic, shape = fit_systematic_shape(save(), data, n_spectra=n_spectra // 3)
+    broadening = _broadening(model, data, n_spectra // 4)
+    vmacro = float(np.hypot(before["systematic"][4], broadening))
+    calibration["systematic"] = [*systematic, vmacro]
+    calibration["systematic_shape"] = shape
+    calibration["missing"] = fit_growth(save(), data, n_spectra).tolist()
+    limits = _limit(model, data, n_spectra // 3)
+    config["domain"]["feature_limit"] = max(limits.values())
+    iron = next(out for out in config["outputs"] if out["name"] == "fe_h")
+    iron["domain"] = [POOREST, iron["domain"][1]]
+    emission, largest = _largest(save(), data, 3 * n_spectra)
+    config["domain"]["emission_limit"] = emission
+    for output, error in zip(config["outputs"], largest, strict=True):
+        output["max_error"] = error
+    config["version"] = VERSION
+    recipe = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
+    config["card"] = recipe["card_texts"]["card"]
+    evaluation["recalibration"] = {
+        "before": before,
+        "distance that 2.5 % exceed": limits,
+        "giants": giants,
+    }
+    evaluation |= judge_flags(again := save(), data, n_spectra=2 * n_spectra)
+    evaluation["missing"] = judge_missing(again, data, n_spectra // 3)
+    evaluation |= judge_independent(again, data, n_spectra // 3)
+    save()
+    return Path(folder)
 
 
 def _main() -> None:

@@ -25,14 +25,13 @@ from astro_latent.simulation.apogee import ApogeeConditions
 from astro_latent.spectra import decode_flags, iter_arrays
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
 from astro_latent.utils.quality import QualityFlag
+from recipes.apogee.giants_scale import judge_independent
 from recipes.apogee.held_out import (
     drop_pixels,
-    observe_bovy_giants,
     observe_twice,
     simulate_test_set,
 )
-from recipes.apogee.label_scale import compare_catalogues, measure_label_scale
-from recipes.apogee.stars import CALM, with_recipe
+from recipes.apogee.stars import CALM, as_model_says, network_values, with_recipe
 from recipes.apogee_starnet_v1.out_of_domain import (
     KINDS,
     out_of_domain_files,
@@ -109,7 +108,7 @@ def evaluate_starnet(
     report |= _by_snr(model, data, n_spectra, seed)
     report["missing"] = judge_missing(model, data, n_spectra // 2, seed=seed)
     report |= _all_conditions(model, data, n_spectra // 2, seed - 50_000)
-    report |= _independent(model, data, n_spectra // 2, seed + 3)
+    report |= judge_independent(model, data, n_spectra // 2, seed + 3)
     report["repeats"] = _repeats(model, data, n_spectra // 2, seed + 30_000)
     report["visits_of_2M00005143"] = _visits(model, data)
     report["flagged"] = _count_flagged(
@@ -126,9 +125,9 @@ def _names(model: SpectralModel) -> list[str]:
 def _coverage(
     model: SpectralModel, result: Parameters, truth: np.ndarray
 ) -> dict[str, list[float]]:
-    """Coverage of the statistical errors."""
+    """Coverage of the statistical errors, of labels on the scale of the emulator."""
     error = result.error_statistical
-    return coverage(result.values - truth, error)
+    return coverage(result.values - as_model_says(model, truth), error)
 
 
 def _by_snr(
@@ -140,10 +139,10 @@ def _by_snr(
             data, n_spectra, seed=seed, snr=snr, conditions=CALM
         )
         result = model.predict(with_recipe(prepared, model))
-        giants = truth[:, 1] < 3.8
+        raw, giants = network_values(result), truth[:, 1] < 3.8
         report[f"snr_{snr:.0f}"] = {
-            "giants": score_residuals(result.values[giants], truth[giants], names),
-            "dwarfs": score_residuals(result.values[~giants], truth[~giants], names),
+            "giants": score_residuals(raw[giants], truth[giants], names),
+            "dwarfs": score_residuals(raw[~giants], truth[~giants], names),
             "coverage": _coverage(model, result, truth),
         }
         if snr == 100.0:
@@ -170,11 +169,11 @@ def _baselines(
     pca = PCA(width, random_state=0, svd_solver="randomized").fit(filled(train))
     ridge = Ridge(1e-3).fit(pca.transform(filled(train)), labels)
     linear = ridge.predict(pca.transform(filled(prepared)))
-    mean = np.broadcast_to(model.offsets, truth.shape)
+    mean, raw = np.broadcast_to(model.offsets, truth.shape), network_values(result)
     return {
         "mean_predictor_snr_100": score_residuals(mean, truth, _names(model)),
         "pca128_linear_snr_100": score_residuals(linear, truth, _names(model)),
-        "starnet_all_snr_100": score_residuals(result.values, truth, _names(model)),
+        "starnet_all_snr_100": score_residuals(raw, truth, _names(model)),
     }
 
 
@@ -215,7 +214,7 @@ def judge_missing(
     for name, case in cases.items():
         result = model.predict(with_recipe(case, model))
         report[name] = {
-            "all": score_residuals(result.values, truth, _names(model)),
+            "all": score_residuals(network_values(result), truth, _names(model)),
             "coverage": _coverage(model, result, truth),
         }
     return report
@@ -277,25 +276,6 @@ def judge_flags(
         "false_alarms": _false_alarms(model, data, n_spectra, seed - 30_000),
         "flagged": _count_flagged(model, data, n_spectra // 15, seed + 40_000),
         "flagged_files": _list_flagged_files(model, data),
-    }
-
-
-def _independent(
-    model: SpectralModel, data: Path, n_spectra: int, seed: int
-) -> dict[str, Any]:
-    prepared, truth = observe_bovy_giants(data, n_spectra, seed=seed)
-    result = model.predict(with_recipe(prepared, model))
-    residual = result.values[:, :4] - truth
-    statistical = result.error_statistical[:, :4]
-    return {
-        "bovy_cannon_giants_snr_100": score_residuals(
-            result.values[:, :4], truth, _names(model)[:4]
-        ),
-        "bovy_cannon_coverage": coverage(residual, result.error[:, :4]),
-        "bovy_cannon_coverage_statistical": coverage(residual, statistical),
-        "bovy_cannon_refused": float(np.mean(find_refused(result))),
-        "other_models_snr_100": measure_label_scale(model, data, seed=seed + 10_000)[1],
-        "catalogues": compare_catalogues(data),
     }
 
 

@@ -111,7 +111,7 @@ def test_one_spectrum_equals_the_same_in_any_batch(label_model, make_prepared):
     together = label_model.predict(prepared)
     for rows in (slice(0, 1), slice(149, 150), slice(60, 83)):
         part = label_model.predict(prepared[rows])
-        for name in vars(part).keys() - {"interval_95"}:
+        for name in vars(part).keys() - {"interval_95", "network_values"}:
             found, expected = getattr(part, name), getattr(together, name)[rows]
             np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=name)
 
@@ -231,7 +231,8 @@ def test_statistical_errors_grow_with_missing_stretches(
     statistical = result.error_statistical
     share = np.mean([b - a for a, b in model.grid.segments])
     share = ((last - first) // 2) / (len(model.grid.segments) * share)
-    expected = statistical[0] * (1.0 + np.array([2.0, 0.5]) * share)
+    weight = share**2 / (share**2 + 0.01)  # half of it where a tenth is missing
+    expected = statistical[0] * (1.0 + np.array([2.0, 0.5]) * weight)
     np.testing.assert_allclose(statistical[1], expected, rtol=1e-4)
     np.testing.assert_allclose(statistical[2], statistical[0], rtol=1e-4)
 

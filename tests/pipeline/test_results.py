@@ -154,7 +154,8 @@ def test_without_flux_errors_labels_stay_and_what_is_unknown_is_nan():
         np.testing.assert_array_equal(quick[label], full[label])
         total, most = (np.asarray(t[f"{label}_error"]) for t in (quick, full))
         assert np.all(total > 0), label
-        assert np.all(total <= most * (1 + 1e-5)), label  # a floor is left out
+        # a floor is left out, and correlations, which count where giants are moved
+        assert np.all(total <= most * 1.04), label
         for part in ("error_flux", "error_model"):
             assert np.all(np.isnan(quick[f"{label}_{part}"])), (label, part)
             assert np.all(np.isfinite(full[f"{label}_{part}"])), (label, part)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from astro_latent.models import load_model
+from astro_latent.models.domain import weigh_missing
 from astro_latent.preparation import get_grid
 from astro_latent.training.calibration import fit_growth_with_missing
 from astro_latent.training.scores import coverage, score_repeats, score_residuals
@@ -22,7 +23,7 @@ from recipes.apogee.label_scale import (
     observe_other_model,
     state_labels,
 )
-from recipes.apogee.stars import CALM, with_recipe
+from recipes.apogee.stars import CALM, as_model_says, network_values, with_recipe
 from recipes.apogee_starnet_v1 import scores as starnet_scores
 from recipes.apogee_starnet_v1.out_of_domain import (
     BRACKETT,
@@ -52,7 +53,7 @@ def test_repeats_that_scatter_as_their_errors_say(rng):
 def test_growth_with_missing_pixels_is_found(rng):
     missing = rng.uniform(0.0, 0.5, 30_000)
     error = np.exp(rng.normal(0.0, 1.0, (30_000, 2)))
-    growth = 1.0 + missing[:, None] * [0.0, 1.5]
+    growth = 1.0 + weigh_missing(missing)[:, None] * [0.0, 1.5]
     residual = rng.normal(size=error.shape) * error * growth
     found = fit_growth_with_missing(residual, error, missing)
     assert found == pytest.approx([0.0, 1.5], abs=0.1)
@@ -85,11 +86,8 @@ def test_strangers_are_flagged(real_data, model, kind):
 def test_in_domain_spectra_are_not(real_data, model):
     prepared, _ = simulate_test_set(real_data, 200, seed=31)
     result = model.predict(with_recipe(prepared, model), flux_errors=False)
-    assert find_refused(result).mean() < 0.13
-    alarms = model.config.evaluation["false_alarms"]
-    poorest = alarms["LABEL_OUT_OF_DOMAIN"]  # [Fe/H] below -0.8 is not believed
-    assert alarms["any"] - poorest <= 0.03
-    assert poorest <= 0.07
+    assert find_refused(result).mean() < 0.09
+    assert model.config.evaluation["false_alarms"]["any"] <= 0.05
 
 
 def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
@@ -98,7 +96,7 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
     )
     result = model.predict(with_recipe(prepared, model))
     names = [output.name for output in model.outputs]
-    found = score_residuals(result.values, truth, names)
+    found = score_residuals(network_values(result), truth, names)
     card = model.config.evaluation
     for name in names:
         stated = card["starnet_all_snr_100"][name]
@@ -107,7 +105,7 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
             stated["bias"], abs=stated["scatter"]
         )
     error = result.error_statistical
-    shares = coverage(result.values - truth, error)
+    shares = coverage(result.values - as_model_says(model, truth), error)
     for level in ("68", "95"):
         stated = card["snr_100"]["coverage"][level]
         np.testing.assert_allclose(shares[level], stated, atol=0.12)
@@ -116,12 +114,13 @@ def test_scatter_and_coverage_are_those_on_the_card(real_data, model):
 def test_total_errors_cover_an_independent_model(real_data, model):
     prepared, truth = observe_bovy_giants(real_data, 80, seed=33)
     result = model.predict(with_recipe(prepared, model))
-    residual = result.values[:, :4] - truth
+    residual = result.values[:, :4] - truth  # in DR10 [Fe/H] is 0.07 higher
     shares = coverage(residual, result.error[:, :4])
     assert min(shares["68"]) > 0.5
     assert min(shares["95"]) > 0.85
     stated = model.config.evaluation["bovy_cannon_giants_snr_100"]["teff"]
-    assert np.median(residual[:, 0]) == pytest.approx(stated["bias"], abs=30.0)
+    raw = network_values(result)[:, 0] - truth[:, 0]
+    assert np.median(raw) == pytest.approx(stated["bias"], abs=30.0)
 
 
 def test_emulated_repeats_scatter_as_their_errors_say(real_data, model):

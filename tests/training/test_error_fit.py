@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from astro_latent.models.domain import error_factor, error_inputs
+from astro_latent.models.error_shape import error_factor, error_inputs
 from astro_latent.training.error_fit import fit_error_shape
 from astro_latent.training.report import (
     bin_edges,
