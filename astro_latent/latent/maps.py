@@ -22,6 +22,7 @@ def map_latents(
     *,
     method: str = "tsne",
     nodes: Sequence[int] | None = None,
+    scale: bool = False,
     seed: int = 0,
     **options: Any,
 ) -> np.ndarray:
@@ -40,11 +41,16 @@ def map_latents(
     nodes : sequence of int, optional
         Latents that count; by default those of the star, if the model of the table
         knows them, else all.
+    scale : bool, optional
+        Divide each by its standard deviation, for features of different units; latents
+        have one unit.
     seed : int, optional
         Of the random start; the same seed gives the same map.
     **options
         Of `sklearn.manifold.TSNE`, such as ``perplexity`` (by default 30, or fewer for
-        less than 91 spectra), `sklearn.decomposition.PCA` or ``umap.UMAP``.
+        less than 91 spectra), ``metric``, ``early_exaggeration``;
+        `sklearn.decomposition.PCA`; or ``umap.UMAP``, such as ``n_neighbors`` (by
+        default 15, or fewer), ``min_dist``, ``metric``.
 
     Returns
     -------
@@ -85,6 +91,9 @@ def map_latents(
             "finite"
         )
         raise ValueError(msg)
+    if scale:
+        spread = chosen[finite].std(axis=0)
+        chosen = chosen / np.where(spread > 0, spread, 1.0)
     places = np.full((len(latents), 2), np.nan)
     places[finite] = _make(method, count, seed, options).fit_transform(chosen[finite])
     return places

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ..exceptions import UnknownNameError
 from ..utils.writing import replacing
-from .samples import as_latents, as_nodes
+from .samples import as_floats, as_latents, as_nodes
 
 __all__ = ["LatentIndex", "star_nodes"]
 
@@ -272,5 +272,5 @@ def _take_latents(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the latents of a table and their errors, if it has any."""
     if sigma is None and "latent_error" in table.colnames:
-        sigma = np.asarray(table["latent_error"])
+        sigma = as_floats(table["latent_error"])
     return np.asarray(table["latent"]), sigma

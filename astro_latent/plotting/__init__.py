@@ -5,7 +5,8 @@ Each function draws into the axes or figure that it is given, or makes one, and 
 it; none shows or saves anything. Matplotlib is imported when a function is called.
 """
 
-from .latent import plot_dispersion, plot_latent_label, plot_map, plot_traversal
+from .latent import plot_dispersion, plot_latent_label, plot_traversal
+from .maps import plot_map
 from .mutual_information import plot_indicator, plot_mutual_information
 from .panels import MapPanel, SpectrumPanel
 from .parameters import plot_comparison, plot_kiel

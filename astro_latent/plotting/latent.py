@@ -1,14 +1,13 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Pictures of latents: how far they spread, how they follow a label, what they do."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .style import (
     BLUE,
     GREY,
-    SEQUENTIAL,
     VERMILLION,
     axis_text,
     break_at_gaps,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..latent import MonotoneRange, NodeDispersion, Traversal
 
-__all__ = ["plot_dispersion", "plot_latent_label", "plot_map", "plot_traversal"]
+__all__ = ["plot_dispersion", "plot_latent_label", "plot_traversal"]
 
 _STATISTICS = {
     "median": "Median absolute deviation",
@@ -146,75 +145,6 @@ def plot_latent_label(
     ax.margins(x=0.02)
     ax.set_xlabel(axis_text(name))
     ax.set_ylabel("Node" if index is None else f"Node {index}")
-    return ax
-
-
-def plot_map(
-    places: np.ndarray,
-    colour: np.ndarray | None = None,
-    *,
-    name: str = "",
-    flagged: np.ndarray | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Draw a map of latents, coloured by a label, a survey or a flag.
-
-    Parameters
-    ----------
-    places : ndarray, shape (n_spectra, 2)
-        From `~astro_latent.latent.map_latents`.
-    colour : ndarray, shape (n_spectra,), optional
-        Numbers, shown by a colour bar, or texts and truth values, by a legend.
-    name : str, optional
-        What they are, such as ``"teff"``.
-    flagged : ndarray of bool, shape (n_spectra,), optional
-        True for spectra to draw as crosses, such as ``~table["usable"]``.
-    ax : `~matplotlib.axes.Axes`, optional
-        Where to draw.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        Without numbers on its axes, which mean nothing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astro_latent.plotting import plot_map
-    >>> places = np.random.default_rng(0).normal(size=(50, 2))
-    >>> ax = plot_map(places, places[:, 0] > 0, name="survey")
-    >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['False', 'True']
-    """
-    ax = new_axes(ax, width=6.0, height=5.0)
-    x, y = places.T
-    known = np.isfinite(places).all(axis=1)
-    aside = known & (np.zeros(len(known), bool) if flagged is None else flagged)
-    good = known & ~aside
-    size = np.clip(8000 / max(len(known), 1), 3, 30)
-    style: dict[str, Any] = {"lw": 0, "alpha": 0.8, "rasterized": True}
-    if aside.any():
-        ax.scatter(
-            x[aside], y[aside], s=2 * size, lw=0.8, marker="x", color=VERMILLION,
-            label=f"{aside.sum()} flagged",
-        )  # fmt: skip
-    if colour is None:
-        ax.scatter(x[good], y[good], s=size, color=BLUE, **style)
-    elif np.asarray(colour).dtype.kind in "fiu":
-        values = np.asarray(colour, dtype=float)
-        good &= np.isfinite(values)
-        shown = ax.scatter(
-            x[good], y[good], s=size, c=values[good], cmap=SEQUENTIAL, **style
-        )
-        ax.figure.colorbar(shown, ax=ax, label=axis_text(name) if name else "")
-    else:
-        for value in np.unique(np.asarray(colour)[good]):
-            mine = good & (np.asarray(colour) == value)
-            ax.scatter(x[mine], y[mine], s=size, label=str(value) or "unknown", **style)
-        ax.legend(title=axis_text(name) if name else None, fontsize="small")
-    if aside.any() and not ax.get_legend():
-        ax.legend(fontsize="small")
-    ax.set(xticks=[], yticks=[])
     return ax
 
 

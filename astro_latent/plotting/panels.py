@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .latent import plot_map
+from .maps import plot_map
 from .style import BLUE, GREY, ORANGE, VERMILLION, flux_limits, pad_limits
 
 if TYPE_CHECKING:

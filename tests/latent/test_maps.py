@@ -37,6 +37,31 @@ def test_principal_components_find_the_plane(rng):
     np.testing.assert_allclose(pdist(places), pdist(plane))
 
 
+def test_scaled_features_do_not_depend_on_their_units(groups):
+    features, _ = groups
+    units = np.array([1.0, 1e3, 1e-4, 5, 1, 1, 1, 1, 1, 0.0])
+    one, other = (
+        map_latents(table, method="pca", scale=True)
+        for table in (features[:, :9], (features * units)[:, :9])
+    )
+    np.testing.assert_allclose(one, other, atol=1e-9)
+    with_constant = map_latents(features * units, method="pca", scale=True)
+    np.testing.assert_allclose(with_constant, other, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("tsne", {"perplexity": 5, "metric": "cosine"}), ("pca", {"whiten": True})],
+)
+def test_options_reach_the_method_and_seeds_count(groups, method, options):
+    latents, _ = groups
+    plain = map_latents(latents, method=method)
+    assert not np.allclose(plain, map_latents(latents, method=method, **options))
+    if method == "tsne":
+        apart = [map_latents(latents, init="random", seed=seed) for seed in (1, 2)]
+        assert not np.allclose(*apart)
+
+
 def test_rows_with_nan_have_no_place_and_velocities_no_say(groups):
     latents, _ = groups
     table = Table({"latent": latents})

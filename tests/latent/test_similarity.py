@@ -141,3 +141,15 @@ def test_twelve_nights_of_one_star_find_each_other(real_data):
     for night in nights:
         others = set(index.query_id(night, n=11)["obs_id"].tolist())
         assert others == set(nights) - {night}
+
+
+def test_masked_errors_are_unknown_not_zero(rng):
+    from astropy.table import MaskedColumn
+
+    errors = MaskedColumn(np.full((3, 2), 0.5), mask=[[0, 0], [1, 1], [0, 0]])
+    table = Table({"obs_id": ["a", "b", "c"], "latent": [[0.0, 0], [1, 0], [3, 0]]})
+    table["latent_error"] = errors
+    found = LatentIndex(table).query_id("a", n=2)
+    assert found["obs_id"].tolist() == ["b", "c"]
+    assert np.isnan(found["distance_sigma"][0])
+    assert found["distance_sigma"][1] == pytest.approx(3.0)  # 3 / 0.5 / 2

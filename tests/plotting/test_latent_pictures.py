@@ -21,6 +21,7 @@ from astro_latent.plotting import (
     plot_mutual_information,
     plot_traversal,
 )
+from astro_latent.spectra import QualityFlag
 
 
 @pytest.fixture(scope="module")
@@ -190,12 +191,38 @@ def test_map_is_coloured_by_numbers_or_words(latents):
     colour = np.where(np.arange(600) % 7, latents[:, 2], np.nan)
     flagged = np.arange(600) < 10
     ax = plot_map(places, colour, name="teff", flagged=flagged)
-    crosses, points = ax.collections
+    crosses, grey, points = ax.collections
     assert len(crosses.get_offsets()) == 9  # one of ten has no place
+    assert len(grey.get_offsets()) == np.isnan(colour[10:]).sum()
     assert len(points.get_offsets()) == np.isfinite(colour[10:]).sum()
     np.testing.assert_array_equal(
         points.get_array(), colour[10:][np.isfinite(colour[10:])]
     )
     ax = plot_map(places, np.where(places[:, 0] > 0, "apogee", ""), name="survey")
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["unknown", "apogee"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["apogee", "unknown"]
     assert sum(len(c.get_offsets()) for c in ax.collections) == 599
+
+
+def test_a_map_names_quality_bits_and_greys_what_is_unknown(rng, drawn):
+    from astropy.table import MaskedColumn
+
+    places = rng.normal(size=(30, 2))
+    flags = np.where(np.arange(30) < 10, int(QualityFlag.MANY_BAD_PIXELS), 0)
+    ax = drawn(plot_map(places, flags, name="flags"))
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["MANY_BAD_PIXELS", "none"]
+    teff = MaskedColumn(np.linspace(4000, 6900, 30), mask=np.arange(30) < 4)
+    ax = drawn(plot_map(places, teff, name="teff", limits=(4500, 6000)))
+    assert [len(points.get_offsets()) for points in ax.collections] == [4, 26]
+    assert ax.collections[1].get_clim() == (4500, 6000)
+    survey = np.array([f"s{i % 12:02}" for i in range(30)])
+    ax = drawn(plot_map(places, survey, name="survey"))
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert len(texts) == 10
+    assert texts[-1] == "other"
+
+
+def test_an_outlier_does_not_take_the_colours(rng):
+    values = np.r_[np.linspace(0, 1, 99), 1e6]
+    ax = plot_map(rng.normal(size=(100, 2)), values)
+    assert ax.collections[-1].get_clim()[1] < 2
