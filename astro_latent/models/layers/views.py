@@ -63,10 +63,12 @@ def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, T
     >>> continuum[0, 4].item(), near.all().item()
     (2.0, True)
     """
-    total, count = torch.where(valid, flux, 0.0), valid.to(flux.dtype)
+    total = torch.where(valid, flux, 0.0)
+    # whole spectra are the rule in training, and have one count for all
+    count = (valid[:1] if valid.all() else valid).to(flux.dtype)
     for _ in range(3):
         total, count = _running_mean(total, width), _running_mean(count, width)
-    return total / count.clamp_min(1e-6), count > 1e-3
+    return total / count.clamp_min(1e-6), (count > 1e-3).expand_as(valid)
 
 
 class View(nn.Module):
