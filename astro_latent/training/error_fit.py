@@ -19,7 +19,7 @@ _FOLDS = 4
 _LEAST = 1e-4  # smallest factor, where the error of the label is all there is
 #: Stars from which on a factor depends on noise and error alike for all labels, for
 #: each label in its own way, and on everything.
-_FEW, _SOME, _MANY = 40, 150, 800
+_FEW, _SOME, _MANY = 40, 150, 450
 _NOISE_TERMS = 5  # those that are not the labels
 _SHARED = slice(2, 4)  # the error itself, and the signal-to-noise ratio
 

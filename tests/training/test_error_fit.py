@@ -78,6 +78,18 @@ def test_few_stars_of_several_labels_tell_how_errors_depend_on_noise():
     assert np.mean(found, axis=0) == pytest.approx([0.6827, 0.6827], abs=0.09)
 
 
+def test_some_hundred_stars_tell_how_errors_depend_on_labels():
+    *_, error, residual, inputs = draw(500)
+    fit = fit_alone(residual, error, inputs)
+    values, _, error, residual, inputs = draw(20_000, seed=1)
+    one = error * error_factor(inputs, fit.shape_68)
+    two = 1.96 * error * error_factor(inputs, fit.shape_95)
+    for part in (values[:, 0] < 4600.0, values[:, 0] > 6400.0):
+        found = score_coverage(residual[part, 0], one[part, 0], two[part, 0])
+        assert found["68"] == pytest.approx(0.6827, abs=0.06)
+        assert found["95"] == pytest.approx(0.95, abs=0.03)
+
+
 def test_cross_validated_errors_are_honest():
     *_, error, residual, inputs = draw(300, seed=3)
     fit = fit_alone(residual, error, inputs)
