@@ -70,7 +70,7 @@ def draw(stars, star, options):
     return select(stars, rows), parts[rows], rows
 
 
-def train_network(method, seed, stars, labels, parts, facts, recipe, folder):
+def train_network(method, seed, stars, labels, parts, facts, recipe, folder, fit):
     """Labels given and found for validation stars, parameters, processor seconds."""
     architecture, arguments = METHODS[method]
     start = time.process_time()
@@ -79,7 +79,7 @@ def train_network(method, seed, stars, labels, parts, facts, recipe, folder):
         architecture=architecture, arguments=arguments, output=folder / "own_v1",
         work=folder / "work", grid=SpectralGrid.from_dict(recipe["grid"]),
         recipe={"steps": recipe["steps"]}, augment=recipe["augment"], overwrite=True,
-        progress=False, **facts,
+        progress=False, **facts, **fit,
     )  # fmt: skip
     seconds = time.process_time() - start
     found = Table.read(folder / "own_v1/held_out.ecsv")
@@ -181,7 +181,7 @@ def run(name, method, seed, options):
     else:
         folder = options.work / path.stem
         given, values, size, seconds = train_network(
-            method, seed, stars, labels, parts, facts, recipe, folder
+            method, seed, stars, labels, parts, facts, recipe, folder, options.fit
         )
         shutil.rmtree(folder)
     about = {
@@ -203,13 +203,22 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, help="of the networks")
+    parser.add_argument("--precision", help="of Lightning")
+    parser.add_argument(
+        "--minutes", type=float, default=np.inf, help="begin nothing afterwards"
+    )
     options = parser.parse_args()
+    given = {"epochs": options.epochs, "precision": options.precision}
+    options.fit = {name: value for name, value in given.items() if value}
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    end = time.monotonic() + 60.0 * options.minutes
     for seed in options.seeds:
         for name in options.sets:
             for method in options.methods:
-                run(name, method, seed, options)
+                if time.monotonic() < end:
+                    run(name, method, seed, options)
     paths = sorted(options.work.glob("*.json"))
     table = Table([row for path in paths for row in json.loads(path.read_text())])
     for column in ("r2", "bias", "scatter", "seconds"):

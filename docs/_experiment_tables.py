@@ -72,10 +72,25 @@ def _seven_folds() -> str:
     return list_table(header, rows)
 
 
+def _kernel() -> str:
+    table = Table.read(HERE / "experiments/optical_kernel.ecsv")
+    rows = [
+        (
+            row["label"], row["n"],
+            *(
+                f"{row[name]:.{_DIGITS.get(row['label'], 3)}f}"
+                for name in ("bias", "scatter", "scatter_error")
+            ),
+        )
+        for row in table
+    ]  # fmt: skip
+    return list_table(("Label", "n", "Bias", "Scatter", "Its error"), rows)
+
+
 def write_experiment_tables(folder: Path) -> None:
     """Write the tables into a folder."""
     for name, make in (
         ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
-        ("experiment_seven_folds", _seven_folds),
+        ("experiment_seven_folds", _seven_folds), ("experiment_kernel", _kernel),
     ):  # fmt: skip
         (folder / f"{name}.inc").write_text(make(), encoding="utf-8")
