@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Tables of the pages on nodes, repeats and missing pixels."""
+"""Tables of the pages on nodes, repeats, missing pixels, gaps and pipelines."""
 
 import sys
 from pathlib import Path
@@ -84,7 +84,9 @@ def _found_again() -> str:
 
 def _mean(values: np.ndarray, form: str) -> str:
     text = f"{np.mean(values):{form}}"
-    return f"{text} ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else text
+    if len(values) == 1:
+        return text
+    return f"{text} ± {np.std(values, ddof=1):{form.lstrip('+')}}"
 
 
 def _missing(name: str) -> str:
@@ -115,10 +117,65 @@ def _missing_gaia() -> str:
     return _missing("gaia_xp")
 
 
+def _gap() -> str:
+    table = _read("gap")
+    rows = []
+    for key in dict.fromkeys(zip(table["compared"], table["remedy"], strict=True)):
+        mine = table[(table["compared"] == key[0]) & (table["remedy"] == key[1])]
+        rows.append(
+            (
+                *key, len(mine), mine["n_each"][0], _mean(mine["accuracy"], ".3f"),
+                f"{np.max(mine['accuracy_null']):.3f}", _mean(mine["distance"], ".3f"),
+                f"{np.max(mine['distance_null']):.3f}",
+            )
+        )  # fmt: skip
+    header = (
+        "Compared", "After", "Draws", "Spectra of each", "Accuracy", "95 % of shuffles",
+        "Energy distance", "95 % of shuffles",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _gap_labels() -> str:
+    table = _read("gap_labels")
+    rows = []
+    for key in dict.fromkeys(zip(table["network"], table["label"], strict=True)):
+        mine = table[(table["network"] == key[0]) & (table["label"] == key[1])]
+        form = ".0f" if key[1] == "teff" else ".3f"
+        rows.append(
+            (
+                *key, f"{np.mean(mine['n']):.0f}", _mean(mine["bias"], f"+{form}"),
+                _mean(mine["scatter"], form),
+            )
+        )  # fmt: skip
+    return list_table(("Network", "Label", "n", "Bias", "Scatter"), rows)
+
+
+def _pipelines() -> str:
+    table = _read("pipelines")
+    rows = []
+    keys = ("set", "of", "against", "label")
+    for key in dict.fromkeys(zip(*(table[name] for name in keys), strict=True)):
+        mine = table
+        for name, value in zip(keys, key, strict=True):
+            mine = mine[mine[name] == value]
+        form = ".0f" if key[-1] == "teff" else ".3f"
+        rows.append(
+            (
+                *key, f"{np.mean(mine['n']):.0f}", _mean(mine["bias"], f"+{form}"),
+                _mean(mine["scatter"], form),
+            )
+        )  # fmt: skip
+    header = ("Spectra", "Of", "Against", "Label", "n", "Bias", "Scatter")
+    return list_table(header, rows)
+
+
 def write_latent_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
-    makers = (_census, _nodes, _found_again, _missing_gaia)
+    makers = (
+        _census, _nodes, _found_again, _missing_gaia, _gap, _gap_labels, _pipelines,
+    )  # fmt: skip
     for make in makers:
         path = folder / f"latent_{make.__name__.lstrip('_')}.inc"
         path.write_text(make(), encoding="utf-8")
