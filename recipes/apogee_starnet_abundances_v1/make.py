@@ -4,6 +4,7 @@
 from typing import Any
 
 from recipes.apogee_starnet_abundances_v1 import finish, train
+from recipes.apogee_starnet_abundances_v1.recalibrate import recalibrate
 from recipes.options import Options
 
 __all__ = ["make"]
@@ -27,7 +28,8 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     trained = train.train_abundances(recipe, **options.training())
     if trained.step < recipe["fit"]["n_steps"]:
         return False
-    finish.finish_abundances(
+    folder = finish.finish_abundances(
         recipe, trained, data=options.data, work=options.work, output=options.output
     )
+    recalibrate(folder, options.data)
     return True

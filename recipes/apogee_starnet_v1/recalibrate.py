@@ -7,7 +7,6 @@ The network stays what it is, and so do its labels:
 
 import argparse
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from recipes.apogee.giants_scale import (
     fit_systematic_shape,
     judge_independent,
 )
-from recipes.apogee.held_out import drop_pixels, simulate_test_set
+from recipes.apogee.held_out import simulate_test_set
+from recipes.apogee.missing import find_growth, lose_up_to_half
 from recipes.apogee.stars import CALM, as_model_says, with_recipe
 from recipes.apogee_starnet_v1.jitter import JITTERS, observe_jittered
 from recipes.apogee_starnet_v1.scores import judge_flags, judge_missing
@@ -36,9 +36,6 @@ POOREST = -0.83
 VERSION = "1.2"
 RECIPE = Path(__file__).with_name("recipe.toml")  # with the texts of the card
 _BEYOND = 0.025  # share of spectra with any one jitter beyond the limit of the domain
-_SHARE_68, _SHARE_95 = 0.70, 0.96  # a standard error more than is right
-#: Ranges of shares of missing pixels, in each of which errors must be right.
-_MISSING = ((0.02, 0.25), (0.25, 0.5))
 
 
 def fit_growth(model: SpectralModel, data: Path, n_spectra: int) -> np.ndarray:
@@ -56,34 +53,16 @@ def fit_growth(model: SpectralModel, data: Path, n_spectra: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n_labels,)
-        ``missing`` of the calibration: 68 and 95 % of the stars with 2 to 25 %, and of
-        those with 25 to 50 % missing are within one and 1.96 errors.
+        ``missing`` of the calibration, see `~recipes.apogee.missing.find_growth`.
     """
     rng = np.random.default_rng(830_000)
     prepared, truth = simulate_test_set(data, n_spectra, seed=830_000, conditions=CALM)
-    shares = rng.uniform(0.0, 0.5, n_spectra)
-    valid = np.concatenate(
-        [
-            drop_pixels(prepared[row : row + 1], share, rng=rng).valid
-            for row, share in enumerate(shares)
-        ]
-    )
-    result = model.predict(
-        with_recipe(replace(prepared, valid=valid), model), flux_errors=False
-    )
-    missing = 1.0 - valid.mean(axis=1)
-    weight = weigh_missing(missing)
-    stated = 1.0 + np.outer(weight, model.config.calibration["missing"])
+    lost = lose_up_to_half(prepared, rng=rng)
+    result = model.predict(with_recipe(lost, model), flux_errors=False)
+    missing = 1.0 - lost.valid.mean(axis=1)
+    stated = 1.0 + np.outer(weigh_missing(missing), model.config.calibration["missing"])
     off = result.values - as_model_says(model, truth)
-    pull = np.abs(off / result.error_statistical) * stated
-    factors = np.linspace(0.0, 3.0, 241)
-    enough = np.ones((len(factors), pull.shape[1]), dtype=bool)
-    for low, high in _MISSING:
-        some = (missing > low) & (missing < high)
-        growth = 1.0 + factors[:, None, None] * weight[some, None]
-        enough &= np.mean(pull[some] < growth, axis=1) >= _SHARE_68
-        enough &= np.mean(pull[some] < 1.96 * growth, axis=1) >= _SHARE_95
-    return factors[np.argmax(enough, axis=0)]
+    return find_growth(np.abs(off / result.error_statistical) * stated, missing)
 
 
 def _broadening(model: SpectralModel, data: Path, n_spectra: int) -> float:

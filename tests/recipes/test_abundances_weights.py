@@ -7,6 +7,7 @@ import torch
 
 from astro_latent.models import load_model
 from astro_latent.tables.columns import LABELS
+from recipes.apogee.held_out import drop_pixels
 from recipes.apogee.stars import CALM
 from recipes.apogee_starnet_abundances_v1.abundances import (
     ABUNDANCE_LABELS,
@@ -55,13 +56,30 @@ def test_the_network_is_starnet(model):
     assert [m.out_features for m in model.members[0].dense] == [256, 128]
 
 
-def test_the_scatter_on_the_card_is_found_on_other_stars(model, real_data):
+@pytest.fixture(scope="module")
+def others(model, real_data):
+    """Spectra and labels of stars that no training and no calibration saw."""
+    stars = draw_abundance_stars(real_data, 600, seed=123_456)
+    clean = clean_spectra(stars, real_data, synthesis=synthesis_emulator(real_data))
+    return observe_stars(clean, model, seed=123_457, snr=100.0, conditions=CALM), stars
+
+
+def test_errors_cover_what_missing_pixels_do(model, others):
+    prepared, stars = others
+    lost = drop_pixels(prepared[:100], 0.25, rng=np.random.default_rng(70))
+    result = model.predict(lost, flux_errors=False)
+    columns = [ABUNDANCE_LABELS.index(output.name) for output in model.outputs]
+    off = np.abs(result.values - stars.labels[:100, columns])
+    pull = off / result.error_statistical
+    assert 0.66 < np.mean(pull < 1.0) < 0.85  # 58 % before, of all labels together
+    assert np.mean(pull < 1.96) > 0.93  # 86 % before
+
+
+def test_the_scatter_on_the_card_is_found_on_other_stars(model, others):
     torch.set_num_threads(1)
     names = [output.name for output in model.outputs]
     columns = [ABUNDANCE_LABELS.index(name) for name in names]
-    stars = draw_abundance_stars(real_data, 600, seed=123_456)
-    clean = clean_spectra(stars, real_data, synthesis=synthesis_emulator(real_data))
-    prepared = observe_stars(clean, model, seed=123_457, snr=100.0, conditions=CALM)
+    prepared, stars = others
     values = model.predict(prepared, flux_errors=False).values
     rng = np.random.default_rng(9)
     giants = stars.labels[:, 1] < 3.8

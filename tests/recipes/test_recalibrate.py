@@ -18,6 +18,7 @@ from recipes.apogee.held_out import (
     simulate_test_set,
 )
 from recipes.apogee.label_scale import observe_other_model
+from recipes.apogee.missing import find_growth
 from recipes.apogee.stars import (
     CALM,
     apogee_emulator,
@@ -136,6 +137,14 @@ def test_errors_cover_what_missing_pixels_do(real_data, model, share, rng):
     assert np.all(np.mean(pull < 1.0, axis=0) > 0.57 - 0.09 * half)
     assert np.all(np.mean(pull < 1.0, axis=0) < 0.86)
     assert np.all(np.mean(pull < 1.96, axis=0) > 0.90 - 0.05 * half)
+
+
+def test_the_least_growth_that_covers_is_found(rng):
+    missing = rng.uniform(0.0, 0.5, 20_000)
+    growth = 1.0 + np.outer(missing**2 / (missing**2 + 0.01), [0.0, 1.5])
+    pull = np.abs(rng.normal(size=growth.shape)) * growth
+    # a little more than is true, since 70 and 96 % are asked for
+    assert find_growth(pull, missing) == pytest.approx([0.1, 1.7], abs=0.12)
 
 
 def test_giants_poorer_than_the_training_are_flagged(real_data, model):
