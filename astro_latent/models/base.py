@@ -52,7 +52,8 @@ class SpectralModel:
         Where and how they run.
     domain_mean, domain_whitening : ndarray, optional
         Of the features of the training set: the domain score is
-        ``|whitening (features - mean)| / feature_limit``. Of an autoencoder, mean of
+        ``|whitening (features - mean)| / feature_limit``, or the largest product with
+        one of the last ``one_sided`` rows if that is more. Of an autoencoder, mean of
         the latents, and directions to foreign spectra (see
         `~astro_latent.models.latents.score_latents`).
     flux_basis : FluxBasis, optional

@@ -46,7 +46,7 @@ _OPTIONAL = frozenset(
 _WEIGHTS_KEYS = ("file", "sha256", "size", "dtype")
 _DOMAIN_KEYS = (
     "snr", "feature_limit", "reconstruction_limit", "unexplained_limit",
-    "unexplained_pixels", "second_limit", "second_band", "emission_limit",
+    "unexplained_pixels", "second_limit", "second_band", "emission_limit", "one_sided",
 )  # fmt: skip
 _CALIBRATION_KEYS = (
     "scale", "floor", "flux_scale", "missing", "shape_68", "shape_95", "systematic",
@@ -131,7 +131,8 @@ class ModelConfig:
         See the notes of `SpectralModel.predict`: a number for each output, or a list.
     domain : dict
         ``snr`` [low, high], ``feature_limit``, ``reconstruction_limit``,
-        ``second_limit`` (within ``second_band``, Angstrom), ``emission_limit``.
+        ``second_limit`` (within ``second_band``, Angstrom), ``emission_limit``;
+        ``one_sided``, how many of the last rows of the whitening are directions.
     training, evaluation : dict
         What it was trained on and how well it does, for the model card.
     card : dict

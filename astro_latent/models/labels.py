@@ -324,7 +324,10 @@ def _score(model: LoadedModel, features: np.ndarray) -> np.ndarray:
     mean, whitening = model.domain_mean, model.domain_whitening
     if limit is None or mean is None or whitening is None:
         return np.full(len(features), np.nan)
-    return np.linalg.norm((features - mean) @ whitening.T, axis=1) / limit
+    away = (features - mean) @ whitening.T
+    both_sides = away.shape[1] - int(model.config.domain.get("one_sided", 0))
+    distance = np.linalg.norm(away[:, :both_sides], axis=1) / limit
+    return np.maximum(distance, away[:, both_sides:].max(axis=1, initial=0.0))
 
 
 def _calibration(model: LoadedModel, key: str, default: float) -> np.ndarray:

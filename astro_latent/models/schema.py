@@ -159,7 +159,8 @@ _LAYOUT = _keys({
     }),
     "domain": _keys({
         "snr": _items(_SIZE, 2, 2), "unexplained_pixels": _RANGE,
-        "second_band": _items(_SIZE, 2, 2), **_LIMITS,
+        "second_band": _items(_SIZE, 2, 2), "one_sided": _number(0, 100, whole=True),
+        **_LIMITS,
     }),
     "training": _plain(math.inf, nan=True), "evaluation": _plain(math.inf, nan=True),
     "card": _keys({}, others=_text()),

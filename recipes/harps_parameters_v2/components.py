@@ -21,7 +21,13 @@ from recipes.harps.stars import LIBRARY, open_simulator
 from recipes.harps_parameters_v2.library import RestStars, read_rest, render_rest
 from recipes.options import Options
 
-__all__ = ["Sample", "find_components", "set_templates", "wavelengths"]
+__all__ = [
+    "Sample",
+    "describe_sample",
+    "find_components",
+    "set_templates",
+    "wavelengths",
+]
 
 _AT_ONCE = 200
 _SMOOTHED = 5  # pixels over which differences are averaged
@@ -194,17 +200,38 @@ def find_components(
     orthonormal = torch.linalg.qr((leading.T @ rows).T).Q.T
     stored = torch.where(model.weight > 0, orthonormal / model.weight, 0.0)
     model.basis.copy_(stored.half())  # as in the file: coefficients are those of it
-    return _sample(model, lines, stars, recipe, generator)
+    sample = describe_sample(model, lines, stars, recipe, generator)
+    model.star_scale.copy_(sample.coefficients.std(0))
+    return sample
 
 
-def _sample(
+def describe_sample(
     model: AlignedEnsemble,
     lines: np.ndarray,
     stars: RestStars,
     recipe: dict[str, Any],
     generator: torch.Generator,
 ) -> Sample:
-    """Coefficients of all stars, and what wrong lines and flux shapes do to them."""
+    """Find coefficients of stars, and what wrong lines and flux shapes do to them.
+
+    Parameters
+    ----------
+    model : AlignedEnsemble
+        With its components.
+    lines : ndarray, shape (n, n_part)
+        As it flattens them.
+    stars : RestStars
+        Whose lines they are.
+    recipe : dict
+        With ``offset`` and ``scale``.
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Sample
+        For `recipes.harps_parameters_v2.heads.SeenErrors`.
+    """
     weighted = (model.basis * model.weight.square()).T
     found, wrong = [], []
     for first in range(0, len(lines), _AT_ONCE):
@@ -217,7 +244,6 @@ def _sample(
             draws.append((noise * rows) @ weighted)
         wrong.append(torch.stack(draws, 1))
     coefficients = torch.cat(found)
-    model.star_scale.copy_(coefficients.std(0))
     n, step = len(model.mean), int(_KNOT / (model.grid.step * model.joined))
     knots = torch.randn(_N_SHAPES, 1, n // step + 3, generator=generator)
     shapes = [

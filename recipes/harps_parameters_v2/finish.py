@@ -17,6 +17,7 @@ from recipes.harps.parameters import evaluate_bank, list_outputs, predict_bank
 from recipes.harps.stars import make_star_bank
 from recipes.harps_parameters_v2.components import Sample
 from recipes.harps_parameters_v2.heads import SeenErrors
+from recipes.harps_parameters_v2.veil import add_veil
 from recipes.options import Options
 
 __all__ = ["describe_stars", "finish_ensemble"]
@@ -83,7 +84,7 @@ def finish_ensemble(
     config["evaluation"]["selection"] = chosen
     for key in ("systematic", "systematic_slopes"):
         config["calibration"][key] = recipe[key]
-    return save(options.output, **domain)
+    return add_veil(save(options.output, **domain), options.data)
 
 
 def describe_stars(

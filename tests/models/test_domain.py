@@ -126,3 +126,21 @@ def test_the_basis_comes_back_from_a_folder(save, label_config, make_prepared):
     (folder / "config.json").write_text(json.dumps(record))
     with pytest.raises(WeightsIntegrityError, match=r"domain\.flux_spread"):
         load_model(folder, device="cpu")
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_directions_count_on_one_side_only(save, label_config, make_prepared, sign):
+    torch.manual_seed(1)
+    network, mean = StarNet(**label_config["arguments"]), np.zeros(12)
+    config = {**label_config, "domain": {"feature_limit": 1e9, "one_sided": 1}}
+    whitening = np.vstack([np.eye(12), sign * np.ones(12)])
+    model = save(network, config, domain_mean=mean, domain_whitening=whitening)
+    prepared = make_prepared(model)
+    with torch.no_grad():
+        features = network.features(
+            torch.tensor(prepared.flux), torch.tensor(prepared.valid)
+        )
+    along = sign * features.numpy().sum(axis=1)
+    assert np.any(along != 0)
+    score = model.predict(prepared).domain_score
+    np.testing.assert_allclose(score, np.maximum(along, 0), rtol=1e-4, atol=1e-6)
