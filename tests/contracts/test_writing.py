@@ -22,6 +22,8 @@ GIVEN = {
     "archives/transfer.py:save",  # a note beside a partial file
     "surveys/gaia/datalink.py:_keep",  # into a scratch folder, then moved
     "spectra/sources.py:read_content",  # into memory
+    "notebook/page.py:_data_url",  # likewise
+    "matching/hats.py:add_hats_results",  # LSDB goes on; what says it is whole comes last
 }  # fmt: skip
 
 
