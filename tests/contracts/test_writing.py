@@ -23,7 +23,7 @@ GIVEN = {
     "surveys/gaia/datalink.py:_keep",  # into a scratch folder, then moved
     "spectra/sources.py:read_content",  # into memory
     "notebook/page.py:_data_url",  # likewise
-    "matching/hats.py:add_hats_results",  # LSDB goes on; what says it is whole comes last
+    "matching/hats.py:add_hats_results",  # LSDB goes on; its properties come last
 }  # fmt: skip
 
 
