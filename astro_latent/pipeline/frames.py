@@ -84,7 +84,7 @@ def add_results(
     >>> frame = DataFrame({"path": get_survey("sample").table()["path"][:1]})
     >>> found = add_results(frame, task="predict", model="apogee_starnet_v1")
     >>> found["teff"].round(-2).tolist()
-    [4500.0]
+    [4600.0]
     """
     network = _loaded(model) if isinstance(model, str) else model
     source: SpectraLike = frame
