@@ -156,14 +156,12 @@ def describe_catalogue(folder: Path, fields: list[Field], meta: dict[str, Any]) 
     meta : dict
         Provenance.
     """
-    from hats.io import parquet_metadata
+    from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
     text = document_text(build_document(fields, meta))
     write_bytes(folder / SIDECAR, text.encode())
-    if not hasattr(parquet_metadata, "write_voparquet_in_common_metadata"):
-        return  # the versions before had no place for it
     for place in folder.rglob("_common_metadata"):
-        parquet_metadata.write_voparquet_in_common_metadata(
+        write_voparquet_in_common_metadata(
             place.parents[1],
             field_units={spec.name: spec.unit for spec in fields if spec.unit},
             field_ucds={spec.name: spec.ucd for spec in fields if spec.ucd},
