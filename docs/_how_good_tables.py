@@ -17,10 +17,10 @@ from astro_latent.models.locate import weights_configs
 __all__ = ["write_how_good_tables"]
 
 TABLE = Path(__file__).parent / "models/how_good"
-DIGITS = {"teff": 0, "vsini": 1}  # of the labels; of others 2
+DIGITS = {"teff": 0, "vsini": 1, "vmacro": 1}  # of the labels; of others 2
 LABELS = {
     "rv": "velocity (km/s)", "teff": "T_eff (K)", "logg": "log g", "m_h": "[M/H]",
-    "vsini": "v sin i (km/s)",
+    "vsini": "v sin i (km/s)", "fe_h": "[Fe/H]", "alpha_fe": "[alpha/Fe]",
 }  # fmt: skip
 
 
@@ -44,10 +44,10 @@ def _cell(row: Row) -> str:
     return text + (f" ({_spell(fitted, digits, '+')})" if np.isfinite(fitted) else "")
 
 
-def _stars(survey: str) -> str:
-    """Lay out what label networks of a survey say, a row for each star and model."""
+def _stars(begin: str) -> str:
+    """Lay out what networks say whose names begin so, a row for each star."""
     table = _read()
-    mine = [str(name).startswith(survey) for name in table["model"]]
+    mine = [str(name).startswith(begin) for name in table["model"]]
     table = table[np.array(mine) & (table["label"] != "residual")]
     labels = list(dict.fromkeys(table["label"]))
     rows = []
@@ -70,7 +70,18 @@ def _stars(survey: str) -> str:
 
 
 def _harps() -> str:
-    return _stars("harps")
+    return _stars("harps_parameters")
+
+
+def _abundances() -> str:
+    """Lay out the labels of the only star whose abundances are known."""
+    table = _read()
+    mine = [str(name).startswith("apogee_starnet_a") for name in table["model"]]
+    rows = [
+        (row["label"], *_cell(row).replace(":", " :").split(" :", 1))
+        for row in table[np.array(mine) & np.isfinite(table["literature"])]
+    ]
+    return list_table(("Label", "Literature", "Network less it, total error"), rows)
 
 
 def _blindness(used_for: str) -> str:
@@ -80,7 +91,7 @@ def _blindness(used_for: str) -> str:
 def _summary() -> str:
     rows = []
     for row in _read("_summary"):
-        digits = DIGITS.get(row["label"], 2) + (row["label"] == "m_h")
+        digits = DIGITS.get(row["label"], 2) + row["label"].endswith("_h")
         n = row["n_unflagged"]
         spelled = [f"{row[c]:.{digits}f}" for c in ("rms", "largest")]
         mean, fit = (
@@ -138,6 +149,6 @@ def _surveys() -> str:
 def write_how_good_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
-    for make in (_summary, _harps, _encoders, _surveys):
+    for make in (_summary, _harps, _abundances, _encoders, _surveys):
         path = folder / f"how_good{make.__name__}.inc"
         path.write_text(make(), encoding="utf-8")

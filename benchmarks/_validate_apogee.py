@@ -1,15 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""How good ``apogee_starnet_v1`` is on real stars: network, fits, literature, flags.
+"""What ``apogee_starnet_v1`` says of all real spectra, beside fits and literature.
 
-``python benchmarks/validate_apogee.py --data FOLDER`` asks all real spectra at hand and
-prints, for each star and label, what the model says (giants on the scale of ASPCAP),
+For each star and label there is what the model says (giants on the scale of ASPCAP),
 what its network says, what least squares say with the emulator that it was trained on
 and with Bovy's Cannon (giants only), the literature, total errors, flags, how many
-spectra, and what the star was used for. With ``--output FILE`` the table is written, as
-``docs/models/validation_apogee.ecsv``.
+spectra, and what the star was used for.
 """
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -113,36 +110,3 @@ def judge(data: Path) -> Table:
         table[name].format = "%.3f"
     table.meta = {"model": model.name, "version": model.version, "sha256": model.sha256}
     return table
-
-
-def summarise(table: Table) -> None:
-    """Print how many labels lie within their errors, and what is refused."""
-    known = table[np.isfinite(table["literature"]) & (table["n_refused"] == 0)]
-    pull = np.abs(np.asarray(known["model"] - known["literature"]) / known["error"])
-    print(
-        f"{np.sum(pull < 1)} of {len(pull)} labels of {len(set(known['star']))} stars "
-        f"within one total error, {np.sum(pull < 2)} within two; "
-        f"the network alone: "
-        f"{np.sum(np.abs(known['network'] - known['literature']) < known['error'])}"
-    )
-    for row in table[table["label"] == "teff"]:
-        print(
-            f"{row['star']} ({row['kind']}): {row['n_refused']} of {row['n']} refused"
-        )
-
-
-def main() -> None:
-    """Judge, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    table = judge(options.data)
-    table.pprint_all()
-    summarise(table)
-    if options.output:
-        table.write(options.output, format="ascii.ecsv", overwrite=True)
-
-
-if __name__ == "__main__":
-    main()
