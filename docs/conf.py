@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE))
 import _abundances_card  # noqa: E402
 import _demo  # noqa: E402
 import _experiment_tables  # noqa: E402
+import _gallery  # noqa: E402
 import _harps_tables  # noqa: E402
 import _how_good_tables  # noqa: E402
 import _latent_tables  # noqa: E402
@@ -58,7 +59,10 @@ autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # types are in the docstrings, in words
 numpydoc_xref_param_type = False
 numpydoc_show_class_members = False
-nb_execution_mode = "off"  # notebooks hold what they gave; tests run them again
+nb_execution_mode = "auto"  # those that hold no results; a test runs the long one
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120  # seconds
+nb_ipywidgets_js = {}  # pages ask no other server for scripts
 html_theme = "pydata_sphinx_theme"
 html_title = f"{project} {version}"
 html_theme_options = {"show_prev_next": False, "header_links_before_dropdown": 3}
@@ -92,6 +96,7 @@ def _write_generated(app):
         _experiment_tables.write_experiment_tables,
         _starnet_tables.write_starnet_tables,
         _demo.write_demo,
+        _gallery.write_gallery,
         _transcript.write_transcript,
     ):
         write(folder)
