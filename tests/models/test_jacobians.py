@@ -54,6 +54,15 @@ def test_the_chain_rule_agrees_with_backward_passes(network, inputs):
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.std())
 
 
+def test_of_equal_pixels_the_first_is_handed_on_as_in_backward_passes(network):
+    flux = torch.ones(2, 323)
+    flux[1, 100:] = 1.3  # a step, and pools of equal pixels on both sides
+    constant = flux, torch.ones(2, 323) > 0, torch.full_like(flux, 0.04)
+    found = differentiate(network, constant)
+    expected = differentiate(network, constant, slopes=False)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.std())
+
+
 def test_covariances_agree_to_1e_5_of_sigma(network, inputs):
     sigma = inputs[2].sqrt()[:, None]
     found, expected = (

@@ -1,0 +1,99 @@
+# Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
+"""What a spectrum costs on its way from file to table, counted without a clock."""
+
+import difflib
+import sys
+
+import numpy as np
+import pytest
+
+from astro_latent import get_survey, load_model, predict_parameters
+from astro_latent.models import domain
+from astro_latent.utils import files
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_model("apogee_starnet_v1", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def paths():
+    table = get_survey("sample").table()
+    return [str(row["path"]) for row in table if row["survey"] == "apogee"]
+
+
+def count_calls(function):
+    """Count the calls of functions, written in Python or not, that a call makes."""
+    count = 0
+
+    def note(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    function()  # what is loaded and kept does not count
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_calls_for_two_files_and_for_one_more(model, paths):
+    def run(number):
+        return count_calls(
+            lambda: predict_parameters(paths[:number], model=model, progress=False)
+        )
+
+    two, five = run(2), run(5)
+    more = (five - two) / 3
+    sys.stdout.write(f"calls: {two} for two files, {more} for one more\n")
+    assert two < 22_000  # 18,972 on 27 Nov 2026, most of them to assemble a table
+    assert more < 3_500  # 2,955, the package's own, NumPy's and torch's together
+
+
+def test_a_search_for_second_stars_takes_ten_transforms(model, monkeypatch):
+    rows = {"rfft": 0, "irfft": 0}
+
+    def counted(name):
+        function = getattr(domain, name)
+
+        def transform(values, n):
+            rows[name] += values.size // values.shape[-1]
+            return function(values, n)
+
+        return transform
+
+    for name in rows:
+        monkeypatch.setattr(domain, name, counted(name))
+    flux = np.ones((1, 7214)) + 0.01 * np.sin(np.arange(7214.0))
+    found = model.flux_basis.search(flux, flux > 0, np.full(flux.shape, 1e-4))
+    assert np.isfinite(found).all()
+    assert rows == {"rfft": 6, "irfft": 4}
+
+
+def test_a_file_is_opened_once(model, paths, monkeypatch):
+    opened = []
+    function = files.opened
+
+    def note(path, *args, **options):
+        opened.append(str(path))
+        return function(path, *args, **options)
+
+    monkeypatch.setattr(files, "opened", note)
+    predict_parameters(paths[:1], model=model, progress=False)
+    assert opened == paths[:1]
+
+
+def test_no_unit_of_a_votable_is_looked_up_among_all(
+    model, paths, tmp_path, monkeypatch
+):
+    table = predict_parameters(paths[:1], model=model, progress=False)
+    assert any(column.unit == "dex" for column in table.itercols())
+    asked = []
+    monkeypatch.setattr(
+        difflib, "get_close_matches", lambda *args, **_: asked.append(args) or []
+    )
+    table.write(tmp_path / "table.vot")
+    assert asked == []
