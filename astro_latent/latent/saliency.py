@@ -106,7 +106,7 @@ def measure_saliency(
     -----
     The gradients of Fabbro et al. (2018, MNRAS 475, 2978). With ``per_sigma`` the sum
     of the squares over the pixels of one spectrum is the square of
-    ``<label>_error_flux``, but for its calibration (``flux_scale`` of the model).
+    ``<label>_error_flux``, but for the calibration of that error.
     Integrated gradients (Sundararajan et al. 2017) are no derivatives, so that errors
     cannot be propagated with them, and tell little more than the derivative times the
     depth of the line; see the page on StarNet's saliency in the documentation.
