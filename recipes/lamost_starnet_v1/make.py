@@ -30,31 +30,10 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     """
     stars = read_stars(options.data)
     stars = select(stars, ~stars["test"])
-    stars["part"] = divide(stars, **recipe["parts"])
+    hot = stars["teff"] > recipe["stars"]["hottest"]  # shows what is to be flagged
+    stars["part"] = np.where(hot, "outside", "train")
     train(
         stars, LABELS, recipe, options, facts=FACTS, star="star", split="part",
         radial_velocity=stars["radial_velocity"],
     )  # fmt: skip
     return True
-
-
-def divide(stars: dict[str, Any], *, hottest: float, held_out: list[int]) -> np.ndarray:
-    """Say what each spectrum is for.
-
-    Parameters
-    ----------
-    stars : dict
-        From `~recipes.real.lamost.read_stars`.
-    hottest : float
-        K; what is hotter shows what is to be flagged.
-    held_out : list of int
-        Divisor and rest of the numbers of stars that calibrate the errors.
-
-    Returns
-    -------
-    ndarray of str
-        A part for each spectrum.
-    """
-    divisor, rest = held_out
-    parts = np.where(stars["star"] % divisor == rest, "held_out", "train")
-    return np.where(stars["teff"] > hottest, "outside", parts)
