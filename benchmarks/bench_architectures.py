@@ -22,8 +22,8 @@ from sklearn.linear_model import RidgeCV
 from astro_latent import train_model
 from astro_latent.models.layers.views import View
 from astro_latent.preparation import SpectralGrid
-from recipes.__main__ import read_recipe
 from recipes.gaia_xp_starnet_v1 import spectra as gaia
+from recipes.reading import read_recipe
 from recipes.real import lamost
 from recipes.real.stars import is_test, select
 

@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 from astro_latent import train_model
 from astro_latent.preparation import SpectralGrid
 from astro_latent.training import evaluate_missing
-from recipes.__main__ import read_recipe
+from recipes.reading import read_recipe
 from recipes.real.stars import select
 
 OUTPUT = Path(__file__).parents[1] / "docs/experiments"

@@ -17,9 +17,9 @@ from astropy.table import Table
 
 from astro_latent.models.layers.views import View
 from astro_latent.preparation import SpectralGrid, vacuum_to_air
-from recipes.__main__ import read_recipe
-from recipes.optical_r2000_starnet_v1.spectra import LABELS, read_stars
+from recipes.reading import read_recipe
 from recipes.real import lamost
+from recipes.real.miles import LABELS, read_stars
 from recipes.real.scores import score_stars
 from recipes.real.stars import select
 

@@ -22,7 +22,7 @@ from bench_architectures import judge, read_gaia, read_lamost
 from astro_latent import search_hyperparameters, train_model
 from astro_latent.plotting import plot_importances, plot_search
 from astro_latent.preparation import SpectralGrid
-from recipes.__main__ import read_recipe
+from recipes.reading import read_recipe
 from recipes.real.stars import select
 
 OUTPUT = Path(__file__).parents[1] / "docs/experiments"

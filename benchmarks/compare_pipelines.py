@@ -23,7 +23,7 @@ from scipy.ndimage import uniform_filter1d
 
 from astro_latent import load_model, predict_parameters
 from astro_latent.training import as_block, compare_labels
-from recipes.__main__ import read_recipe
+from recipes.reading import read_recipe
 from recipes.real.stars import select
 
 OUTPUT = Path(__file__).parents[1] / "docs/experiments/pipelines.ecsv"

@@ -23,8 +23,8 @@ from astro_latent.preparation import PreparedSpectra, prepare_spectra
 from astro_latent.training import as_block, drop_pixels
 from astro_latent.training.missing_term import fit_missing_term
 from astro_latent.utils.writing import replacing
-from recipes.__main__ import read_recipe
 from recipes.gaia_xp_starnet_v1.spectra import LABELS, divide, read_stars
+from recipes.reading import read_recipe
 from recipes.real.stars import select
 
 __all__ = ["main", "teach_missing", "thin"]

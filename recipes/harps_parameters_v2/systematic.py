@@ -24,7 +24,7 @@ from astro_latent.simulation.harps_library import HarpsLibrary
 from astro_latent.utils.physics import SPEED_OF_LIGHT
 from recipes.harps.least_squares import robust_step
 from recipes.harps.stars import LIBRARY
-from recipes.optical_r2000_starnet_v1.spectra import LABELS, read_stars
+from recipes.real.miles import LABELS, read_stars
 
 __all__ = ["BlurredLibrary", "fit_slopes", "main"]
 

@@ -21,11 +21,11 @@ from sklearn.linear_model import LogisticRegression
 from astro_latent.models import load_model, save_weights
 from astro_latent.models.architectures.aligned_ensemble import AlignedEnsemble
 from astro_latent.simulation.harps_library import HarpsLibrary
-from recipes.__main__ import read_recipe
 from recipes.harps.stars import LIBRARY
 from recipes.harps_parameters_v2.components import describe_sample
 from recipes.harps_parameters_v2.heads import SeenErrors
 from recipes.harps_parameters_v2.library import RestStars, draw_stars, render_rest
+from recipes.reading import read_recipe
 
 __all__ = ["add_veil", "find_veil"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from astro_latent.models.config import CONFIG_FILE
-from recipes.optical_r2000_starnet_v1.spectra import LABELS
 from recipes.options import Options
 from recipes.real.lamost import FACTS, read_stars
+from recipes.real.miles import LABELS
 from recipes.real.stars import select
 from recipes.real.train import train
 

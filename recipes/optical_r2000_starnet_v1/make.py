@@ -10,8 +10,8 @@ import numpy as np
 from astro_latent.models.card import CARD_FILE, ModelCard
 from astro_latent.models.config import CONFIG_FILE, ModelConfig
 from recipes.optical_r2000_starnet_v1.first import learn_first
-from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
+from recipes.real.miles import FACTS, LABELS, read_stars
 from recipes.real.stars import select
 from recipes.real.train import train
 

@@ -18,8 +18,8 @@ from astropy.table import Table, vstack
 
 from astro_latent.tables import write_table
 from recipes.optical_r2000_starnet_v1.first import learn_first
-from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.options import Options
+from recipes.real.miles import FACTS, LABELS, read_stars
 from recipes.real.scores import score_stars
 from recipes.real.train import train
 

@@ -6,9 +6,9 @@ Fixed beforehand, but that the model now is for stars up to 7500 K, not 8000 K.
 
 from pathlib import Path
 
-from recipes.optical_r2000_starnet_v1.spectra import FACTS, LABELS, read_stars
 from recipes.real.dwarfs import read_dwarfs
 from recipes.real.look import Sample
+from recipes.real.miles import FACTS, LABELS, read_stars
 from recipes.real.stars import select
 
 __all__ = ["read_sample"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from astro_latent.models.architectures.aligned_ensemble import AlignedEnsemble
-from recipes.__main__ import read_recipe
 from recipes.harps_parameters_v2 import components, heads, library
 from recipes.options import Options
+from recipes.reading import read_recipe
 
 N_STARS = 24
 
