@@ -18,6 +18,7 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from astro_latent.models import SpectralModel
+from astro_latent.models.domain import move_giants
 from astro_latent.surveys.apogee.star import APOGEE_BAD_BITS
 
 _BAD = sum(1 << bit for bit in APOGEE_BAD_BITS)
@@ -106,9 +107,12 @@ def predict_eager(
             weighted = torch.stack(rows, dim=1) * variance.sqrt()[:, None]
             covariances.append((weighted @ weighted.mT).numpy())
     values = model.offsets + model.scales * np.concatenate(labels)
+    values, turn = move_giants(model.config, values, model.offsets, model.scales)
     if not jacobian:
         return values, None
-    return values, np.concatenate(covariances) * np.outer(model.scales, model.scales)
+    scales = model.scales * model.config.calibration["flux_scale"]
+    covariance = np.concatenate(covariances) * np.outer(scales, scales)
+    return values, turn @ covariance @ turn.swapaxes(1, 2)
 
 
 def write_table(
