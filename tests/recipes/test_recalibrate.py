@@ -90,6 +90,23 @@ def test_the_domain_does_not_end_where_a_reduction_errs(unlike, jitter):
     assert changed.mean() <= 0.09
 
 
+def test_broadening_is_off_by_two_errors_where_the_resolution_is_a_tenth_lower(
+    real_data, model
+):
+    """It was three; a blur by that much cannot be told from broadening."""
+    pulls = []
+    for jitter in ("none", "resolution -10 %"):
+        prepared, labels = observe_jittered(
+            jitter, real_data, 120, seed=64, conditions=ApogeeConditions()
+        )
+        result = model.predict(with_recipe(prepared, model), flux_errors=False)
+        kept = result.domain_score <= 1
+        pulls.append(((result.values - labels) / result.error)[kept, 4])
+    assert np.median(pulls[1]) - np.median(pulls[0]) > 1.0  # it does cost
+    assert np.mean(np.abs(pulls[1]) < 2.0) > 0.9
+    assert np.mean(np.abs(pulls[1]) < 3.0) > 0.98
+
+
 def as_spectra(observed):
     """Observations as a reader gives them, at rest by what is said of them."""
     for flux, sigma, mask in zip(*observed, strict=True):
