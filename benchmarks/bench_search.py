@@ -103,7 +103,8 @@ def draw(name, found):
     high = max(ax.get_ylim()[1] for ax in axes[:2])
     for ax in axes[:2]:
         ax.set_ylim(low, high)
-    plot_importances(found["tpe"].importances, ax=axes[2])
+    if len(found["tpe"].importances):
+        plot_importances(found["tpe"].importances, ax=axes[2])
     figure.savefig(OUTPUT / f"search_{name}.png", dpi=110)
     plt.close(figure)
 
