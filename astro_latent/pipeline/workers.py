@@ -35,8 +35,9 @@ __all__ = ["Part", "run_parts"]
 #: What is read, and velocities from `as_velocities`.
 Part: TypeAlias = tuple[list[Any], np.ndarray]
 
-#: In a process of its own: what ran the last part there.
-_here: dict[str, Any] = {}
+#: In a process of its own: what ran the last part there. Setup and chooser are one
+#: entry, since threads of a Dask worker may run parts of different runs.
+_here: dict[str, tuple["_Setup", Chooser]] = {}
 
 
 def run_parts(
@@ -225,13 +226,13 @@ class _Setup:
 
 def _run(setup: _Setup, items: list[Any], velocity: np.ndarray) -> Rows:
     """Run a part in a process of its own, whose networks stay for the next one."""
-    if _here.get("setup") != setup:
-        _here.update(setup=setup, chooser=_make_ready(setup))
+    last = _here.get("last")
+    if last is None or last[0] != setup:
+        last = _here["last"] = setup, _make_ready(setup)
     sink = MemorySink()
     push_rows(
-        items, _here["chooser"], setup.task, sink, radial_velocity=velocity,
-        **setup.options,
-    )  # fmt: skip
+        items, last[1], setup.task, sink, radial_velocity=velocity, **setup.options
+    )
     return sink.rows()
 
 
