@@ -155,6 +155,8 @@ def add_hats_results(
         If the catalogue has no spectra, or results already.
     ImportError
         If LSDB is not installed.
+    OSError
+        If the folder holds a whole catalogue.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Results beside the rows of a frame: what LSDB and Dask map over their partitions."""
 
+import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,8 @@ def add_results(
     >>> found["teff"].round(-2).tolist()
     [4600.0]
     """
-    network = _loaded(model) if isinstance(model, str) else model
+    if isinstance(model, str | os.PathLike):
+        model = _loaded(os.fspath(model))
     source: SpectraLike = frame
     facts = dict(facts or {})
     if find_path_column(list(frame.columns)) is None:
@@ -95,7 +97,7 @@ def add_results(
     elif not len(frame):
         source = []
     table = _verb(task)(
-        source, model=network, facts=facts, **({"progress": False} | options)
+        source, model=model, facts=facts, **({"progress": False} | options)
     )
     if len(table) != len(frame):
         msg = (
