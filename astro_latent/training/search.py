@@ -137,7 +137,7 @@ def search_hyperparameters(
     labels = [labels] if isinstance(labels, str) else list(labels)
     check_texts(labels, about=None, limits=None, false_alarms=0.0)
     space = default_space(architecture) if space is None else dict(space)
-    check_space(space, architecture)
+    check_space(space, architecture, training.get("arguments"))
     _check(sampler, n_trials=n_trials, processes=processes)
     job = set_up(
         spectra, labels, architecture=architecture, seed=seed, work=output / "work",

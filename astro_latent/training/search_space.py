@@ -73,7 +73,9 @@ def default_space(architecture: str) -> dict[str, Any]:
     return dict(_SPACES.get(architecture, _FIT))
 
 
-def check_space(space: Space, architecture: str) -> None:
+def check_space(
+    space: Space, architecture: str, arguments: Mapping[str, Any] | None = None
+) -> None:
     """Check names and ranges before any work.
 
     Parameters
@@ -82,6 +84,8 @@ def check_space(space: Space, architecture: str) -> None:
         What is to be changed.
     architecture : str
         Of which.
+    arguments : mapping, optional
+        Arguments of it that are not its defaults.
 
     Raises
     ------
@@ -89,15 +93,20 @@ def check_space(space: Space, architecture: str) -> None:
         If a name is no argument of the architecture and no field of
         `~astro_latent.training.FitOptions`.
     ValueError
-        If a range is none, or nothing is to be changed.
+        If a range is none, an element does not exist, or nothing is to be changed.
     """
     if not space:
         msg = "the space of a search is empty: name at least one hyper-parameter"
         raise ValueError(msg)
-    known = [*_arguments(architecture), *(field.name for field in fields(FitOptions))]
+    given = _arguments(architecture) | dict(arguments or {})
+    known = [*given, *(field.name for field in fields(FitOptions))]
     for name, values in space.items():
-        if _split(name)[0] not in known:
+        field, place = _split(name)
+        if field not in known:
             raise UnknownNameError("hyper-parameter", name, known)
+        if place is not None and place >= _n_elements(given.get(field)):
+            msg = f"there is no {name}: {field} is {given.get(field)!r}"
+            raise ValueError(msg)
         if isinstance(values, Mapping):
             right = {"low", "high"} <= set(values) <= _RANGE
             right = right and values["low"] < values["high"]
@@ -146,6 +155,11 @@ def _arguments(architecture: str) -> dict[str, Any]:
     """Arguments of an architecture, with their defaults."""
     found = signature(ARCHITECTURES[architecture]).parameters
     return {name: parameter.default for name, parameter in found.items()}
+
+
+def _n_elements(value: object) -> int:
+    """How many elements of an argument can be changed one by one."""
+    return len(value) if isinstance(value, list | tuple) else 0
 
 
 def _split(name: str) -> tuple[str, int | None]:

@@ -117,6 +117,8 @@ def test_two_processes_share_the_trials(tmp_path):
         ({"space": {"dropout": {"low": 0.0, "high": 1.0, "log": True}}}, ValueError,
          "as a list"),
         ({"space": {"schedule": "cosine"}}, ValueError, "as a list"),
+        ({"space": {"n_hidden[2]": [8]}}, ValueError, r"no n_hidden\[2\]"),
+        ({"space": {"dropout[0]": [0.1]}}, ValueError, r"no dropout\[0\]"),
         ({"space": {}}, ValueError, "is empty"),
         ({"sampler": "grid"}, ValueError, "tpe, random"),
         ({"n_trials": 0}, ValueError, "n_trials must be 1"),
