@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from ..exceptions import UnknownNameError
 from ..latent import LabelHandle, map_latents
 from ..models import LabelModel, LatentModel, ModelLike
 from ..plotting import MapPanel, SpectrumPanel
@@ -118,6 +119,7 @@ class Explorer:
         self.controls = Controls(session, window=window)
         self.widget = self.controls.lay_out(self.map_panel, self.spectrum_panel)
         self._quiet = False
+        self._maps: dict[str, np.ndarray] = {}
         self._draw_map()
         self._show_star()
         self._connect()
@@ -142,9 +144,18 @@ class Explorer:
         ----------
         **labels : float
             Changes in the units of the sliders, which hold them to their ranges.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no slider of a label.
         """
+        sliders = self.controls.all_sliders()
+        for name in labels:
+            if name not in sliders:
+                raise UnknownNameError("slider", name, list(sliders))
         self._quiet = True
-        for name, slider in self.controls.all_sliders().items():
+        for name, slider in sliders.items():
             slider.value = labels.get(name, 0.0)
         self._quiet = False
         self._move()
@@ -231,12 +242,18 @@ class Explorer:
         if controls.method.value == "nodes":
             places = session.latents[:, [part.value for part in controls.nodes]]
         else:
-            places = map_latents(session.table, method=controls.method.value)
+            places = self._mapped(controls.method.value)
         colour = None
         if controls.colour.value != NONE:
             colour = session.table[controls.colour.value]
         self.map_panel.show(places, colour, name=controls.colour.value)
         self._mark()
+
+    def _mapped(self, method: str) -> np.ndarray:
+        """Map the latents, once by each method: another colour needs no other map."""
+        if method not in self._maps:
+            self._maps[method] = map_latents(self.session.table, method=method)
+        return self._maps[method]
 
     def _mark(self) -> None:
         near = [row for _, row in self.controls.neighbours.options]

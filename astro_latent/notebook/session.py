@@ -33,7 +33,8 @@ class Session:
         What `~astro_latent.encode_spectra` returned, with any further columns.
     spectra : SpectraLike or PreparedSpectra, optional
         The spectra themselves: a table of observations, matched by ``obs_id``, or a
-        sequence in the order of the rows.
+        sequence in the order of the rows. What is prepared for another model counts as
+        not known, so that it shows no saliency of a label model of another recipe.
     handles : mapping of str to LabelHandle, optional
         What moves each label; by default what comes with the model.
     label_model : str, path-like or LabelModel, optional
@@ -250,9 +251,10 @@ class Session:
         self, row: int, model: LabelModel | LatentModel
     ) -> PreparedSpectra | None:
         """Prepare the spectrum of a row, if it is known."""
-        if isinstance(self._spectra, PreparedSpectra):
-            return self._spectra[row]
         source: Any = self._spectra
+        if isinstance(source, PreparedSpectra):
+            same = source.grid.name == model.grid.name and source.recipe == model.recipe
+            return source[row] if same else None
         if isinstance(source, Table):
             mine = np.flatnonzero(source["obs_id"] == self.table["obs_id"][row])
             source = source[mine[:1]] if mine.size else None

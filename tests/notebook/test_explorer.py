@@ -104,6 +104,8 @@ def test_a_slider_in_kilometres_per_second_moves_the_line_by_them(explorer, tabl
     explorer.controls.reset.click()
     assert moved_line(explorer) is None
     assert slider.value == 0
+    with pytest.raises(UnknownNameError, match="slider"):
+        explorer.change(radial_velocty=5.0)
 
 
 def test_latents_that_scatter_and_have_no_label_have_sliders(explorer):
