@@ -35,7 +35,7 @@ class Gap:
         Share of shuffles that reach the accuracy, itself counted as one.
     distance : float
         Energy distance, in units of the mean distance of two spectra: 0 for equal
-        distributions, about 1 for two far apart.
+        distributions, about 4 for two far apart.
     distance_null, p_distance : float
         As for the accuracy.
     n_each, n_components, n_permutations : int
