@@ -9,6 +9,7 @@ from astropy import units as u
 from astropy.table import Table
 from scipy.stats import spearmanr
 
+from ..exceptions import UnknownNameError
 from ..utils.short_repr import short_repr
 from .monotone import MonotoneRange, find_monotone_range
 from .samples import as_labels, as_latents
@@ -166,8 +167,11 @@ def fit_handles(
 
     Raises
     ------
+    UnknownNameError
+        If ``nodes`` names a label that is not there.
     ValueError
-        If shapes disagree, or labels are known of too few spectra: of fewer than two
+        If shapes disagree, a node does not exist or does not follow its label, or
+        labels are known of too few spectra: of fewer than two
         for each of them, or than the map of an owner needs (five for each of eight
         bins).
 
@@ -201,7 +205,7 @@ def fit_handles(
     latents, columns = latents[known], {n: v[known] for n, v in columns.items()}
     directions = _directions(latents, np.column_stack(list(columns.values())))
     owners, ranks = _owners(latents, columns)
-    owners |= {name: node for name, node in (nodes or {}).items() if name in columns}
+    owners |= _check_nodes(nodes or {}, list(columns), latents.shape[1])
     return {
         name: _handle(
             name, (units or {}).get(name, ""), latents, values, owners[name],
@@ -209,6 +213,18 @@ def fit_handles(
         )
         for (name, values), direction in zip(columns.items(), directions, strict=True)
     }  # fmt: skip
+
+
+def _check_nodes(
+    nodes: Mapping[str, int | None], labels: list[str], n_latent: int
+) -> dict[str, int | None]:
+    for label, node in nodes.items():
+        if label not in labels:
+            raise UnknownNameError("label with a node", label, labels)
+        if node is not None and not 0 <= node < n_latent:
+            msg = f"there is no node {node} for {label!r}, of {n_latent} latents"
+            raise ValueError(msg)
+    return dict(nodes)
 
 
 def _directions(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -102,6 +102,10 @@ def test_an_owner_can_be_refused_or_imposed(planted):
     assert fit_handles(latents, labels, nodes={"teff": 1})["teff"].node == 1
     with pytest.raises(ValueError, match="node 2 does not follow 'teff'"):
         fit_handles(latents, labels, nodes={"teff": 2})
+    with pytest.raises(ValueError, match="no node 4 for 'teff', of 4 latents"):
+        fit_handles(latents, labels, nodes={"teff": 4})
+    with pytest.raises(UnknownNameError, match="tef"):
+        fit_handles(latents, labels, nodes={"tef": 1})
 
 
 def test_what_cannot_be_moved_is_named(planted, handles):
