@@ -1,7 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """HATS catalogues, for billions of rows: written for LSDB, and matched by it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from ..pipeline.frames import add_results, describe_results
 from ..spectra.reading import SpectraLike
 from ..tables import to_wide
 from ..tables.fields import flatten
-from ..utils.writing import free_path, replacing_folder
+from ..utils.writing import free_path, replacing_folder, write_bytes
 from .hats_columns import (
     describe_catalogue,
     described_columns,
@@ -152,7 +153,8 @@ def add_hats_results(
     Raises
     ------
     ValueError
-        If the catalogue has no spectra, or results already.
+        If the catalogue has no spectra, or results already, or if the folder was begun
+        with another task, model or options.
     ImportError
         If LSDB is not installed.
     OSError
@@ -175,6 +177,7 @@ def add_hats_results(
     info = catalogue.hc_structure.catalog_info
     kept = _kept(catalogue, columns, (info.ra_column, info.dec_column))
     new = describe_results(task, model)
+    note = _claim(path, {"task": task, "model": model, "columns": kept, **options})
     found = catalogue.map_partitions(
         results_of, kept=kept, task=task, model=str(model), **options
     )
@@ -182,7 +185,23 @@ def add_hats_results(
     told = [*flatten(new)[0], *described_columns(source)[0]]  # of two, the source's
     fields = {spec.name: spec for spec in told if spec.name in found.columns}
     describe_catalogue(path, list(fields.values()), dict(new.meta))
+    note.unlink()
     return path
+
+
+def _claim(path: Path, about: Mapping[str, Any]) -> Path:
+    """Note what a catalogue is made with; another call may not go on with it."""
+    note, text = (
+        path / "begun_with.json",
+        json.dumps(about, default=str, sort_keys=True),
+    )
+    known = note.read_text(encoding="utf-8") if note.is_file() else text
+    if known != text:
+        msg = f"{path} was begun with {known}, not {text}; name another folder"
+        raise ValueError(msg)
+    path.mkdir(parents=True, exist_ok=True)
+    write_bytes(note, text.encode())
+    return note
 
 
 def _kept(

@@ -75,7 +75,8 @@ def evaluate_missing(
     Raises
     ------
     ValueError
-        If model and table share no label, or a fraction is not in 0 to 1.
+        If model and table share no label, a fraction is not from 0 to below 1,
+        or no label is told with so few pixels.
 
     Examples
     --------
@@ -85,7 +86,7 @@ def evaluate_missing(
     """
     for fraction in fractions:
         if not 0.0 <= fraction < 1.0:
-            msg = f"a share of missing pixels must be in 0 to 1, not {fraction}"
+            msg = f"a share of missing pixels must be from 0 to below 1, not {fraction}"
             raise ValueError(msg)
     if isinstance(model, str | os.PathLike):
         model = load_model(model, device=device)
@@ -104,7 +105,11 @@ def evaluate_missing(
     found = []
     for pattern, fraction, seed, valid in _settings(prepared, fractions, arms, seeds):
         thinned = drop_pixels(prepared, valid)
-        scores = _score(loaded, thinned, about, labels, at >= 0)
+        parts = _score(loaded, thinned, about, labels, at >= 0)
+        if not parts:
+            msg = f"{model} tells no label with {fraction:.0%} missing ({pattern})"
+            raise ValueError(msg)
+        scores = vstack(parts)
         for position, value in enumerate((pattern, fraction, seed)):
             name = ("pattern", "fraction", "seed")[position]
             scores.add_column([value] * len(scores), name=name, index=position)
@@ -192,8 +197,8 @@ def _score(
     about: Table,
     labels: Sequence[str],
     known: np.ndarray,
-) -> Table:
-    """Compare what the model says of thinned spectra with their labels."""
+) -> list[Table]:
+    """Compare what the model says of thinned spectra with their labels, if anything."""
     result = model.predict(prepared, flux_errors=False)
     predicted = Table()
     for k, output in enumerate(model.outputs):
@@ -218,4 +223,4 @@ def _score(
         share = float(flagged[known].mean())
         scores.add_column([share] * len(scores), name="flagged", index=2)
         parts.append(scores)
-    return vstack(parts)
+    return parts

@@ -123,6 +123,7 @@ class Study:
             "architecture": job.architecture,
             "arguments": job.arguments,
             "fit": asdict(job.fit),
+            "augmentation": asdict(job.augment) if job.augment else None,
             "space": {
                 name: dict(values) if isinstance(values, Mapping) else list(values)
                 for name, values in self.space.items()

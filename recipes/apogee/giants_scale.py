@@ -294,7 +294,7 @@ def _fit_shape(
     difference: np.ndarray, noise: np.ndarray, away: np.ndarray, floor: float
 ) -> tuple[float, np.ndarray]:
     """Fit the part for all, and the polynomial of what grows, by likelihood."""
-    least = floor * float(np.mean(difference**2 - noise**2)) ** 0.5
+    least = floor * max(0.0, float(np.mean(difference**2 - noise**2))) ** 0.5
 
     def cost(row: np.ndarray) -> float:
         calibration = {"systematic": [least], "systematic_shape": [row]}

@@ -146,6 +146,8 @@ def test_a_run_that_was_stopped_goes_on(one_thread, spectra, tmp_path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         add_hats_results(folder, labels, **do)
     first = len(calls)
+    with pytest.raises(ValueError, match="was begun with"):
+        add_hats_results(folder, labels, task="predict", model="lamost_starnet_v1")
     add_hats_results(folder, labels, **do)
     whole = one_thread.open_catalog(labels)
     assert len(whole.compute()) == 5

@@ -122,7 +122,7 @@ def test_labels_may_come_in_a_table_of_their_own():
 
 
 def test_a_share_of_one_is_refused():
-    with pytest.raises(ValueError, match=r"in 0 to 1, not 1\.0"):
+    with pytest.raises(ValueError, match=r"from 0 to below 1, not 1\.0"):
         evaluate_missing(MeanModel(), make_stars(20), fractions=(1.0,))
 
 
