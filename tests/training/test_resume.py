@@ -59,7 +59,9 @@ def test_it_ends_as_if_it_had_not_been_stopped(
 ):
     fit = engine.fit_network
     monkeypatch.setattr(
-        engine, "fit_network", lambda *a, **k: fit(*a, callbacks=[Killer(epoch)], **k)
+        engine,
+        "fit_network",
+        lambda *a, **k: fit(*a, **{**k, "callbacks": [Killer(epoch)]}),
     )
     with pytest.raises(KilledError):
         train(tmp_path)
