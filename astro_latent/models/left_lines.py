@@ -44,7 +44,7 @@ def lopsided_share(
     >>> import numpy as np
     >>> from astro_latent.models.left_lines import lopsided_share
     >>> rng = np.random.default_rng(0)
-    >>> wavelength = np.exp(np.arange(8.40, 8.56, 1e-5))
+    >>> wavelength = np.exp(8.40 + 1e-5 * np.arange(16000))
     >>> strength = np.where(rng.random(16000) < 0.02, 0.4, 0.0)
     >>> one = 1.0 - np.convolve(strength, np.hanning(9), "same")
     >>> round(lopsided_share(wavelength, one, one), 3)

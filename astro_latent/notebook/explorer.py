@@ -77,6 +77,18 @@ def explore(
     >>> explorer = explore("harps_dae_fast_v1", table, spectra=harps)
     >>> explorer.controls.sliders["radial_velocity"].value = 20.0  # km/s
     """
+    _import_widgets()
+    session = Session(
+        model, table, spectra=spectra, handles=handles, label_model=label_model
+    )
+    return Explorer(session, window=window)
+
+
+def _import_widgets() -> None:
+    """Import what draws; ipympl makes itself the backend, which has to stay."""
+    from matplotlib import pyplot as plt
+
+    before = plt.get_backend()
     try:
         import ipympl  # noqa: F401
         import ipywidgets  # noqa: F401
@@ -85,10 +97,8 @@ def explore(
             "explore needs ipywidgets and ipympl: pip install 'astro_latent[notebook]'"
         )
         raise ImportError(msg) from error
-    session = Session(
-        model, table, spectra=spectra, handles=handles, label_model=label_model
-    )
-    return Explorer(session, window=window)
+    if plt.get_backend() != before:
+        plt.switch_backend(before)
 
 
 class Explorer:

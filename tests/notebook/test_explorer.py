@@ -167,6 +167,16 @@ def test_what_cannot_be_explored_says_why(table, monkeypatch):
         explore(OneLine(), table)
 
 
+def test_other_figures_are_drawn_as_before(table, monkeypatch):
+    """ipympl makes itself the backend of all figures when it is first imported."""
+    from matplotlib import pyplot as plt
+
+    before = plt.get_backend()
+    monkeypatch.delitem(sys.modules, "ipympl", raising=False)
+    explore(OneLine(), table, handles={})
+    assert plt.get_backend() == before
+
+
 def test_the_bundled_sample_with_its_spectra_and_the_saliency_of_a_label():
     import astro_latent as al
 

@@ -78,19 +78,19 @@ class StarNet(nn.Module):
     dropout : float
         Share of the values after each dense layer that a step of training drops.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer pixels than are pooled, or dropout is no share.
-    UnknownNameError
-        If there is no such activation or initialisation.
-
     Attributes
     ----------
     pixel_mean : Tensor, shape (n_pixels,)
         Buffer, subtracted from the flux; 0 until it is set.
     pixel_scale : Tensor, scalar
         Buffer, what the difference is divided by; 1 until it is set.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer pixels than are pooled, or dropout is no share.
+    UnknownNameError
+        If there is no such activation or initialisation.
 
     Examples
     --------
