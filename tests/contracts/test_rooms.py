@@ -46,7 +46,7 @@ HOMES = {
     "lightning": ("training/engine.py",),
     "optuna": ("training/study.py",),
     "zuko": ("models/layers/heads.py",),
-    "matplotlib": ("plotting", "cli/demo.py"),
+    "matplotlib": ("plotting", "cli/demo.py", "notebook/explorer.py"),
     "ipywidgets": ("notebook",),
     "ipympl": ("notebook",),
 }
