@@ -63,7 +63,9 @@ def test_a_notebook_runs(name, monkeypatch):
     assert checks[name]()
 
 
-def test_the_explorer_runs_in_a_kernel(tmp_path):
+def test_the_explorer_runs_in_a_kernel(tmp_path, monkeypatch):
+    # the kernel inherits what tests draw with, which shows nothing
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     book = nbformat.read(TUTORIALS / "explore_harps.ipynb", as_version=4)
