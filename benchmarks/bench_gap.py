@@ -16,6 +16,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _tables import write_rounded
 from astropy.table import Table, vstack
 from bench_architectures import read_lamost
 from find_again import prepare
@@ -246,10 +247,7 @@ def main() -> None:
         ("gap", "gap_labels"), zip(*found, strict=True), strict=True
     ):
         table = vstack(list(tables), metadata_conflicts="silent")
-        for column in table.itercols():
-            if column.dtype.kind == "f":
-                column[:] = [float(f"{value:.4g}") for value in column]
-        table.write(OUTPUT / f"{name}.ecsv", format="ascii.ecsv", overwrite=True)
+        write_rounded(table, OUTPUT / f"{name}.ecsv")
         table.pprint_all()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _tables import write_rounded
 from astropy.table import Table, vstack
 from bench_architectures import read_gaia, read_lamost
 from matplotlib import pyplot as plt
@@ -140,10 +141,7 @@ def main() -> None:
                 found.write(path, format="ascii.ecsv")
     paths = sorted(options.work.glob("*.ecsv"))
     table = vstack([Table.read(p) for p in paths], metadata_conflicts="silent")
-    for column in table.itercols():
-        if column.dtype.kind == "f":
-            column[:] = [float(f"{value:.4g}") for value in column]
-    table.write(OUTPUT / "missing.ecsv", format="ascii.ecsv", overwrite=True)
+    write_rounded(table, OUTPUT / "missing.ecsv")
     draw(table, OUTPUT / "missing.png")
 
 

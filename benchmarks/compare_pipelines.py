@@ -17,6 +17,7 @@ import _paths  # noqa: F401
 import numpy as np
 import torch
 from _label_fits import fit_labels, fit_quadratic
+from _tables import write_rounded
 from astropy.table import Table
 from bench_architectures import gaia_pixels, lamost_pixels, read_gaia, read_lamost
 from scipy.ndimage import uniform_filter1d
@@ -151,10 +152,7 @@ def main() -> None:
     for seed in options.seeds:
         rows += run_gaia(options, seed) + run_lamost(options, seed)
     table = Table(rows)
-    for column in table.itercols():
-        if column.dtype.kind == "f":
-            column[:] = [float(f"{value:.4g}") for value in column]
-    table.write(OUTPUT, format="ascii.ecsv", overwrite=True)
+    write_rounded(table, OUTPUT)
     table.pprint_all()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _tables import write_rounded
 from astropy.table import Table
 from sklearn.decomposition import PCA
 
@@ -132,9 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = Table(harps(options.data) + lamost_repeats(options.data))
-    for name in ("found", "error", "distance_sigma"):
-        table[name] = [float(f"{value:.4g}") for value in table[name]]
-    table.write(OUTPUT, format="ascii.ecsv", overwrite=True)
+    write_rounded(table, OUTPUT)
     table.pprint_all()
 
 

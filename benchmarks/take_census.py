@@ -14,6 +14,7 @@ from typing import Any
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _tables import write_rounded
 from analyse_harps import LABELS
 from astropy.table import Table, vstack
 
@@ -127,10 +128,7 @@ def main() -> None:
         ("census", "census_nodes"), zip(*found, strict=True), strict=True
     ):
         table = vstack(list(tables), metadata_conflicts="silent")
-        for column in table.itercols():
-            if column.dtype.kind == "f":
-                column[:] = [float(f"{value:.4g}") for value in column]
-        table.write(OUTPUT / f"{name}.ecsv", format="ascii.ecsv", overwrite=True)
+        write_rounded(table, OUTPUT / f"{name}.ecsv")
     table.pprint_all()
 
 
