@@ -15,7 +15,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
-from _tables import write_rounded
+from _rounded import write_rounded
 from astropy.table import Table, vstack
 from bench_architectures import read_gaia, read_lamost
 from matplotlib import pyplot as plt

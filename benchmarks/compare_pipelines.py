@@ -17,7 +17,7 @@ import _paths  # noqa: F401
 import numpy as np
 import torch
 from _label_fits import fit_labels, fit_quadratic
-from _tables import write_rounded
+from _rounded import write_rounded
 from astropy.table import Table
 from bench_architectures import gaia_pixels, lamost_pixels, read_gaia, read_lamost
 from scipy.ndimage import uniform_filter1d

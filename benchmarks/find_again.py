@@ -16,7 +16,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
-from _tables import write_rounded
+from _rounded import write_rounded
 from astropy.table import Table
 from sklearn.decomposition import PCA
 

@@ -14,7 +14,7 @@ from typing import Any
 import _paths  # noqa: F401
 import numpy as np
 import torch
-from _tables import write_rounded
+from _rounded import write_rounded
 from analyse_harps import LABELS
 from astropy.table import Table, vstack
 

@@ -80,6 +80,13 @@ def test_each_script_is_in_the_list():
     assert [name for name in SCRIPTS if f"``{name}" not in text] == []
 
 
+def test_helpers_of_scripts_and_of_the_docs_have_names_of_their_own():
+    # Python keeps the first module of a name for the whole process.
+    folders = [sorted(ROOT.glob(f"{name}/_*.py")) for name in ("benchmarks", "docs")]
+    first, second = ({path.name for path in found} for found in folders)
+    assert first and second and not first & second
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_each_script_imports_and_shows_its_options(name, monkeypatch, capsys):
     if "lsdb" in name:
