@@ -180,9 +180,12 @@ class SpectralModel:
         TypeError
             If the model has no decoder.
         ValueError
-            If the shape is wrong.
+            If the shape is wrong, or ``pixels`` has steps other than one.
         """
         self._require("decode")
+        if pixels.step not in (None, 1):
+            msg = f"pixels are wanted in steps of one, not of {pixels.step}"
+            raise ValueError(msg)
         mean = as_latents(mean, self.config.n_outputs)
         with self._guarded():
             return decode_latents(self, mean, pixels)

@@ -73,7 +73,10 @@ class Session:
         self.handles = _handles(self.model) if handles is None else dict(handles)
         self.label_model: Any = None if label_model is None else _loaded(label_model)
         self._spectra = spectra
-        self._rows = {str(name): row for row, name in enumerate(table["obs_id"])}
+        self._rows = {
+            str(table["obs_id"][row]): int(row)
+            for row in np.flatnonzero(np.isfinite(self.latents).all(axis=1))
+        }
         self.choose(self._rows[str(self.index.obs_id[0])])
 
     @property

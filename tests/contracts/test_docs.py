@@ -58,3 +58,11 @@ def test_public_text_does_not_number_the_rooms():
     numbered = re.compile(r"\broom \d", flags=re.IGNORECASE)
     found = [str(p) for p in texts if numbered.search(p.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_no_page_holds_the_marks_of_a_merge():
+    marks = re.compile(r"^(<{7}|>{7}) ", flags=re.MULTILINE)
+    texts = [*DOCS.rglob("*.rst"), *DOCS.rglob("*.md"), *DOCS.parent.glob("*.rst")]
+    assert marks.search("<" * 7 + " HEAD")
+    found = [str(p) for p in texts if marks.search(p.read_text(encoding="utf-8"))]
+    assert found == []

@@ -107,6 +107,14 @@ def test_decode_checks_the_shape(autoencoder):
         autoencoder.decode(np.zeros(6))
 
 
+def test_decode_gives_the_wanted_pixels_and_refuses_steps(autoencoder):
+    latents = np.zeros((1, 6))
+    part = autoencoder.decode(latents, pixels=slice(3, 9))
+    assert np.array_equal(part, autoencoder.decode(latents)[:, 3:9])
+    with pytest.raises(ValueError, match="steps of one, not of 2"):
+        autoencoder.decode(latents, pixels=slice(3, 9, 2))
+
+
 def test_autoencoder_says_what_it_cannot(autoencoder, make_prepared):
     with pytest.raises(TypeError, match="cannot predict; it has encode, decode"):
         autoencoder.predict(make_prepared(autoencoder))

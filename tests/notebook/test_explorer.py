@@ -66,6 +66,12 @@ def moved_line(explorer):
     return GRID[explorer.session.pixels(WINDOW)][np.nanargmin(flux)]
 
 
+def test_a_failed_row_does_not_hide_a_good_one_of_its_name(table):
+    twice = table.copy()
+    twice["obs_id"][7] = "star 0"
+    assert explore(OneLine(), twice, handles={}, window=WINDOW).session.row == 0
+
+
 def click(explorer, row):
     """Press the button of the mouse where a star lies on the map."""
     from matplotlib.backend_bases import MouseEvent
