@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .backward import differentiate, differentiate_seen
 from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import ROWS_CONVOLVED, PooledSlope
 from .networks import (
     JoinedNetwork,
     LabelNetwork,
+    SeeingNetwork,
     SlopedNetwork,
     SplitNetwork,
     inputs_of,
@@ -155,6 +157,16 @@ class Runner:
         rows = zip(slopes, hidden, strict=False)  # without what fills up the rows
         return [replace(slope, hidden=row) for slope, row in rows]
 
+    def see(self, networks: Sequence[LabelNetwork], *inputs: Tensor) -> Tensor | None:
+        """Run the first part that networks have in common; None if they have none."""
+        if not _see_alike(networks):
+            return None
+        first = cast(SeeingNetwork, networks[0])
+        with torch.inference_mode(), self.numerics():
+            rows = _round_up(len(inputs[0]))
+            padded = [pad_rows(each, rows) for each in inputs_of(first, *inputs)]
+            return first.see(*padded)
+
     def labels(
         self,
         network: LabelNetwork,
@@ -162,6 +174,7 @@ class Runner:
         valid: Tensor,
         variance: Tensor | None = None,
         slopes: list[Slope] | None = None,
+        seen: Tensor | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -175,6 +188,8 @@ class Runner:
             Of the flux, for networks that take it.
         slopes : list of PooledSlope or of JoinedSlope, optional
             From `slopes`.
+        seen : Tensor, optional
+            From `see`.
 
         Returns
         -------
@@ -192,6 +207,8 @@ class Runner:
                 features = torch.stack([slope.features for slope in known])
             elif slopes is not None and isinstance(network, SlopedNetwork):
                 features = network.leave(_stack_hidden(slopes))
+            elif seen is not None:
+                features = cast(SeeingNetwork, network).think(seen)
             else:
                 inputs = inputs_of(network, flux, valid, variance)
                 features = self.features(network, *inputs)
@@ -295,6 +312,9 @@ def iter_jacobians(
     for start in range(0, n_spectra, size):
         block = slice(start, start + size)
         part = [tensor[block] for tensor in inputs]
+        if _see_alike(networks):
+            yield block, _backward(runner, networks, *part)
+            continue
         total = torch.zeros(())
         for network, each in zip(networks, slopes, strict=True):
             if each is not None and isinstance(network, JoinedNetwork):
@@ -305,7 +325,7 @@ def iter_jacobians(
                     network, cast(list[PooledSlope], each[block]), part[1]
                 )
             else:
-                jacobian = _backward(runner, network, *part)
+                jacobian = _backward(runner, [network], *part)
             total = jacobian if network is networks[0] else total + jacobian
         yield block, total / len(networks) if len(networks) > 1 else total
 
@@ -342,27 +362,23 @@ def _round_up(rows: int) -> int:
     return -(-rows // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
+def _see_alike(networks: Sequence[LabelNetwork]) -> bool:
+    first = networks[0]
+    return isinstance(first, SeeingNetwork) and all(map(first.sees_like, networks[1:]))
+
+
 def _backward(
-    runner: Runner,
-    network: LabelNetwork,
-    flux: Tensor,
-    valid: Tensor,
-    variance: Tensor,
+    runner: Runner, networks: Sequence[LabelNetwork], *inputs: Tensor
 ) -> Tensor:
-    """One backward pass for each label over all rows: rows do not depend on another."""
-    count, multiple = len(flux), runner.row_multiple(flux.shape[1])
+    """Pass backwards over all rows at once: none depends on another."""
+    count, multiple = len(inputs[0]), runner.row_multiple(inputs[0].shape[1])
     total = -(-count // multiple) * multiple
     with torch.inference_mode(False), torch.enable_grad(), runner.numerics():
         # copies, as what was made in inference mode has no gradient
-        inputs = [pad_rows(tensor, total).clone() for tensor in (flux, valid, variance)]
-        inputs[0].requires_grad_()
-        result = network(*inputs_of(network, *inputs))
-        mean = result[0] if isinstance(result, tuple) else result
-        gradients = [
-            torch.autograd.grad(label.sum(), inputs[0], retain_graph=True)[0][:count]
-            for label in mean.unbind(1)
-        ]
-        return torch.stack(gradients, dim=1)
+        copies = [pad_rows(tensor, total).clone() for tensor in inputs]
+        if _see_alike(networks):
+            return differentiate_seen(networks, *copies)[:count]
+        return differentiate(networks[0], *copies)[:count]
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

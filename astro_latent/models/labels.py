@@ -248,8 +248,9 @@ def _forward(
     slopes: Sequence[list[Slope] | None],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
+    seen = model.runner.see(_networks(model), *inputs)
     results = [
-        model.runner.labels(network, *inputs, known)
+        model.runner.labels(network, *inputs, known, seen)
         for network, known in zip(_networks(model), slopes, strict=True)
     ]
     # to label units before mixing: a variance scales with the square

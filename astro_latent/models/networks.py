@@ -26,6 +26,7 @@ __all__ = [
     "NoiseAwareNetwork",
     "PartialNetwork",
     "PosteriorNetwork",
+    "SeeingNetwork",
     "SlopedNetwork",
     "SplitNetwork",
     "inputs_of",
@@ -168,6 +169,28 @@ class JoinedNetwork(LabelNetwork, Protocol):
 
     def join_slopes(self, flux: Tensor, valid: Tensor) -> Iterable[JoinedSlope]:
         """Return the features of each spectrum, and the derivatives of its labels."""
+        ...
+
+
+@runtime_checkable
+class SeeingNetwork(LabelNetwork, Protocol):
+    """A label network whose ``features`` are ``think(see(flux, valid, variance))``.
+
+    That is not required; members of an ensemble that see alike look only once.
+    """
+
+    def see(
+        self, flux: Tensor, valid: Tensor | None = None, variance: Tensor | None = None
+    ) -> Tensor:
+        """Return what the network makes of the pixels, shape (n, n_seen)."""
+        ...
+
+    def think(self, seen: Tensor) -> Tensor:
+        """Return the features from the output of `see`."""
+        ...
+
+    def sees_like(self, other: "LabelNetwork") -> bool:
+        """Tell whether the `see` of another network is the same."""
         ...
 
 

@@ -91,12 +91,12 @@ def _load(config: ModelConfig, folder: Path, runner: Runner) -> SpectralModel:
     tensors, where = _read_tensors(config, folder)
     extra = [tensors.pop(name, None) for name in (*DOMAIN_TENSORS, *BASIS_TENSORS)]
     _check_sizes(config, tensors, where)
-    members = _build(config, config.members)
+    members = [each.to(runner.device) for each in _build(config, config.members)]
     _fill(members, tensors, where)
     mean, whitening, *parts = (None if t is None else t.double().numpy() for t in extra)
     return SpectralModel(
         config,
-        [member.to(runner.device) for member in members],
+        members,
         runner=runner,
         domain_mean=mean,
         domain_whitening=whitening,
@@ -285,13 +285,19 @@ def _build(config: ModelConfig, count: int) -> list[nn.Module]:
 
 
 def _fill(members: list[nn.Module], tensors: dict[str, Tensor], where: str) -> None:
-    """Copy tensors into the networks."""
+    """Copy tensors into the networks; buffers that all share are one in memory."""
     wanted, once = _find_problems(members, tensors, where)
     for name, tensor in wanted.items():
         tensor.copy_(tensors[name])
+    buffers = dict(members[0].named_buffers())
     for member in members[1:]:
         for name, tensor in member.state_dict().items():
-            if shared_name(name) in once:
+            if shared_name(name) not in once:
+                continue
+            if name in buffers:
+                path, _, leaf = name.rpartition(".")
+                setattr(member.get_submodule(path), leaf, buffers[name])
+            else:
                 tensor.copy_(tensors[shared_name(name)])
 
 

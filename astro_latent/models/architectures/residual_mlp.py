@@ -6,6 +6,7 @@ is known to the network, and components of the training set stand in for filters
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import torch
@@ -169,14 +170,45 @@ class ResidualMLP(nn.Module):
         Tensor, shape (n, n_hidden + n_inputs)
             Features.
         """
+        return self.think(self.see(flux, valid, variance))
+
+    def see(
+        self,
+        flux: Tensor,
+        valid: Tensor | None = None,
+        variance: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the views show, and the noise.
+
+        Parameters
+        ----------
+        flux, valid, variance : Tensor, shape (n, n_pixels)
+            As for `features`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_inputs)
+            Input of the layers.
+        """
         flux, sigma, valid = self._clean(flux, valid, variance)
         seen = torch.cat([view(flux, sigma, valid) for view in self.views], dim=1)
         seen = 3.0 * torch.asinh(seen / 3.0)
         if self.n_noise:
             level = (self._level(sigma, valid) - self.noise_mean) / self.noise_scale
             seen = torch.cat([seen, level.clamp(-4.0, 4.0)], dim=1)
+        return seen
+
+    def think(self, seen: Tensor) -> Tensor:
+        """Return the features from what `see` returned."""
         hidden = self.blocks(functional.gelu(self.enter(seen)))
         return torch.cat([self.norm(hidden), seen], dim=1)
+
+    def sees_like(self, other: nn.Module) -> bool:
+        """Tell whether another network has the same views, in the same memory."""
+        if not isinstance(other, ResidualMLP):
+            return False
+        pairs = zip_longest(self.buffers(), other.buffers())
+        return all(mine is theirs for mine, theirs in pairs)
 
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Input of the head, and the part of the labels that is linear in the input."""
