@@ -34,8 +34,8 @@ def test_import_brings_in_nothing_heavy():
 
 def test_import_takes_well_under_a_second(record_property):
     code = (
-        "import sys, json, time; start = time.perf_counter(); import astro_latent; "
-        "print(json.dumps(time.perf_counter() - start))"
+        "import sys, json, time; start = time.process_time(); import astro_latent; "
+        "print(json.dumps(time.process_time() - start))"
     )
     best = min(run(code) for _ in range(5))
     record_property("import_seconds", best)

@@ -45,9 +45,9 @@ def test_spellings(text, unit):
 
 @pytest.mark.parametrize("text", ["arbitrary things", "10**99999999", "m" * 500])
 def test_what_is_no_unit_is_none_at_once(text):
-    started = time.perf_counter()
+    started = time.process_time()
     assert parse_unit(text) is None
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -126,12 +126,12 @@ class TestUnpacking:
         end = "gz" if packer is gzip else "bz2"
         path = tmp_path / f"cat.{ending}.{end}"
         path.write_bytes(packer.compress(bomb(ending)))
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(FileLimitError, match=rf"cat\.{ending}.*max_unpack_ratio"):
             read_table(path)
         with pytest.raises(FileLimitError, match="max_unpack_ratio"):
             read_table(io.BytesIO(path.read_bytes()))
-        assert time.monotonic() - start < 20
+        assert time.process_time() - start < 20
 
     def test_parquet_of_one_cell_that_repeats(self, tmp_path):
         pytest.importorskip("pyarrow")
@@ -188,10 +188,10 @@ class TestUnpacking:
             ).encode()
         path = tmp_path / f"cat.{ending}.gz"
         path.write_bytes(gzip.compress(content))
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(FileLimitError, match=rf"cat\.{ending}.*max_header_size"):
             read_table(path)
-        assert time.monotonic() - start < 10
+        assert time.process_time() - start < 10
 
 
 class TestPromises:
@@ -248,13 +248,13 @@ class TestPromises:
             key = b"IVOA.VOTable-Parquet.content"
             table = pa.table({"a": [1.0]}).replace_schema_metadata({key: content})
             parquet.write_table(table, path)
-        start = time.monotonic()
+        start = time.process_time()
         if where == "fits":
             assert str(read_table(path)["a"].unit) == "10**99999999"
         else:
             with pytest.raises(TableReadError, match=r"cat: .*10\*\*99999999.*none"):
                 read_table(path)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
 
     @pytest.mark.parametrize("length", [600_000_000, -9, 2**31 - 1])
     def test_text_that_is_not_there(self, tmp_path, length):

@@ -138,22 +138,22 @@ class TestTimes:
         ids=["tabs", "blanks", "dashes", "names", "columns", "quotes"],
     )
     def test_hostile_lines_take_no_time(self, tmp_path, content):
-        path, start = write(tmp_path / "s.tsv", content), time.monotonic()
+        path, start = write(tmp_path / "s.tsv", content), time.process_time()
         with suppress(TableReadError):
             read_table(path)
-        assert time.monotonic() - start < 10
+        assert time.process_time() - start < 10
 
     @pytest.mark.parametrize("form", [None, "ascii", "ascii.tab", "ascii.csv"])
     @pytest.mark.parametrize("mark", [" ", "\t", ",", '"', "'", '"\n', '" ', "#\n"])
     def test_looking_for_long_cells_takes_no_time(self, tmp_path, form, mark):
         content = "a b\n1" + mark * 100_000 + '2\n"x" 2\n'
-        path, start = write(tmp_path / "s.txt", content), time.monotonic()
+        path, start = write(tmp_path / "s.txt", content), time.process_time()
         with (
             astro_latent.conf.set_temp("max_file_size", 0.35),
             suppress(TableReadError),
         ):
             read_table(path, format=form)
-        assert time.monotonic() - start < 10
+        assert time.process_time() - start < 10
 
     def test_equal_names_are_told_apart(self, tmp_path):
         text = "a\ta_1\ta\t\ta\ta_1\n1\t2\t3\t4\t5\t6\n"

@@ -49,9 +49,9 @@ def test_twenty_stars_are_enough_for_a_shifted_scale(first):
     few, new = make_stars(20, seed=11), make_stars(300, seed=12)
     for stars in (few, new):
         stars["teff"] = stars["teff"] + 400.0  # another scale of temperatures
-    start = time.monotonic()
+    start = time.process_time()
     model = train_model(few, ["teff", "logg"], from_weights=first, **FAST)
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
     begun = model.config.training["begun with"]
     assert "their grid and all layers kept" in begun
     assert "nothing but the head learns" in begun
