@@ -228,8 +228,10 @@ def _measure(
 ) -> np.ndarray:
     """Depth and place of the lines, with errors; what is left; all. Of each part."""
     round_ = np.concatenate([model[-LAGS[-1] :], model, model[: LAGS[-1]]])
-    shifted = np.lib.stride_tricks.sliding_window_view(round_, len(model))[::-1]
-    norm = _add_up(reference, np.square(shifted) * lines.weight)
+    shifted, squares = np.lib.stride_tricks.sliding_window_view(
+        np.stack([round_, np.square(round_)]), len(model), axis=1
+    )[:, ::-1]
+    norm = _add_up(reference, squares * lines.weight)
     cross = _add_up(reference, shifted * lines.values)
     norm = np.maximum(norm, 1e-9)
     total = _add_up(reference, np.square(lines.values))

@@ -212,7 +212,10 @@ class Resampler:
         """Fraction of each output pixel that the input covers, shape (n_out,)."""
         if self.plan is not None:
             return self.plan.coverage
-        return self(np.ones(len(self.source)))[2]
+        covered = np.zeros(self.n_out)
+        for there, _ in self.copies:
+            covered[there] = 1.0
+        return covered
 
     def _copy(
         self, flux: np.ndarray, variance: np.ndarray | None, valid: np.ndarray | None

@@ -27,6 +27,7 @@ O2_LINES = np.array(
 _RANGE = (6878.0, 6910.0)
 _FEWEST = 8  # lines
 _VELOCITIES = np.arange(-125.0, 125.5, 0.5)  # km/s
+_FACTORS = np.array([doppler_factor(velocity) for velocity in _VELOCITIES])
 _NEAR = 12  # steps on either side of the deepest place
 _EARTH = 35.0  # km/s, more than the Earth's motion can do
 _ZERO = -0.16  # km/s: where HARPS sees these lines, within 0.05 in twelve nights
@@ -81,7 +82,7 @@ def _measure(batch: Batch, i: int, lines: np.ndarray) -> tuple[float, float] | N
     )
     if len(valid) < 500 or valid.sum() < 0.8 * len(valid):
         return None
-    at = lines * np.array([doppler_factor(v) for v in _VELOCITIES])[:, None]
+    at = lines * _FACTORS[:, None]
     nearest = np.clip(np.searchsorted(wavelength, at), 0, len(valid) - 1)
     usable = valid[nearest] & (at > wavelength[0]) & (at < wavelength[-1])
     depth = np.where(usable, 1.0 - flux[nearest] / np.median(flux[valid]), np.nan)

@@ -32,7 +32,7 @@ _SAMPLE = 4_000  # pixels from which the typical flux is taken
 _SHARE = 0.03  # of the pixels may be equal to their neighbours
 _FEWEST = 20  # equal pixels that are looked at
 _ANCHORS = 4096  # pixels whose equals are looked for
-_BITS = 18  # of the table in which they are looked up
+_SPARSE = 5  # bits by which the table in which they are looked up is larger than that
 _MIXER = np.uint32(0x9E3779B1)  # multiplicative hash, Knuth
 _COPIED = 32  # equal pixels in a row that make a repeated block
 _PAIRS = 8  # anchors that have their equal at the same distance
@@ -199,7 +199,8 @@ def find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
 
 def _is_whole(flux: np.ndarray, valid: np.ndarray) -> bool:
     """Tell whether all values are whole numbers, which coincide by chance."""
-    return bool(np.all(flux[valid] == np.round(flux[valid])))
+    values = flux[valid]
+    return all(np.all(v == np.round(v)) for v in (values[:_FEWEST], values[_FEWEST:]))
 
 
 def find_repeated(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
@@ -235,19 +236,21 @@ def _find_distance(flux: np.ndarray, valid: np.ndarray) -> int:
         return 0
     with np.errstate(over="ignore"):
         bits = np.ascontiguousarray(flux, dtype=np.float32).view(np.uint32)
-    places = (bits * _MIXER) >> np.uint32(32 - _BITS)
     usable = valid & (flux != 0) & (flux != 1)
     anchors = np.arange(0, len(flux), max(8, len(flux) // _ANCHORS))
-    table = np.zeros(1 << _BITS, dtype=bool)
+    size = len(anchors).bit_length() + _SPARSE
+    places = (bits * _MIXER) >> np.uint32(32 - size)
+    table = np.zeros(1 << size, dtype=bool)
     table[places[anchors[usable[anchors]]]] = True
     found = np.flatnonzero(table[places] & usable)
-    order = np.argsort(bits[found], kind="stable")
-    ordered = found[order]
-    equal = bits[ordered][1:] == bits[ordered][:-1]
-    distances, counts = np.unique(np.diff(ordered)[equal], return_counts=True)
-    counts[distances <= 1] = 0
-    best = int(np.argmax(counts)) if counts.size else 0
-    return int(distances[best]) if counts.size and counts[best] >= _PAIRS else 0
+    # value above, pixel below: in one sort, equal values stand next to each other
+    keys = bits[found].astype(np.int64) << 32 | found
+    keys.sort()
+    equal = np.diff(keys >> 32) == 0
+    counts = np.bincount(np.diff(keys & 0xFFFFFFFF)[equal], minlength=2)
+    counts[:2] = 0
+    best = int(np.argmax(counts))
+    return best if counts[best] >= _PAIRS else 0
 
 
 def finish_arrays(
