@@ -136,6 +136,45 @@ def _gap() -> str:
     return list_table(header, rows)
 
 
+def _gap_apogee() -> str:
+    table = _read("gap_apogee")
+    rows = []
+    for key in dict.fromkeys(zip(table["compared"], table["remedy"], strict=True)):
+        mine = table[(table["compared"] == key[0]) & (table["remedy"] == key[1])]
+        for n in np.unique(mine["n"]):
+            own = mine[mine["n"] == n]
+            n_stars = own["n_stars"][0]
+            rows.append(
+                (
+                    *key, f"{n} of {n_stars}", _mean(own["distance"], ".3f"),
+                    f"{np.mean(own['distance_swapped']):.3f}",
+                    f"{np.mean(own['p_by_star']):.2f} ({2 / 2**n_stars:.2f})",
+                    f"{np.mean(own['chosen']):.2f} ± {np.max(own['chosen_error']):.2f}",
+                )
+            )  # fmt: skip
+    header = (
+        "Compared", "After", "Spectra, of stars", "Energy distance",
+        "Median of swaps", "p, and the least there is", "Rightly chosen",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _gap_apogee_stars() -> str:
+    rows = [
+        (
+            row["star"], f"{row['teff']:.0f}", f"{row['logg']:.2f}",
+            f"{row['fe_h']:+.2f}", row["pixels"],
+            *(f"{100 * row[name]:.2f}" for name in ("scatter", "noise", "left")),
+        )
+        for row in _read("gap_apogee_stars")
+    ]  # fmt: skip
+    header = (
+        "Star", "T_eff", "log g", "[Fe/H]", "Pixels", "Residuals (%)", "Noise (%)",
+        "Left (%)",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
 def _gap_labels() -> str:
     table = _read("gap_labels")
     rows = []
@@ -174,7 +213,8 @@ def write_latent_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
     makers = (
-        _census, _nodes, _found_again, _missing_gaia, _gap, _gap_labels, _pipelines,
+        _census, _nodes, _found_again, _missing_gaia, _gap, _gap_labels, _gap_apogee,
+        _gap_apogee_stars, _pipelines,
     )  # fmt: skip
     for make in makers:
         path = folder / f"latent_{make.__name__.lstrip('_')}.inc"
