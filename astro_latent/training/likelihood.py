@@ -6,7 +6,24 @@ from torch import Tensor
 from ..models.layers.gaussian import label_log_prob
 from ..models.networks import LabelNetwork, PosteriorNetwork
 
-__all__ = ["log_prob"]
+__all__ = ["has_posterior", "log_prob"]
+
+
+def has_posterior(network: LabelNetwork) -> bool:
+    """Say whether a network has a density of its own, beside the mean of its head.
+
+    Parameters
+    ----------
+    network : LabelNetwork
+        The network.
+
+    Returns
+    -------
+    bool
+        True if its density needs no call of the head.
+    """
+    own = isinstance(network, PosteriorNetwork)
+    return own or getattr(network, "posterior", None) is not None
 
 
 def log_prob(

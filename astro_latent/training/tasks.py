@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..models.networks import LabelNetwork, inputs_of
-from .likelihood import log_prob
+from .likelihood import has_posterior, log_prob
 from .losses import autoencoder_loss, kl_weight
 
 __all__ = ["LabelTask", "LatentTask", "Seen", "Task"]
@@ -58,12 +58,14 @@ class LabelTask:
         known = torch.isfinite(labels)
         model = cast(LabelNetwork, network)
         features = model.features(*inputs_of(model, *seen))
-        found = model.head(features)
-        mean, spread = found if isinstance(found, tuple) else (found, None)
-        if spread is None or done < self.mean_first:
-            loss = functional.smooth_l1_loss(mean[known], labels[known], beta=0.1)
-            # several processes want a gradient of every parameter
-            return loss if spread is None else loss + 0.0 * spread.sum()
+        early = done < self.mean_first
+        if early or not has_posterior(model):  # whose mean may be dear, as a flow's is
+            found = model.head(features)
+            mean, spread = found if isinstance(found, tuple) else (found, None)
+            if spread is None or early:
+                loss = functional.smooth_l1_loss(mean[known], labels[known], beta=0.1)
+                # several processes want a gradient of every parameter
+                return loss if spread is None else loss + 0.0 * spread.sum()
         density = log_prob(model, features, labels, variance, dof=self.dof)
         return -density.sum() / known.sum().clamp_min(1) * labels.shape[1]
 

@@ -8,10 +8,13 @@ from astropy.table import Table
 
 from astro_latent import load_model, predict_parameters, train_model
 from astro_latent.exceptions import UnknownNameError
+from astro_latent.models.architectures.residual_mlp import ResidualMLP
 from astro_latent.models.check import check_folder
+from astro_latent.models.layers.heads import FlowHead
 from astro_latent.preparation import prepare_spectra
 from astro_latent.training import checks
 from astro_latent.training.arrays import as_block
+from astro_latent.training.tasks import LabelTask
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -96,6 +99,19 @@ def test_each_head_can_be_trained(stars, posterior):
     found = model.predict(prepared(model, stars))
     assert np.corrcoef(found.values[:, 0], stars["teff"])[0, 1] > 0.7
     assert (found.error > 0).all()
+
+
+def test_a_flow_is_not_sampled_where_its_density_is_asked(monkeypatch):
+    pytest.importorskip("zuko")
+    network = ResidualMLP(n_pixels=20, n_labels=2, n_hidden=8, posterior="flow").eval()
+    seen = (torch.rand(4, 20), torch.ones(4, 20, dtype=torch.bool), torch.ones(4, 20))
+    labels = torch.rand(4, 2)
+    with torch.no_grad():
+        right = -network.log_prob(network.features(*seen), labels).mean()
+    monkeypatch.setattr(FlowHead, "forward", None)  # mean and covariance, by points
+    task = LabelTask(dof=5.0, mean_first=0.1)
+    loss = task.loss(network, seen, (*seen, labels, torch.zeros(4, 2)), 0.5)
+    torch.testing.assert_close(loss.detach(), right)
 
 
 def test_a_network_without_errors_gets_a_floor(stars):
