@@ -10,6 +10,7 @@ from .maps import plot_map
 from .mutual_information import plot_indicator, plot_mutual_information
 from .panels import MapPanel, SpectrumPanel
 from .parameters import plot_comparison, plot_kiel
+from .posterior import plot_posterior
 from .saliency import plot_saliency
 from .search import plot_importances, plot_search
 from .spectra import HARPS_WINDOWS, plot_reconstruction, plot_spectrum
@@ -26,6 +27,7 @@ __all__ = [
     "plot_latent_label",
     "plot_map",
     "plot_mutual_information",
+    "plot_posterior",
     "plot_reconstruction",
     "plot_saliency",
     "plot_search",

@@ -29,6 +29,7 @@ _SYMBOLS = {
     "vmicro": r"$v_{\mathrm{micro}}$",
     "vmacro": r"$v_{\mathrm{macro}}$",
     "vsini": r"$v\,\sin i$",
+    "a_k": r"$A_K$",
     "snr": "S/N",
     "berv": "BERV",
     "pwv": "PWV",

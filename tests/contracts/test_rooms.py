@@ -47,6 +47,7 @@ HOMES = {
     "optuna": ("training/study.py",),
     "zuko": ("models/layers/heads.py",),
     "matplotlib": ("plotting", "cli/demo.py", "notebook/explorer.py"),
+    "corner": ("plotting/posterior.py",),
     "ipywidgets": ("notebook",),
     "ipympl": ("notebook",),
 }
