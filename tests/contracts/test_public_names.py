@@ -66,8 +66,8 @@ PUBLIC = {
     "plotting": """
         HARPS_WINDOWS MapPanel SpectrumPanel plot_comparison plot_dispersion
         plot_importances plot_indicator plot_kiel plot_latent_label plot_map
-        plot_mutual_information plot_reconstruction plot_saliency plot_search
-        plot_spectrum plot_traversal
+        plot_mutual_information plot_posterior plot_reconstruction plot_saliency
+        plot_search plot_spectrum plot_traversal
     """,
     "notebook": "Controls Explorer Session explore",
 }
