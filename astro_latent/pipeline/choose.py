@@ -45,6 +45,7 @@ class ModelChooser:
     def __init__(self, task: str, device: str | None = None) -> None:
         self._task, self._device = task, device
         self._loaded: dict[str, SpectralModel] = {}
+        self._wanted: dict[str, tuple[np.ndarray, float]] = {}
         self.default: SpectralModel | None = None  # of no spectra
 
     @property
@@ -83,15 +84,23 @@ class ModelChooser:
         if not len(arrays.wavelength):
             return Choice(None)  # nothing was read, and the row says so
         survey = arrays.observation.survey.lower()
-        misfits = {name: _misfit(arrays, c) for name, c in self._candidates.items()}
+        for name, config in self._candidates.items():
+            if _same_survey(survey, config) and self._misfit(arrays, name) is None:
+                return Choice(self._load(name))
+        misfits = {name: self._misfit(arrays, name) for name in self._candidates}
         fits = [name for name, misfit in misfits.items() if misfit is None]
-        own = [name for name in fits if _same_survey(survey, self._candidates[name])]
-        if own:
-            return Choice(self._load(own[0]))
         if fits and not survey:
             text = f"survey unknown; {fits[0]} suits by coverage and resolution"
             return Choice(self._load(fits[0]), QualityFlag.MODEL_BY_COVERAGE, text)
         return Choice(None, QualityFlag.NO_MODEL, self._refusal(survey, misfits))
+
+    def _misfit(self, arrays: SpectrumArrays, name: str) -> str | None:
+        """Say what speaks against a model for a spectrum; None if nothing does."""
+        config = self._candidates[name]
+        if name not in self._wanted:
+            wanted = config.grid.wavelength[config.grid.valid]
+            self._wanted[name] = wanted, _step(wanted)
+        return _compare(arrays, config, *self._wanted[name])
 
     def again(self) -> tuple[None, str | None]:
         """Return no folder, as none is named, and the device."""
@@ -138,21 +147,22 @@ def _same_survey(survey: str, config: ModelConfig) -> bool:
     return bool(survey) and survey.startswith(config.survey.lower())
 
 
-def _misfit(arrays: SpectrumArrays, config: ModelConfig) -> str | None:
-    """Say what speaks against a model for a spectrum; None if nothing does."""
-    grid = config.grid
-    wanted = grid.wavelength[grid.valid]
-    low, high = arrays.wavelength[0], arrays.wavelength[-1]
-    covered = np.mean((wanted >= low * 0.998) & (wanted <= high * 1.002))
-    if covered < _COVERED:
+def _compare(
+    arrays: SpectrumArrays, config: ModelConfig, wanted: np.ndarray, its: float
+) -> str | None:
+    """Compare a spectrum with the wavelengths and the pixels of a model."""
+    wavelength = arrays.wavelength
+    low, high = wavelength[0], wavelength[-1]
+    first = np.searchsorted(wanted, low * 0.998)
+    last = np.searchsorted(wanted, high * 1.002, side="right")
+    if last - first < _COVERED * len(wanted):
         return (
             f"it covers {wanted[0]:.0f} to {wanted[-1]:.0f} Angstrom, the spectrum "
             f"{low:.0f} to {high:.0f}"
         )
-    inside = arrays.wavelength[
-        (arrays.wavelength >= wanted[0]) & (arrays.wavelength <= wanted[-1])
-    ]
-    mine, its = _step(inside), _step(wanted)
+    first = np.searchsorted(wavelength, wanted[0])
+    last = np.searchsorted(wavelength, wanted[-1], side="right")
+    mine = _step(wavelength[first:last])
     if not mine < _COARSE * its:
         return f"its pixels are {its:.2g} of the wavelength wide, these {mine:.2g}"
     steps = config.recipe_record.get("steps", [])
@@ -160,8 +170,9 @@ def _misfit(arrays: SpectrumArrays, config: ModelConfig) -> str | None:
     if not blurs and its > _COARSE * mine:
         return f"it takes pixels {its:.2g} of the wavelength wide, not {mine:.2g}"
     sharpness = arrays.observation.resolving_power
-    if sharpness < _SHARP * grid.resolving_power:
-        return f"it needs R = {grid.resolving_power:.0f}, this has {sharpness:.0f}"
+    needed = config.grid.resolving_power
+    if sharpness < _SHARP * needed:
+        return f"it needs R = {needed:.0f}, this has {sharpness:.0f}"
     return None
 
 

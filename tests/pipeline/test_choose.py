@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from astro_latent import encode_spectra, get_survey, load_model, predict_parameters
+from astro_latent.pipeline import choose
 from astro_latent.pipeline.choose import ModelChooser
 from astro_latent.spectra import Observation, SpectrumArrays, iter_arrays
 from astro_latent.utils.quality import FATAL_FLAGS, QualityFlag
@@ -131,3 +132,18 @@ def test_a_model_by_name_takes_every_spectrum(mixed):
     table = predict_parameters(mixed[:2], model=load_model("apogee_starnet_v1"))
     assert list(table["model"]) == ["apogee_starnet_v1"] * 2
     assert table["flags"][1] & QualityFlag.NO_OVERLAP
+
+
+def test_a_spectrum_is_compared_with_one_model_of_its_survey(sample, monkeypatch):
+    compared = []
+    compare = choose._compare
+
+    def note(arrays, config, *more):
+        compared.append(config.name)
+        return compare(arrays, config, *more)
+
+    monkeypatch.setattr(choose, "_compare", note)
+    chooser = ModelChooser("predict", "cpu")
+    for arrays in iter_arrays(list(sample["path"][:3])):
+        assert chooser.choose(arrays).model.name == "apogee_starnet_v1"
+    assert compared == ["apogee_starnet_v1"] * 3
