@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from ..preparation.prepared import PreparedSpectra, quantile
+from ..preparation.prepared import PreparedSpectra
 from ..utils.quality import QualityFlag
 from .config import ModelConfig
 
@@ -123,7 +123,7 @@ class FluxBasis:
         for row in range(len(flux)):
             fit = self._fit(seen[row], weight[row])
             both[row] = seen[row] - fit, fit, self.emission
-            weight[row] /= quantile(weight[row, valid[row]])
+            weight[row] /= np.median(weight[row, valid[row]])
         weight = np.minimum(weight, _MOST).astype(np.float32)
         both -= both @ weight[:, :, None] / weight.sum(axis=1)[:, None, None]
         both *= (weight > 0)[:, None]

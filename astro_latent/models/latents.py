@@ -7,7 +7,6 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from ..preparation.prepared import PreparedSpectra
@@ -245,6 +244,8 @@ def unexplained_share(
     >>> 0 < share < 0.03  # a tenth of the lines is a hundredth of their squares
     True
     """
+    from scipy.ndimage import uniform_filter1d
+
     if len(flux) < 10 * width:
         return np.nan
     lines, left = (

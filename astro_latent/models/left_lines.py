@@ -3,7 +3,6 @@
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.ndimage import uniform_filter1d
 
 from ..utils.physics import SPEED_OF_LIGHT
 
@@ -72,6 +71,8 @@ def lopsided_share(
 
 def _lines(place: np.ndarray, wavelength: np.ndarray, flux: np.ndarray) -> np.ndarray:
     """Flux over its running mean, less one, on pixels of equal velocity."""
+    from scipy.ndimage import uniform_filter1d
+
     flux = np.interp(place, wavelength, flux.astype(float))
     mean = uniform_filter1d(flux, _WINDOW, mode="nearest")
     return np.where(mean > 0, flux / np.where(mean > 0, mean, 1.0) - 1.0, 0.0)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from astropy import units as u
 from astropy.table import Row
-from tqdm.auto import tqdm
 
 from .. import __version__, _config
 from ..preparation.chunks import as_velocities
@@ -131,6 +130,8 @@ def _run(
     **options: Any,
 ) -> Iterator[Rows]:
     """Send what is not done yet through the loop, part by part."""
+    from tqdm.auto import tqdm
+
     show = _config.conf.show_progress if progress is None else progress
     with tqdm(total=len(items), initial=done, unit=" files", disable=not show) as bar:
         velocities = as_velocities(radial_velocity)

@@ -11,15 +11,12 @@ entry point registers them.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from .. import _config
 from ..exceptions import WorkerError
@@ -29,6 +26,7 @@ from .rows import Rows
 
 if TYPE_CHECKING:
     from distributed import Client
+    from tqdm.auto import tqdm
 
 __all__ = ["Part", "run_parts"]
 
@@ -117,6 +115,9 @@ def _side_by_side(
     bar: "tqdm[Any]",
     options: dict[str, Any],
 ) -> Iterator[Rows]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     setup = _Setup(chooser.again(), task, options, _settings())
     pool = ProcessPoolExecutor(
         workers,

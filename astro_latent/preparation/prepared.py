@@ -275,13 +275,13 @@ class Batch:
 
     def check_coverage(self, recipe: Recipe) -> None:
         """Set the coverage flags of each row."""
-        inside = max(np.count_nonzero(self.grid.valid), 1)
+        inside = max(int(np.count_nonzero(self.grid.valid)), 1)
         for i, row in enumerate(self.rows):
             if not row.usable:
                 continue
-            covered = np.count_nonzero(self.covered[i])
+            covered = int(np.count_nonzero(self.covered[i]))
             fraction = covered / inside
-            valid = np.count_nonzero(self.valid[i])
+            valid = int(np.count_nonzero(self.valid[i]))
             if covered == 0 or fraction < recipe.requirements["min_overlap"]:
                 text = f"{fraction:.3f} of the model's pixels are covered"
                 row.flag(QualityFlag.NO_OVERLAP, text)

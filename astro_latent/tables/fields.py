@@ -4,19 +4,21 @@
 import warnings
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
-from astropy.time import Time
 from astropy.utils.data_info import DataInfo
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
 from ..utils.absurd import is_absurd_unit
 from ..utils.guard import printable
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
 
 __all__ = [
     "ColumnLike",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 #: What a column of a table may be; masked columns are columns.
-ColumnLike: TypeAlias = Column | u.Quantity | SkyCoord | Time
+ColumnLike: TypeAlias = "Column | u.Quantity | SkyCoord | Time"
 #: What a table can be read from: a path, or a file that is open for bytes.
 Readable: TypeAlias = str | PathLike[str] | BinaryIO
 
@@ -282,6 +284,11 @@ def _to_text(name: str, values: np.ndarray) -> np.ndarray:
 
 def _split(name: str, column: ColumnLike) -> list[tuple[str, ColumnLike]]:
     """Turn a coordinate or time column into plain ones that say what they mean."""
+    if isinstance(column, Column | u.Quantity):  # for most tables nothing is imported
+        return [(name, column)]
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
+
     if isinstance(column, SkyCoord):
         icrs = column.icrs
         parts = [(f"{name}_ra", icrs.ra), (f"{name}_dec", icrs.dec)]
