@@ -87,10 +87,43 @@ def _kernel() -> str:
     return list_table(("Label", "n", "Bias", "Scatter", "Its error"), rows)
 
 
+def _few_stars() -> str:
+    table = Table.read(HERE / "experiments/few_stars.ecsv")
+    labels = list(dict.fromkeys(table["label"]))
+    rows = []
+    for way in dict.fromkeys(table["way"]):
+        for size in dict.fromkeys(table["n_train"]):
+            mine = table[(table["way"] == way) & (table["n_train"] == size)]
+            if len(mine) and (way != "MILES alone" or size == table["n_train"].min()):
+                count = "none" if way == "MILES alone" else size
+                rows.append([way, count, *_scored(mine, labels)])
+    header = (
+        "Network", "LAMOST stars", "Draws",
+        *(f"{label}: bias / scatter / rms; within 68, 95 %" for label in labels),
+        "Usable", "CPU seconds",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _scored(table: Table, labels: list[str]) -> list[str | int]:
+    """Lay out the scores of some draws."""
+    one = table[table["label"] == labels[0]]
+    cells: list[str | int] = [len(one)]
+    for label in labels:
+        own, digits = table[table["label"] == label], _DIGITS.get(label, 3)
+        shares = [f"{100 * np.mean(own[f'within_{share}']):.0f}" for share in (68, 95)]
+        cells.append(
+            f"{np.mean(own['bias']):+.{digits}f} / {_spread(own['scatter'], digits)} / "
+            f"{np.mean(own['rms']):.{digits}f}; {', '.join(shares)}"
+        )
+    return [*cells, f"{np.mean(one['usable']):.0%}", f"{np.mean(one['seconds']):.1f}"]
+
+
 def write_experiment_tables(folder: Path) -> None:
     """Write the tables into a folder."""
     for name, make in (
         ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
         ("experiment_seven_folds", _seven_folds), ("experiment_kernel", _kernel),
+        ("experiment_few_stars", _few_stars),
     ):  # fmt: skip
         (folder / f"{name}.inc").write_text(make(), encoding="utf-8")

@@ -1,26 +1,32 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Begin with weights that are there, also on another grid or with other labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..models import ModelLike, SpectralModel, load_model
+from ..models import LabelNetwork, ModelLike, SpectralModel, load_model
+from ..models.architectures import CorrectedNetwork
+from ..models.networks import inputs_of
 from ..preparation import Recipe, SpectralGrid
 from .defaults import FitOptions
+from .like_grid import FEW_SPECTRA
 
-__all__ = ["Beginning", "begin_with"]
+__all__ = ["CORRECTED", "Beginning", "begin_with"]
+
+#: Architecture of weights whose answers few stars correct.
+CORRECTED = "corrected"
 
 #: Layers with one row for each label, and those that meet the pixels.
 _HEADS = ("output.", "log_variance.", "linear.", "posterior.")
 _STEMS = ("views.", "enter.", "linear.", "sigma", "noise_", "pixel_")
-_FEW_STARS = 200  # below, nothing but the head learns
 _SLOWER = 0.3  # what is nearly right needs smaller steps
 _EPOCHS = 30
+_ROOM = 1.1  # beyond the farthest of a few stars
 
 
 def begin_with(model: ModelLike) -> "Beginning":
@@ -80,11 +86,22 @@ class Beginning:
         -------
         dict
             Arguments of the architecture.
+
+        Raises
+        ------
+        ValueError
+            If the weights are themselves a correction, on another grid or of others.
         """
         changed = {"n_pixels": grid.n_pixels, "n_labels": len(labels)}
         known = dict(self.model.config.arguments)
         if self.keeps_grid(grid) and self.keeps_labels(labels):
             return known
+        if self.model.config.architecture == CORRECTED:
+            msg = (
+                f"{self.model.name!r} is a correction of weights for one instrument: "
+                "begin with what it corrects, for another grid or other labels"
+            )
+            raise ValueError(msg)
         return known | changed
 
     def keeps_grid(self, grid: SpectralGrid) -> bool:
@@ -132,24 +149,132 @@ class Beginning:
             }
         )
 
-    def learns(self, grid: SpectralGrid, n_stars: int) -> tuple[str, ...]:
-        """Return what the names of the tensors that learn begin with; () for all."""
-        return _HEADS if n_stars < _FEW_STARS and self.keeps_grid(grid) else ()
+    def is_few(self, grid: SpectralGrid, n_spectra: int) -> bool:
+        """Tell whether spectra are too few to teach more than a correction."""
+        return n_spectra < FEW_SPECTRA and self.keeps_grid(grid)
 
-    def describe(self, grid: SpectralGrid, labels: Sequence[str], n_stars: int) -> str:
+    def corrects(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether arguments of a network are those of a correction of these."""
+        return arguments.get("architecture") == self.model.config.architecture
+
+    def correction(
+        self, grid: SpectralGrid, labels: Sequence[str], n_spectra: int
+    ) -> dict[str, Any]:
+        """Return the arguments of a network whose answers are corrected.
+
+        Parameters
+        ----------
+        grid : SpectralGrid
+            Of the spectra: that of the weights or a part of it.
+        labels : sequence of str
+            To learn.
+        n_spectra : int
+            That teach.
+
+        Returns
+        -------
+        dict
+            Arguments of `~astro_latent.models.architectures.CorrectedNetwork`.
+        """
+        config, own = self.model.config, self.model.config.output_names
+        known = dict(config.arguments)
+        if grid.segments != self.model.grid.segments and "views" in known:
+            # of components that lost many pixels a projection finds little
+            known["views"] = [
+                {**view, "fill": "solve"} if view.get("shrink") != 1.0 else dict(view)
+                for view in known["views"]
+            ]
+        network = cast(LabelNetwork, self.model.members[0])
+        one = torch.ones(1, grid.n_pixels)
+        with torch.inference_mode():
+            seen = network.features(*inputs_of(network, one, one > 0, 1e-4 * one))
+        return {
+            "architecture": config.architecture,
+            "arguments": known,
+            "n_features": seen.shape[1],
+            "columns": [own.index(n) if n in own else -1 for n in labels],
+            "n_stars": n_spectra,
+        }
+
+    def widen(self, labels: Sequence[str], ranges: np.ndarray) -> np.ndarray:
+        """Return ranges of labels that hold those of the weights as well.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Their names.
+        ranges : ndarray, shape (n_labels, 2)
+            Of a few stars.
+
+        Returns
+        -------
+        ndarray, shape (n_labels, 2)
+            Lowest and highest.
+        """
+        known = {o.name: o.domain for o in self.model.outputs if o.domain is not None}
+        both = [
+            np.array([known.get(n, r), r]) for n, r in zip(labels, ranges, strict=True)
+        ]
+        return np.array([[part[:, 0].min(), part[:, 1].max()] for part in both])
+
+    @property
+    def domain(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and whitening of the last hidden layer, of the first training."""
+        mean, whitening = self.model.domain_mean, self.model.domain_whitening
+        return None if mean is None or whitening is None else (mean, whitening)
+
+    def widen_domain(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Return the domain of the weights, made large enough for a few stars.
+
+        Parameters
+        ----------
+        found : dict
+            What the stars alone would allow.
+
+        Returns
+        -------
+        dict
+            Section ``domain`` of a configuration.
+        """
+        own, wider = self.model.config.domain, dict(found)
+        limit = _ROOM * found["feature_limit"]
+        if self.domain is not None:
+            limit = max(limit, own.get("feature_limit", 0.0))
+            wider |= {"one_sided": own["one_sided"]} if "one_sided" in own else {}
+        ranges = [part["snr"] for part in (own, found) if "snr" in part]
+        if ranges:
+            wider["snr"] = [min(r[0] for r in ranges), max(r[1] for r in ranges)]
+        return wider | {"feature_limit": limit}
+
+    def describe(
+        self,
+        grid: SpectralGrid,
+        labels: Sequence[str],
+        n_stars: int,
+        *,
+        corrected: bool,
+    ) -> str:
         """Say what is kept, what is resampled and what is new, for card and log."""
         parts = [f"weights {self.model.name} {self.model.version}"]
+        new = [name for name in labels if name not in self.model.config.output_names]
+        if corrected:
+            parts.append("their grid and all layers kept")
+            if grid.segments != self.model.grid.segments:
+                share = grid.valid.sum() / self.model.grid.valid.sum()
+                parts.append(f"the spectra reach {share:.0%} of the grid")
+            few = f"{n_stars} spectra are few: nothing learns but a correction"
+            parts.append(f"{few} of the labels, each star left out once for the errors")
+            if new:
+                parts.append(f"{', '.join(new)} from the last hidden layer alone")
+            return "; ".join(parts)
         if self.keeps_grid(grid):
             parts.append("their grid and all layers kept")
         elif hasattr(self.model.members[0], "dense"):
             parts.append("another grid: the first dense layer resampled")
         else:
             parts.append("another grid: components found anew, the stem trained again")
-        new = [name for name in labels if name not in self.model.config.output_names]
         if new:
             parts.append(f"new rows of the head for {', '.join(new)}")
-        if self.learns(grid, n_stars):
-            parts.append(f"{n_stars} spectra are few: nothing but the head learns")
         return "; ".join(parts)
 
     def fill(
@@ -167,6 +292,11 @@ class Beginning:
             Of the new network.
         """
         source = self.model.members[member % len(self.model.members)].state_dict()
+        if isinstance(network, CorrectedNetwork) and len(source) < len(
+            network.state_dict()
+        ):
+            network.base.load_state_dict(source)
+            return
         kept = self.keeps_grid(grid)
         names = self.model.config.output_names
         rows = [names.index(n) if n in names else -1 for n in labels]

@@ -32,6 +32,7 @@ RECIPES = {
 #: How a learning rate falls.
 SCHEDULES = ("cosine", "linear", "constant")
 _FEW, _SHORT = 5000, 1000  # stars and pixels from which on the defaults change
+_EPOCHS, _LEAST_STEPS = 60, 400  # of few stars, however few
 _LONG = 2000  # pixels from which on more latents are offered
 _AUTOENCODER = "disentangled_autoencoder"
 _STARNETS = ("starnet", "shallow_cnn", "shallow_nn", "deep_cnn", "deep_nn")
@@ -139,17 +140,19 @@ def default_fit(architecture: str, n_stars: int) -> FitOptions:
         Epochs, rates and sizes.
     """
     few = n_stars < _FEW
+    average = 0.99 if few else 0.998
     if architecture == _AUTOENCODER:
         return FitOptions(
             epochs=60 if few else 30, batch_size=64, learning_rate=1e-3,
-            weight_decay=0.0, average=0.99 if few else 0.998, clip=5.0,
+            weight_decay=0.0, average=average, clip=5.0,
         )  # fmt: skip
+    epochs = max(_EPOCHS, -(-_LEAST_STEPS // max(1, n_stars // 64)))
     if architecture in _STARNETS:
         return FitOptions(
-            epochs=60 if few else 30, batch_size=64, learning_rate=7e-4,
-            weight_decay=0.05, average=0.99 if few else 0.998,
+            epochs=epochs if few else 30, batch_size=64, learning_rate=7e-4,
+            weight_decay=0.05, average=average,
         )  # fmt: skip
-    return FitOptions(batch_size=64 if few else 256, average=0.99 if few else 0.998)
+    return FitOptions(epochs=epochs, batch_size=64 if few else 256, average=average)
 
 
 def default_arguments(

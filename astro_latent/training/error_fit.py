@@ -151,6 +151,8 @@ def _fit(
     start, held = np.zeros(x.shape[1]), np.ones(x.shape[1])
     if not len(target):
         return start
+    if x.shape[1] == 1:  # the next star shall be within, not so many of these
+        share = min(1.0, share * (1.0 + 1.0 / len(target)))
     start[:constants] = np.quantile(target, share)
     held[:constants] = 0.0
     if x.shape[1] == 1:

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..models import LabelNetwork, SpectralModel
 from ..models.networks import inputs_of
+from .beginning import Beginning
 from .calibration import calibrate_errors
 from .error_fit import fit_error_shape
 from .prepared_file import PreparedFile
@@ -52,6 +53,7 @@ def calibrate_model(
     stars: np.ndarray,
     outside: np.ndarray,
     others: Seen | None = None,
+    like: Beginning | None = None,
     false_alarms: float,
 ) -> Finished:
     """Calibrate errors, find the domain, and judge a model by stars it never saw.
@@ -75,6 +77,8 @@ def calibrate_model(
     others : Seen, optional
         What networks like these, which had not seen them, said of stars; without
         ``rows`` then.
+    like : Beginning, optional
+        Weights that were corrected: their domain is widened, not found anew.
     false_alarms : float
         Share of stars that taught nothing beyond the limit of the domain.
 
@@ -84,8 +88,9 @@ def calibrate_model(
         The model and its scores.
     """
     raw, domain, seen = judge_networks(
-        record, members, file, train=train, rows=rows, outside=outside
-    )
+        record, members, file, train=train, rows=rows, outside=outside,
+        domain=None if like is None else like.domain,
+    )  # fmt: skip
     seen = others or seen
     truth = targets[seen.rows]
     residual = seen.values - truth.values
@@ -106,15 +111,14 @@ def calibrate_model(
         residual, fit.error, fit.interval_95,
         names=targets.names, by=by, given=truth.errors,
     )  # fmt: skip
+    limit = float(np.nanquantile(seen.distance, 1.0 - false_alarms))
+    inside = _snr_range(file, train) | {"feature_limit": limit}
     limitations = {"limitations": describe_failures(scores)}
     record = {
         **record,
         "calibration": calibration,
-        "domain": {
-            **record.get("domain", {}),
-            **_snr_range(file, train),
-            "feature_limit": float(np.nanquantile(seen.distance, 1.0 - false_alarms)),
-        },
+        "domain": record.get("domain", {})
+        | (inside if like is None else like.widen_domain(inside)),
         "evaluation": {**record.get("evaluation", {}), **describe_scores(scores)},
         "card": {**limitations, **record.get("card", {})},
     }

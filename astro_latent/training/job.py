@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import safetensors.torch
@@ -16,11 +16,13 @@ from astropy.table import Table
 from torch import nn
 
 from ..models import ARCHITECTURES
+from ..models.architectures import CorrectedNetwork
 from ..utils.writing import write_bytes
 from .augmentation import Augmentation, Augmenter
-from .beginning import Beginning
+from .beginning import CORRECTED, Beginning
 from .checks import CARD_TEXTS
 from .defaults import FitOptions
+from .few_stars import LeftOut, correct_network
 from .outputs import label_ranges, limit_outputs
 from .plan import Plan
 from .stars import PARTS
@@ -94,7 +96,9 @@ class Job:
             return ""
         n_stars = len(self.plan.rows(PARTS[0]))
         names = self.plan.targets.names
-        return self.beginning.describe(self.plan.file.grid, names, n_stars)
+        return self.beginning.describe(
+            self.plan.file.grid, names, n_stars, corrected=self.is_corrected
+        )
 
     @property
     def folder(self) -> Path:
@@ -124,6 +128,8 @@ class Job:
         list of Module
             In evaluation mode.
         """
+        if self.is_corrected:
+            return [network for network, _ in self.correct()]
         from .engine import EpochReport, FitData, fit_network
 
         mean, scatter = self.units
@@ -159,6 +165,32 @@ class Job:
             networks.append(network.eval())
         return networks
 
+    @property
+    def is_corrected(self) -> bool:
+        """Whether stars are few, and only correct what weights say."""
+        if self.architecture != CORRECTED or self.beginning is None:
+            return False
+        # weights that are a correction already may also be trained on as they are
+        return bool(self.beginning.corrects(self.arguments))
+
+    def correct(self) -> list[tuple[nn.Module, LeftOut]]:
+        """Correct the members of weights, for `is_corrected`.
+
+        Returns
+        -------
+        list of tuple of Module and LeftOut
+            The networks, and what each says of stars that did not teach it.
+        """
+        plan, found = self.plan, []
+        for member in range(self.members):
+            network = cast(CorrectedNetwork, self._make(self.seed, member)).eval()
+            left = correct_network(
+                network, plan.file, plan.targets, plan.rows(PARTS[0]),
+                stars=plan.stars, units=self.units,
+            )  # fmt: skip
+            found.append((network, left))
+        return found
+
     def folds(self, count: int) -> list["Job"]:
         """Return trainings that each leave out other stars, and together all.
 
@@ -193,7 +225,7 @@ class Job:
         """
         names = ("training_loss", "validation_loss")
         found: dict[tuple[int, int], dict[str, float]] = {}
-        for member in range(self.members):
+        for member in range(0 if self.is_corrected else self.members):
             path = self.folder / f"member-{member}.csv"
             with path.open(newline="") as file:
                 for line in csv.DictReader(file):
@@ -222,9 +254,6 @@ class Job:
             network.adapt(*map(torch.from_numpy, arrays))
         if beginning is not None:
             beginning.fill(network, member, file.grid, self.plan.targets.names)
-            learns = beginning.learns(file.grid, len(self.plan.rows(PARTS[0])))
-            for name, parameter in network.named_parameters():
-                parameter.requires_grad_(not learns or name.startswith(learns))
         return network
 
     def describe(
@@ -282,6 +311,8 @@ class Job:
             return [{"name": "latent", "n": self.arguments["n_latent"]}]
         mean, scatter = self.units
         ranges = label_ranges(targets.values[self.plan.rows(PARTS[0])])
+        if self.is_corrected:
+            ranges = cast(Beginning, self.beginning).widen(targets.names, ranges)
         outputs = [
             {
                 "name": column.name, "unit": column.unit, "ucd": column.ucd,
@@ -293,8 +324,11 @@ class Job:
         return limit_outputs(outputs, limits)
 
     def _describe_training(self) -> dict[str, Any]:
+        described = {**self.plan.describe(), "seed": self.seed}
+        if self.is_corrected:
+            return described | {"begun with": self.begun_with}
         fit = {k: v for k, v in asdict(self.fit).items() if k not in ("devices",)}
-        described = {**self.plan.describe(), "seed": self.seed, "fit": fit}
+        described["fit"] = fit
         if self.augment is not None:
             done = asdict(self.augment)
             described["augmentation"] = {k: v for k, v in done.items() if v}

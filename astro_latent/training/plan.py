@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from astropy.table import Table
 
 from ..exceptions import UnknownNameError
 from ..preparation import Recipe, SpectralGrid, get_grid
-from ..spectra.observation import SpectrumArrays
 from ..spectra.reading import SpectraLike
 from ..utils.quality import FATAL_FLAGS, decode_flags
 from .defaults import find_recipe
 from .gather import Gathered, gather_spectra
+from .like_grid import stay_on_grid
 from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
 from .stars import OUTSIDE, PARTS, check_split, find_places, group_stars, split_stars
@@ -26,7 +26,6 @@ from .velocities import VelocityLike, find_velocities
 
 __all__ = ["Plan", "Preparation", "plan_training"]
 
-_COVERED = 0.9  # share of a grid that spectra must cover to be put on it
 _FEW_STARS = 1000  # below, a larger share is held out
 _VERY_FEW_STARS = 100  # below, none is left to choose the epoch by
 
@@ -86,8 +85,9 @@ class Preparation:
         known, recipe = True, self.recipe
         if grid is None:
             some = gathered.some()
-            if self.like is not None and _covers(some, self.like[0]):
-                grid, recipe = self.like[0], recipe or self.like[1]
+            if self.like is not None:
+                grid = stay_on_grid(self.like[0], some)
+                recipe = recipe or (None if grid is None else self.like[1])
         if grid is None:
             known = any(s.observation.resolving_power > 0 for s in some)
             frame = "rest" if velocity is not None else None
@@ -113,16 +113,6 @@ def _say_what_is_unknown(grid: SpectralGrid) -> None:
                 f"no spectrum says its {name}: this model will take spectra as they "
                 f"come; if you know it, give facts={{'{name}': ...}} or --{name}"
             )
-
-
-def _covers(spectra: Sequence[SpectrumArrays], grid: SpectralGrid) -> bool:
-    """Whether most of the pixels of a grid are in the reach of most spectra."""
-    wanted = grid.wavelength[grid.valid]
-    shares = [
-        np.mean((wanted >= s.wavelength[0]) & (wanted <= s.wavelength[-1]))
-        for s in spectra
-    ]
-    return bool(np.median(shares) >= _COVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +156,11 @@ class Plan:
             Rows of the file.
         """
         return np.flatnonzero(self.parts == part)
+
+    def all_teach(self) -> "Plan":
+        """Return the same without stars to hold out or to choose an epoch by."""
+        teach = np.isin(self.parts, PARTS)
+        return replace(self, parts=np.where(teach, PARTS[0], self.parts))
 
     def describe(self) -> dict[str, Any]:
         """Return what a card says of the training set.

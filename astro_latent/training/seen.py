@@ -16,11 +16,12 @@ from ..models.error_shape import error_inputs, measure_snr
 from ..models.inference import Runner
 from ..models.pretrained import choose_device
 from .domain import collect_features, describe_domain, point_outside
+from .few_stars import LeftOut
 from .job import Job
 from .prepared_file import PreparedFile
 from .stars import OUTSIDE, PARTS
 
-__all__ = ["Seen", "judge_across", "judge_networks", "make_model"]
+__all__ = ["Seen", "judge_across", "judge_left_out", "judge_networks", "make_model"]
 
 _ROWS = 512  # spectra in memory at a time
 _DOMAIN_ROWS = 4000  # spectra that say where the training set lies
@@ -110,6 +111,7 @@ def judge_networks(
     train: np.ndarray,
     rows: np.ndarray,
     outside: np.ndarray,
+    domain: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[SpectralModel, tuple[np.ndarray, np.ndarray], Seen]:
     """Find where the training set lies, and ask networks about other stars.
 
@@ -123,6 +125,8 @@ def judge_networks(
         All spectra.
     train, rows, outside : ndarray of int
         Rows that were trained on, rows to ask about, and rows to be flagged.
+    domain : tuple of ndarray, optional
+        Mean and whitening of features, if they are known.
 
     Returns
     -------
@@ -131,7 +135,8 @@ def judge_networks(
         domain; what it says.
     """
     bare = {**record, "domain": {**record.get("domain", {}), "feature_limit": 1.0}}
-    domain = _find_domain(make_model(bare, members), file, train, outside)
+    if domain is None:
+        domain = _find_domain(make_model(bare, members), file, train, outside)
     model = make_model(bare, members, domain=domain)
     return (
         model,
@@ -187,6 +192,41 @@ def judge_across(jobs: Sequence[Job], about: Mapping[str, Any]) -> Seen:
     seen = Seen.joined(parts)
     order = np.argsort(seen.rows)
     return Seen(**{name: values[order] for name, values in vars(seen).items()})
+
+
+def judge_left_out(
+    record: dict[str, Any],
+    members: Sequence[nn.Module],
+    job: Job,
+    left_out: Sequence[LeftOut],
+) -> Seen:
+    """Ask about each of a few stars networks that were corrected without it.
+
+    Parameters
+    ----------
+    record : dict
+        Content of ``config.json`` so far.
+    members : sequence of Module
+        The networks that all stars corrected.
+    job : Job
+        The training.
+    left_out : sequence of LeftOut
+        What each member says of a star without it.
+
+    Returns
+    -------
+    Seen
+        All rows that taught.
+    """
+    rows, (offset, scale) = job.plan.rows(PARTS[0]), job.units
+    domain = None if job.beginning is None else job.beginning.domain
+    _, _, seen = judge_networks(
+        record, members, job.plan.file, train=rows, rows=rows,
+        outside=job.plan.rows(OUTSIDE), domain=domain,
+    )  # fmt: skip
+    values = np.mean([left.values for left in left_out], axis=0)
+    ratio = np.mean([left.ratio for left in left_out], axis=0)
+    return replace(seen, values=offset + scale * values, error=ratio * seen.error)
 
 
 def _find_domain(

@@ -14,7 +14,7 @@ from ..models import ARCHITECTURES, ModelLike
 from ..preparation import Recipe, SpectralGrid
 from ..spectra.reading import SpectraLike
 from .augmentation import Augmentation
-from .beginning import Beginning, begin_with
+from .beginning import CORRECTED, Beginning, begin_with
 from .checks import check_arguments, check_folds, check_values
 from .defaults import FitOptions, default_arguments, default_fit
 from .job import Job
@@ -88,7 +88,17 @@ def set_up(
         star=star, split=split, held_out=held_out, validation=validation,
         folds=bool(folds), seed=seed, progress=progress,
     )  # fmt: skip
-    sizes, fit = _find_sizes(architecture, plan, beginning, options)
+    few = False
+    if beginning is not None:
+        whole = plan.all_teach() if split is held_out is folds is None else plan
+        few = beginning.is_few(plan.file.grid, len(whole.rows(PARTS[0])))
+        plan = whole if few else plan
+    architecture, sizes, fit = _find_sizes(
+        architecture, plan, beginning, options, few=few
+    )
+    if few and arguments:
+        msg = "few spectra correct what weights say; their arguments stay: leave them"
+        raise ValueError(f"{msg} out, not {dict(arguments)}")
     return Job(
         plan=plan, architecture=architecture,
         arguments=sizes | dict(arguments or {}),
@@ -129,17 +139,21 @@ def _find_sizes(
     plan: Plan,
     beginning: Beginning | None,
     options: Mapping[str, Any],
-) -> tuple[dict[str, Any], FitOptions]:
-    """Arguments of the network, and how it is fitted, where nobody says otherwise."""
+    *,
+    few: bool,
+) -> tuple[str, dict[str, Any], FitOptions]:
+    """Find the network and how it is fitted, where nobody says otherwise."""
     file, labels, n_train = plan.file, plan.targets.names, len(plan.rows(PARTS[0]))
     fit = default_fit(architecture, n_train)
     if beginning is not None:
         fit = beginning.options(fit, labels).changed(options)
-        return beginning.arguments(file.grid, labels), fit
+        if few:
+            return CORRECTED, beginning.correction(file.grid, labels, n_train), fit
+        return architecture, beginning.arguments(file.grid, labels), fit
     sizes = default_arguments(
         architecture, file.grid, len(labels), n_train, file.recipe
     )
-    return sizes, fit.changed(options)
+    return architecture, sizes, fit.changed(options)
 
 
 def _as_augmentation(

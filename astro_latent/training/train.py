@@ -20,7 +20,7 @@ from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
 from .outputs import round_network
-from .seen import judge_across
+from .seen import judge_across, judge_left_out
 from .setting_up import set_up
 from .stars import OUTSIDE, PARTS
 from .tasks import LatentTask
@@ -100,8 +100,10 @@ def train_model(
     from_weights : str, path-like or SpectralModel, optional
         Weights to begin with. Their grid and recipe are kept if the spectra cover the
         grid; else layers that meet the pixels are resampled or trained again. Labels
-        that they lack get new rows of the head. Fewer than 200 spectra teach the head
-        alone. The card says which of these was done.
+        that they lack get new rows of the head. Fewer than 300 spectra, which may cover
+        no more than two fifths of the grid, teach nothing but a correction of what the
+        weights say, as large as the evidence asks for; none is held out, and options of
+        a fit have no effect. The card says which of these was done.
     grid : SpectralGrid or str, optional
         By default that of the spectra.
     recipe : Recipe, mapping or str, optional
@@ -222,18 +224,26 @@ def _finish(
 ) -> SpectralModel:
     """Fit, calibrate, write the folder of weights, and load it."""
     plan, others = job.plan, job.folds(folds)
-    networks = [round_network(network, dtype) for network in job.run()]
+    corrected = job.correct() if job.is_corrected else []
+    found = [network for network, _ in corrected] or job.run()
+    networks = [round_network(network, dtype) for network in found]
     record, held_out = job.describe(output.name, about, limits), plan.rows(PARTS[2])
     if isinstance(job.task, LatentTask):
         done = judge_encoder(record, networks, plan.file, held_out=held_out)
     else:
+        across = None
         if folds:
             record["training"]["held out"] = f"each star once, by {folds} trainings"
+            across = judge_across(others, about)
+        elif corrected and not len(held_out):
+            record["training"]["held out"] = "each star once"
+            left_out = [left for _, left in corrected]
+            across = judge_left_out(record, networks, job, left_out)
         done = calibrate_model(
             record, networks, plan.file, plan.targets,
             train=plan.rows(PARTS[0]), rows=held_out, stars=plan.stars,
             outside=plan.rows(OUTSIDE),
-            others=judge_across(others, about) if folds else None,
+            others=across, like=job.beginning if corrected else None,
             false_alarms=false_alarms,
         )  # fmt: skip
     model = done.model

@@ -27,6 +27,10 @@ TOYS = {
         "n_labels": 3, "n_hidden": 8, "n_heads": 2, "step": 50.0, "n_components": 4,
     },
     "aligned_parameters": {"n_labels": 2, "n_hidden": 8, "encoder": ALIGNED},
+    "corrected": {
+        "architecture": "shallow_nn", "n_features": 12, "columns": [1, 0], "n_stars": 5,
+        "arguments": {"n_pixels": 320, "n_labels": 2, "n_hidden": [24, 12]},
+    },
     "disentangled_autoencoder": {"n_pixels": 320, "n_latent": 5},
     **{
         name: {"n_pixels": 320, "n_labels": 2, "n_hidden": hidden, "posterior": head}
