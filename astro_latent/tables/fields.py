@@ -290,13 +290,11 @@ def _split(name: str, column: ColumnLike) -> list[tuple[str, ColumnLike]]:
     from astropy.time import Time
 
     if isinstance(column, SkyCoord):
-        icrs = column.icrs
-        parts = [(f"{name}_ra", icrs.ra), (f"{name}_dec", icrs.dec)]
-        columns = []
-        for (part, angle), ucd in zip(parts, ("pos.eq.ra", "pos.eq.dec"), strict=True):
-            plain = Column(angle.deg, name=part, unit=u.deg)
-            plain.info.meta = {"ucd": ucd, "coosys": {"system": "ICRS"}}
-            columns.append((part, plain))
+        icrs, columns = column.icrs, []
+        for part in ("ra", "dec"):
+            plain = Column(getattr(icrs, part).deg, name=f"{name}_{part}", unit=u.deg)
+            plain.info.meta = {"ucd": f"pos.eq.{part}", "coosys": {"system": "ICRS"}}
+            columns.append((plain.name, plain))
         return columns
     if isinstance(column, Time):
         plain = Column(column.mjd, name=name, unit=u.day)
