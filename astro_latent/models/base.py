@@ -292,7 +292,8 @@ class SpectralModel:
         -------
         ndarray, shape (n_spectra, n_samples, n_labels), float32
             In label units. Their shape is that of the network's posterior, a Gaussian
-            for most; their mean and scatter are the label and its total error.
+            for most; their mean is the label, and half the width of their middle 68 %
+            its total error.
 
         Raises
         ------

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from astro_latent.models import posterior
 from astro_latent.models.check import reference_input
 from astro_latent.models.layers.gaussian import label_log_prob
 from astro_latent.models.layers.heads import HEADS, FlowHead
@@ -89,11 +90,26 @@ def test_a_flow_without_zuko_says_what_is_missing(monkeypatch):
         HEADS["flow"](5, 2)
 
 
-def test_draws_of_a_model_have_its_labels_and_errors(label_model):
+@pytest.mark.parametrize("wings", [False, True])
+def test_draws_of_a_model_have_its_labels_and_errors(label_model, monkeypatch, wings):
     prepared = reference_input(label_model, range(3))
+    if wings:  # one draw in ten from a Gaussian ten times as wide
+        rng = np.random.default_rng(6)
+        width = np.where(rng.random((3, 400, 2)) < 0.1, 10.0, 1.0)
+        monkeypatch.setattr(
+            posterior, "_draw", lambda *_: width * rng.normal(size=width.shape)
+        )
     drawn = label_model.sample(prepared, 400, seed=1)
     found = label_model.predict(prepared)
     assert drawn.shape == (3, 400, 2)
     np.testing.assert_allclose(drawn.mean(1), found.values, rtol=1e-4)
-    again = label_model.sample(prepared, 400, seed=1)
+    low, high = np.quantile(drawn, [0.1587, 0.8413], axis=1)
+    np.testing.assert_allclose(0.5 * (high - low), found.error, rtol=1e-3)
+    assert (drawn.std(1) > 1.5 * found.error).all() == wings
+
+
+def test_the_same_seed_draws_the_same(label_model):
+    prepared = reference_input(label_model, range(3))
+    drawn, again = (label_model.sample(prepared, 20, seed=1) for _ in range(2))
     np.testing.assert_array_equal(drawn, again)
+    assert np.isfinite(label_model.sample(prepared, 1)).all()
