@@ -41,10 +41,15 @@ def test_values_given_are_marked_even_beyond_the_draws(draws, drawn):
 
 
 def test_models_are_named_in_the_legend(draws, drawn):
-    both = {"covariance": draws, "flow": draws * 1.02}
+    narrow = draws.mean(0) + 0.5 * (draws - draws.mean(0))
+    both = {"covariance": narrow, "flow": draws}
     figure = drawn(plot_posterior(both, LABELS, given=[5e3, 3, 0], given_name="ASPCAP"))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["covariance", "flow", "ASPCAP"]
+    for ax in figure.axes[::4]:
+        tops = [patch.get_xy()[:, 1].max() for patch in ax.patches]
+        assert len(tops) == 2
+        assert ax.get_ylim()[1] > max(tops)
 
 
 @pytest.mark.parametrize(
