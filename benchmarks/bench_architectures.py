@@ -3,7 +3,8 @@
 
 ``python benchmarks/bench_architectures.py --data FOLDER --work FOLDER`` trains what is
 not yet in the work folder (one file for each set, method and seed, so a stopped run
-goes on) through `astro_latent.train_model`, and writes
+goes on) through `astro_latent.train_model`, with the weights of the pass that did best
+on validation stars, and judges by others. Writes
 ``docs/experiments/architectures_real.ecsv``. Test stars have no part in it.
 """
 
@@ -11,11 +12,13 @@ import argparse
 import json
 import shutil
 import time
+from functools import cache
 from pathlib import Path
 
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _rounded import write_rounded
 from astropy.table import Table
 from sklearn.linear_model import RidgeCV
 
@@ -57,27 +60,32 @@ def read_lamost(data: Path):
     return stars, list(lamost.LABELS), stars["star"], facts
 
 
-def draw(stars, star, options):
-    """Rows of validation and of training, star by star; the same for all methods."""
+@cache
+def collect(name, data, n_held_out, n_validation, n_train):
+    """Stars, labels, the part of each, and facts; the same for all methods."""
+    stars, labels, star, facts = SETS[name][0](data)
     names = np.unique(star)
     order = np.random.default_rng(7).permutation(len(names))
     place = order[np.searchsorted(names, star)]
-    parts = np.full(len(star), "", dtype="U10")
-    parts[place < options.n_validation] = "held_out"
-    last = options.n_validation + options.n_train
-    parts[(place >= options.n_validation) & (place < last)] = "train"
-    rows = parts != ""
-    return select(stars, rows), parts[rows], rows
+    edges = np.cumsum([n_held_out, n_validation, n_train])
+    parts = np.array(["held_out", "validation", "train", ""])
+    parts = parts[np.searchsorted(edges, place, side="right")]
+    rows, facts = parts != "", dict(facts)
+    if "radial_velocity" in facts:
+        facts["radial_velocity"] = facts["radial_velocity"][rows]
+    return select(stars, rows), labels, parts[rows], facts
 
 
-def train_network(method, seed, stars, labels, parts, facts, recipe, folder, fit):
-    """Labels given and found for validation stars, parameters, processor seconds."""
+def train_network(
+    method, seed, stars, labels, parts, facts, recipe, folder, fit, work=None
+):
+    """Labels given and found for held-out stars, parameters, processor seconds."""
     architecture, arguments = METHODS[method]
     start = time.process_time()
     model = train_model(
         {**stars, "part": parts}, labels, split="part", seed=seed,
         architecture=architecture, arguments=arguments, output=folder / "own_v1",
-        work=folder / "work", grid=SpectralGrid.from_dict(recipe["grid"]),
+        work=work or folder / "work", grid=SpectralGrid.from_dict(recipe["grid"]),
         recipe={"steps": recipe["steps"]}, augment=recipe["augment"], overwrite=True,
         progress=False, **facts, **fit,
     )  # fmt: skip
@@ -168,24 +176,25 @@ def run(name, method, seed, options):
     path = options.work / f"{name}-{method}-{seed}.json".replace(" ", "_")
     if path.exists():
         return
-    read, pixels, view, recipe = SETS[name]
+    _, pixels, view, recipe = SETS[name]
     recipe = read_recipe(recipe)
-    stars, labels, star, facts = read(options.data)
-    facts = dict(facts)
-    stars, parts, rows = draw(stars, star, options)
-    if "radial_velocity" in facts:
-        facts["radial_velocity"] = facts["radial_velocity"][rows]
+    counts = (options.n_held_out, options.n_validation, options.n_train)
+    stars, labels, parts, facts = collect(name, options.data, *counts)
+    passes = {"epochs": 0, "best_epoch": 0}
     if METHODS[method] is None:
         flux = pixels(stars, SpectralGrid.from_dict(recipe["grid"]))
         given, values, size, seconds = fit_quadratic(flux, view, stars, labels, parts)
     else:
         folder = options.work / path.stem
         given, values, size, seconds = train_network(
-            method, seed, stars, labels, parts, facts, recipe, folder, options.fit
-        )
+            method, seed, stars, labels, parts, facts, recipe, folder, options.fit,
+            work=options.work / "prepared",
+        )  # fmt: skip
+        losses = Table.read(folder / "own_v1/training_log.ecsv")["validation_loss"]
+        passes = {"epochs": len(losses), "best_epoch": 1 + int(np.argmin(losses))}
         shutil.rmtree(folder)
     about = {
-        "set": name, "method": method, "seed": seed, "parameters": size,
+        "set": name, "method": method, "seed": seed, "parameters": size, **passes,
         "n_train": int(np.count_nonzero(parts == "train")), "seconds": seconds,
     }  # fmt: skip
     found = [about | row for row in judge(given, values, labels)]
@@ -199,7 +208,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--n-train", type=int, default=40_000, help="stars at most")
-    parser.add_argument("--n-validation", type=int, default=500)
+    parser.add_argument("--n-validation", type=int, default=300)
+    parser.add_argument("--n-held-out", type=int, default=800)
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -217,14 +227,14 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.sets:
             for method in options.methods:
+                if METHODS[method] is None and seed != options.seeds[0]:
+                    continue  # a ridge has no seed
                 if time.monotonic() < end:
                     run(name, method, seed, options)
     paths = sorted(options.work.glob("*.json"))
     table = Table([row for path in paths for row in json.loads(path.read_text())])
-    for column in ("r2", "bias", "scatter", "seconds"):
-        table[column] = [float(f"{value:.5g}") for value in table[column]]
     options.output.parent.mkdir(exist_ok=True)
-    table.write(options.output, format="ascii.ecsv", overwrite=True)
+    write_rounded(table, options.output)
 
 
 if __name__ == "__main__":

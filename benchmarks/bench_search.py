@@ -4,19 +4,24 @@
 ``python benchmarks/bench_search.py --data FOLDER --work FOLDER`` searches for each set
 of real spectra with both samplers and the same number of trials, then trains the
 defaults and both results with three seeds each, and judges all on stars that neither
-taught nor chose. What is in the work folder is not done again. Writes
-``docs/experiments/search.ecsv`` and the pictures. Test stars have no part.
+taught nor chose. TPE draws its first ten trials at random, so that both share these.
+What is in the work folder is not done again. Writes ``docs/experiments/search.ecsv``
+and the pictures. Test stars have no part.
 """
 
 import argparse
 import json
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import _paths  # noqa: F401
 import matplotlib as mpl
 import numpy as np
-from astropy.table import Table
+import torch
+from _rounded import write_rounded
+from astropy.table import Table, vstack
 from bench_architectures import judge, read_gaia, read_lamost
 
 from astro_latent import search_hyperparameters, train_model
@@ -26,25 +31,31 @@ from recipes.reading import read_recipe
 from recipes.real.stars import select
 
 OUTPUT = Path(__file__).parents[1] / "docs/experiments"
-#: Reader, recipe, and stars that teach, choose and judge.
+#: Reader and recipe.
 SETS = {
-    "gaia_xp": (read_gaia, "gaia_xp_starnet_v1", (3000, 1000, 4000)),
-    "lamost": (read_lamost, "lamost_starnet_v1", (1500, 300, 500)),
+    "gaia_xp": (read_gaia, "gaia_xp_starnet_v1"),
+    "lamost": (read_lamost, "lamost_starnet_v1"),
+}
+#: Stars that teach, choose and judge.
+STARS = {
+    "gaia_xp": {"train": 2000, "validation": 500, "held_out": 1500},
+    "lamost": {"train": 800, "validation": 250, "held_out": 600},
 }
 SAMPLERS = ("tpe", "random")
+SHARED = 10  # trials; what TPE draws at random before it has an opinion
 SEEDS = 3
+_PRECISION = "bf16-mixed"
 
 
-def collect(name, data):
-    """Return spectra, labels, and what all trainings of a set share."""
-    read, recipe, counts = SETS[name]
+def collect(name, data, counts):
+    """Return spectra with a part for each, labels, and what all trainings share."""
+    read, recipe = SETS[name]
     stars, labels, star, facts = read(data)
     recipe, names = read_recipe(recipe), np.unique(star)
     order = np.random.default_rng(11).permutation(len(names))
     place = order[np.searchsorted(names, star)]
-    edges = np.cumsum(counts)
-    parts = np.array(["train", "validation", "held_out", ""])
-    parts = parts[np.searchsorted(edges, place, side="right")]
+    edges = np.cumsum(list(counts.values()))
+    parts = np.array([*counts, ""])[np.searchsorted(edges, place, side="right")]
     rows = parts != ""
     facts = dict(facts)
     if "radial_velocity" in facts:
@@ -58,13 +69,23 @@ def collect(name, data):
 
 
 def search(name, sampler, given, options):
-    """Return what a search found."""
+    """Return what a search found; what both share is done once."""
     stars, labels, common = given
-    found = search_hyperparameters(
-        stars, labels, output=options.work / f"{name}-{sampler}", sampler=sampler,
-        n_trials=options.trials, epochs=options.epochs, **common,
-    )  # fmt: skip
-    found.trials.write(OUTPUT / f"search_{name}_{sampler}.ecsv", overwrite=True)
+    folder, first = (options.work / f"{name}-{end}" for end in (sampler, "first"))
+    tasks = [(folder, sampler, options.trials)]
+    if not folder.exists():
+        tasks.insert(0, (first, "random", min(SHARED, options.trials)))
+    for place, how, count in tasks:
+        if place == folder and not folder.exists():
+            shutil.copytree(first, folder)
+        found = search_hyperparameters(
+            stars, labels, output=place, sampler=how, n_trials=count,
+            epochs=options.epochs, precision=_PRECISION,
+            timeout=max(1.0, options.end - time.monotonic()), **common,
+        )  # fmt: skip
+        ended = np.isin(found.trials["state"], ("complete", "pruned"))
+        if np.count_nonzero(ended) < count:
+            sys.exit("time is over: call again to go on")
     return found
 
 
@@ -72,19 +93,27 @@ def train(name, method, seed, settings, given, options):
     """Train once; one row for each label."""
     path = options.work / f"{name}-{method}-{seed}.json"
     if not path.exists():
+        if time.monotonic() > options.end:
+            sys.exit("time is over: call again to go on")
         stars, labels, common = given
         folder = options.work / path.stem
         settings = {"architecture": "starnet", "epochs": options.epochs, **settings}
-        train_model(
+        start = time.process_time()
+        model = train_model(
             stars, labels, output=folder / "own_v1", seed=seed, overwrite=True,
-            work=options.work / f"{name}-prepared", **settings, **common,
+            work=options.work / f"{name}-prepared", precision=_PRECISION, **settings,
+            **common,
         )  # fmt: skip
+        about = {
+            "set": name, "method": method, "seed": seed,
+            "parameters": sum(p.numel() for p in model.members[0].parameters()),
+            "seconds": time.process_time() - start,
+        }  # fmt: skip
         found = Table.read(folder / "own_v1/held_out.ecsv")
         residuals = (
             np.stack([np.asarray(found[f"{label}{end}"], float) for label in labels], 1)
             for end in ("_given", "")
         )
-        about = {"set": name, "method": method, "seed": seed}
         rows = [about | row for row in judge(*residuals, labels)]
         path.write_text(json.dumps(rows, indent=1))
         shutil.rmtree(folder)
@@ -105,8 +134,16 @@ def draw(name, found):
         ax.set_ylim(low, high)
     if len(found["tpe"].importances):
         plot_importances(found["tpe"].importances, ax=axes[2])
-    figure.savefig(OUTPUT / f"search_{name}.png", dpi=110)
+    figure.savefig(OUTPUT / f"search_{name}.png", dpi=70)
     plt.close(figure)
+
+
+def tabulate(name, sampler, found):
+    """One row for each trial of a search."""
+    table = found.trials.copy()
+    for column, value in (("sampler", sampler), ("set", name)):
+        table.add_column([value] * len(table), name=column, index=0)
+    return table
 
 
 def main() -> None:
@@ -115,24 +152,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
-    parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--trials", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="begin nothing afterwards"
+    )
     options = parser.parse_args()
+    options.end = time.monotonic() + 60.0 * options.minutes
     options.work.mkdir(parents=True, exist_ok=True)
     mpl.use("agg")
-    rows = []
+    torch.set_num_threads(1)
+    rows, trials = [], []
     for name in options.sets:
-        given = collect(name, options.data)
+        given = collect(name, options.data, STARS[name])
         found = {sampler: search(name, sampler, given, options) for sampler in SAMPLERS}
         draw(name, found)
         settings = {"defaults": {}} | {s: found[s].settings for s in SAMPLERS}
         for seed in range(SEEDS):
             for method, changes in settings.items():
                 rows += train(name, method, seed, changes, given, options)
-        for sampler in SAMPLERS:
-            print(name, sampler, found[sampler].loss, found[sampler].settings)
-    Table(rows).write(OUTPUT / "search.ecsv", overwrite=True)
-    Table(rows).pprint(max_lines=-1, max_width=-1)
+        trials += [tabulate(name, sampler, found[sampler]) for sampler in SAMPLERS]
+    write_rounded(Table(rows), OUTPUT / "search.ecsv")
+    write_rounded(vstack(trials), OUTPUT / "search_trials.ecsv")
 
 
 if __name__ == "__main__":
