@@ -16,14 +16,14 @@ from ..preparation import Recipe, SpectralGrid
 from .defaults import FitOptions
 from .like_grid import FEW_SPECTRA
 
-__all__ = ["CORRECTED", "Beginning", "begin_with"]
+__all__ = ["CORRECTED", "HEADS", "STEMS", "Beginning", "begin_with"]
 
 #: Architecture of weights whose answers few stars correct.
 CORRECTED = "corrected"
 
 #: Layers with one row for each label, and those that meet the pixels.
-_HEADS = ("output.", "log_variance.", "linear.", "posterior.")
-_STEMS = ("views.", "enter.", "linear.", "sigma", "noise_", "pixel_")
+HEADS = ("output.", "log_variance.", "linear.", "posterior.")
+STEMS = ("views.", "enter.", "linear.", "sigma", "noise_", "pixel_")
 _SLOWER = 0.3  # what is nearly right needs smaller steps
 _EPOCHS = 30
 _ROOM = 1.1  # beyond the farthest of a few stars
@@ -300,13 +300,23 @@ class Beginning:
         kept = self.keeps_grid(grid)
         names = self.model.config.output_names
         rows = [names.index(n) if n in names else -1 for n in labels]
-        for name, tensor in network.state_dict().items():
+        here = network.state_dict()
+        # what remembers stars goes as a whole, or is filled by the new ones
+        remembers = kept and self.keeps_labels(labels)
+        remembers &= all(
+            n in source and source[n].shape == t.shape
+            for n, t in here.items()
+            if n.startswith(_PROCESS)
+        )
+        for name, tensor in here.items():
             there = source.get(name)
-            if there is None or (not kept and name.startswith(_STEMS)):
+            if there is None or (not kept and name.startswith(STEMS)):
+                continue
+            if name.startswith(_PROCESS) and not remembers:
                 continue
             if name == "dense.0.weight" and not kept:
                 tensor.copy_(self._resample(there, tensor, grid, network))
-            elif name.startswith(_HEADS) and not self.keeps_labels(labels):
+            elif name.startswith(HEADS) and not self.keeps_labels(labels):
                 _copy_rows(there, tensor, rows, len(names))
             elif there.shape == tensor.shape:
                 tensor.copy_(there)

@@ -15,6 +15,7 @@ from ..preparation import (
 )
 
 __all__ = [
+    "OPTIMISERS",
     "RECIPES",
     "SCHEDULES",
     "FitOptions",
@@ -31,6 +32,8 @@ RECIPES = {
 }
 #: How a learning rate falls.
 SCHEDULES = ("cosine", "linear", "constant")
+#: What turns gradients into steps.
+OPTIMISERS = ("adamw", "muon")
 _FEW, _SHORT = 5000, 1000  # stars and pixels from which on the defaults change
 _EPOCHS, _LEAST_STEPS = 60, 400  # of few stars, however few
 _LONG = 2000  # pixels from which on more latents are offered
@@ -48,8 +51,12 @@ class FitOptions:
         Times that each star is seen.
     batch_size : int
         Spectra of a step.
+    optimiser : {"adamw", "muon"}
+        What turns gradients into steps; ``muon`` changes hidden matrices only, and
+        leaves the others to AdamW.
     learning_rate, weight_decay : float
-        Of AdamW; the rate rises for a twentieth of the steps.
+        Of AdamW; the rate rises for a twentieth of the steps. Steps of Muon are ten
+        times as long.
     schedule : {"cosine", "linear", "constant"}
         How the rate falls then.
     dof : float or None
@@ -71,6 +78,7 @@ class FitOptions:
 
     epochs: int = 60
     batch_size: int = 256
+    optimiser: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.1
     schedule: str = "cosine"
@@ -86,6 +94,7 @@ class FitOptions:
         for name, right in (
             ("epochs", self.epochs >= 1),
             ("batch_size", self.batch_size >= 1),
+            ("optimiser", self.optimiser in OPTIMISERS),
             ("learning_rate", self.learning_rate > 0),
             ("weight_decay", self.weight_decay >= 0),
             ("schedule", self.schedule in SCHEDULES),

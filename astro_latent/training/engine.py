@@ -30,6 +30,7 @@ from ..utils.writing import write_bytes
 from .augmentation import Augmenter
 from .defaults import FitOptions
 from .loop import one_cycle
+from .optimisers import make_optimiser
 from .prepared_file import Records
 from .tasks import Task
 
@@ -192,18 +193,8 @@ class _Fit(lightning.LightningModule):
         return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW, which leaves biases and scales alone, and its schedule."""
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        groups = [
-            {
-                "params": [p for p in trained if (p.ndim > 1) is wide],
-                "weight_decay": self.options.weight_decay if wide else 0.0,
-            }
-            for wide in (True, False)
-        ]
-        optimiser = torch.optim.AdamW(
-            groups, lr=self.options.learning_rate, betas=(0.9, 0.98)
-        )
+        """Return the optimiser, and how its rate changes."""
+        optimiser = make_optimiser(self.network, self.options)
         rate = partial(
             one_cycle, n_steps=self.n_steps, end=1e-3, shape=self.options.schedule
         )
