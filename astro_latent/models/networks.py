@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..exceptions import WeightsError
 from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import PooledSlope
+from .layers.process import ProcessMean
 
 __all__ = [
     "CompanionNetwork",
@@ -26,6 +27,7 @@ __all__ = [
     "NoiseAwareNetwork",
     "PartialNetwork",
     "PosteriorNetwork",
+    "RememberingNetwork",
     "SeeingNetwork",
     "SlopedNetwork",
     "SplitNetwork",
@@ -232,6 +234,18 @@ class PosteriorNetwork(LabelNetwork, Protocol):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Draw labels, shape (n, n_samples, n_outputs)."""
+        ...
+
+
+@runtime_checkable
+class RememberingNetwork(LabelNetwork, Protocol):
+    """A label network with a Gaussian process beside it, which remembers stars."""
+
+    #: The process; None if the network is asked to be alone.
+    process: ProcessMean | None
+
+    def components(self, features: Tensor) -> Tensor:
+        """Return what the process sees of spectra, shape (n, n_components)."""
         ...
 
 

@@ -24,6 +24,8 @@ CORRECTED = "corrected"
 #: Layers with one row for each label, and those that meet the pixels.
 HEADS = ("output.", "log_variance.", "linear.", "posterior.")
 STEMS = ("views.", "enter.", "linear.", "sigma", "noise_", "pixel_")
+#: What remembers stars: their components and labels.
+_PROCESS = "process."
 _SLOWER = 0.3  # what is nearly right needs smaller steps
 _EPOCHS = 30
 _ROOM = 1.1  # beyond the farthest of a few stars

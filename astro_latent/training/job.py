@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from astropy.table import Table
-from torch import nn
+from torch import Tensor, nn
 
 from ..models import ARCHITECTURES
 from ..models.architectures import CorrectedNetwork
@@ -131,6 +131,7 @@ class Job:
         if self.is_corrected:
             return [network for network, _ in self.correct()]
         from .engine import EpochReport, FitData, fit_network
+        from .process import fit_process
 
         mean, scatter = self.units
         targets = self.plan.targets
@@ -145,7 +146,7 @@ class Job:
         if self.augment is not None:
             augmenter = Augmenter(self.augment, self.plan.file.grid)
         callbacks = [] if report is None else [EpochReport(report)]
-        networks = []
+        networks: list[nn.Module] = []
         for member in range(self.members):
             seed = 1000 * self.seed + member
             folder, network = self.folder / f"member-{member}", self._make(seed, member)
@@ -158,6 +159,7 @@ class Job:
                     augmenter=augmenter, seed=seed, accelerator=self.device,
                     progress=self.progress, callbacks=callbacks,
                 )  # fmt: skip
+                fit_process(network, data, seed=self.seed, others=networks)
                 state = {n: t.contiguous() for n, t in network.state_dict().items()}
                 log = (folder / "metrics.csv").read_bytes()
                 write_bytes(finished.with_suffix(".csv"), log)
@@ -244,17 +246,22 @@ class Job:
         file, beginning = self.plan.file, self.beginning
         kept = beginning is not None and beginning.keeps_grid(file.grid)
         if hasattr(network, "adapt") and not kept:
-            # the same for all members, so that what it gives is stored once
-            rows = np.random.default_rng(self.seed).permutation(
-                self.plan.rows(PARTS[0])
-            )
-            count = min(_ADAPT_ROWS, max(64, _ADAPT_PIXELS // file.grid.n_pixels))
-            prepared = file.prepared(np.sort(rows[:count]))
-            arrays = (prepared.flux, prepared.valid, prepared.variance)
-            network.adapt(*map(torch.from_numpy, arrays))
+            network.adapt(*self._some_spectra())
         if beginning is not None:
             beginning.fill(network, member, file.grid, self.plan.targets.names)
+            if hasattr(network, "adapt_errors"):
+                network.adapt_errors(*self._some_spectra()[1:])
         return network
+
+    def _some_spectra(self) -> list[Tensor]:
+        """Flux, valid and variance of some of the training set, for all members."""
+        # the same for all, so that what these give is stored once
+        rows = np.random.default_rng(self.seed).permutation(self.plan.rows(PARTS[0]))
+        count = _ADAPT_PIXELS // self.plan.file.grid.n_pixels
+        count = min(_ADAPT_ROWS, max(64, count))
+        prepared = self.plan.file.prepared(np.sort(rows[:count]))
+        arrays = (prepared.flux, prepared.valid, prepared.variance)
+        return [torch.from_numpy(array) for array in arrays]
 
     def describe(
         self,

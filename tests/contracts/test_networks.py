@@ -42,7 +42,7 @@ TOYS = {
         )
     },
     "residual_mlp": {
-        "n_pixels": 320, "n_labels": 2, "n_hidden": 16, "n_blocks": 1,
+        "n_pixels": 320, "n_labels": 2, "n_hidden": 16, "n_blocks": 1, "n_centres": 6,
         "views": [{"kind": kind, "n_components": 5, "width": 31}
                   for kind in ("flux", "log", "flat", "shape")],
     },

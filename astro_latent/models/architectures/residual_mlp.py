@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..layers.heads import HEADS, Head
+from ..layers.process import ProcessMean
 from ..layers.views import View
 
 __all__ = ["ResidualMLP"]
@@ -58,6 +59,10 @@ class ResidualMLP(nn.Module):
         Parts of the spectrum whose signal-to-noise ratio the network is told.
     posterior : {"covariance", "gaussian", "mixture", "flow"}
         The head.
+    n_centres : int
+        Training stars that a Gaussian process on the components remembers, whose mean
+        is half of each label; 0 for the network alone. For samples of some hundred
+        stars.
 
     Attributes
     ----------
@@ -92,13 +97,15 @@ class ResidualMLP(nn.Module):
         dropout: float = 0.05,
         n_noise: int = 8,
         posterior: str = "covariance",
+        n_centres: int = 0,
     ) -> None:
         super().__init__()
         self.n_pixels, self.n_outputs, self.n_hidden = n_pixels, n_labels, n_hidden
         self.n_noise = min(n_noise, n_pixels)
         made = [View(n_pixels, **view) for view in views]
         self.views = nn.ModuleList(made)
-        n_inputs = sum(view.n_components for view in made) + self.n_noise
+        sizes = [view.n_components for view in made]
+        n_inputs = sum(sizes) + self.n_noise
         self.register_buffer("sigma", torch.full((n_pixels,), 0.01))
         self.register_buffer("noise_mean", torch.full((self.n_noise,), 2.0))
         self.register_buffer("noise_scale", torch.ones(self.n_noise))
@@ -109,6 +116,7 @@ class ResidualMLP(nn.Module):
         self.norm = nn.LayerNorm(n_hidden)
         self.posterior = cast(Head, HEADS[posterior](n_hidden, n_labels))
         self.linear = nn.Linear(n_inputs, n_labels)
+        self.process = ProcessMean(n_centres, sizes, n_labels) if n_centres else None
 
     @torch.no_grad()
     def adapt(self, flux: Tensor, valid: Tensor, variance: Tensor) -> None:
@@ -119,16 +127,30 @@ class ResidualMLP(nn.Module):
         flux, valid, variance : Tensor, shape (n, n_pixels)
             The training set or a part of it.
         """
-        known = valid & torch.isfinite(variance) & (variance > 0)
-        sigma = torch.where(known, variance, torch.nan).sqrt().nanmedian(0).values
-        fallback = sigma.nanmedian().nan_to_num(0.01)
-        self.sigma.copy_(torch.where(torch.isfinite(sigma), sigma, fallback))
+        self.adapt_errors(valid, variance)
         flux, sigma, valid = self._clean(flux, valid, variance)
         for view in self.views:
             cast(View, view).adapt(flux, sigma, valid)
         level = self._level(sigma, valid)
         self.noise_mean.copy_(level.mean(0))
         self.noise_scale.copy_(2.0 * level.std(0).nan_to_num(1.0).clamp_min(0.05))
+
+    @torch.no_grad()
+    def adapt_errors(self, valid: Tensor, variance: Tensor) -> None:
+        """Set the errors of spectra whose errors are not known to typical ones.
+
+        Parameters
+        ----------
+        valid, variance : Tensor, shape (n, n_pixels)
+            Of the training set or a part of it; where nothing is known, what was set
+            before stays.
+        """
+        known = valid & torch.isfinite(variance) & (variance > 0)
+        if not known.any():
+            return
+        sigma = torch.where(known, variance, torch.nan).sqrt().nanmedian(0).values
+        fallback = sigma.nanmedian().nan_to_num(0.01)
+        self.sigma.copy_(torch.where(torch.isfinite(sigma), sigma, fallback))
 
     def _clean(
         self, flux: Tensor, valid: Tensor | None, variance: Tensor | None
@@ -210,12 +232,30 @@ class ResidualMLP(nn.Module):
         pairs = zip_longest(self.buffers(), other.buffers())
         return all(mine is theirs for mine, theirs in pairs)
 
+    def components(self, features: Tensor) -> Tensor:
+        """Return what is seen of spectra, without their noise.
+
+        Parameters
+        ----------
+        features : Tensor, shape (n, n_hidden + n_inputs)
+            From `features`.
+
+        Returns
+        -------
+        Tensor, shape (n, n_components)
+            Coefficients of all views.
+        """
+        return features[:, self.n_hidden : features.shape[1] - self.n_noise]
+
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Input of the head, and the part of the labels that is linear in the input."""
-        return (
-            features[:, : self.n_hidden],
-            self.linear(features[:, self.n_hidden :]),
-        )
+        """Input of the head, and the part of the labels that is not from the head."""
+        hidden = features[:, : self.n_hidden]
+        linear = self.linear(features[:, self.n_hidden :])
+        if self.process is None:
+            return hidden, linear
+        network = self.posterior(hidden)[0] + linear
+        away = self.process(self.components(features)) - network
+        return hidden, linear + self.process.share * away
 
     def head(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return labels and their spread.
