@@ -76,7 +76,7 @@ def _kernel() -> str:
     table = Table.read(HERE / "experiments/optical_kernel.ecsv")
     rows = [
         (
-            row["label"], row["n"],
+            row["pixels"], row["label"], row["n"],
             *(
                 f"{row[name]:.{_DIGITS.get(row['label'], 3)}f}"
                 for name in ("bias", "scatter", "scatter_error")
@@ -84,7 +84,8 @@ def _kernel() -> str:
         )
         for row in table
     ]  # fmt: skip
-    return list_table(("Label", "n", "Bias", "Scatter", "Its error"), rows)
+    header = ("Pixels of the mean", "Label", "n", "Bias", "Scatter", "Its error")
+    return list_table(header, rows)
 
 
 def _few_stars() -> str:

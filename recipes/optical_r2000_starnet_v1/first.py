@@ -30,6 +30,9 @@ def learn_first(recipe: dict[str, Any], options: Options) -> Path:
         Folder of weights to begin with.
     """
     first = {**recipe, **recipe["first"]}
+    # what is remembered are stars of MILES
+    sizes = {k: v for k, v in recipe["arguments"].items() if k != "n_centres"}
+    first["arguments"] = sizes
     place = Options(
         data=options.data,
         work=options.work / "first",

@@ -110,3 +110,23 @@ def test_gaia_stars_that_calibrated_it():
     most = {"teff": 75.0, "logg": 0.20, "fe_h": 0.14, "alpha_m": 0.045}
     check(found, stars, most, rows=cool)
     assert np.mean(found["usable"][stars["teff"] > 8000]) < 0.12
+
+
+@needs_data
+def test_a_library_without_errors_is_taken_without_errors():
+    """Assumed ones may be larger than the noise, which is a fault that is flagged."""
+    with np.load(DATA / "miles/miles_v9.1.npz", allow_pickle=False) as file:
+        identifiers, teff = file["miles_id"], file["teff"]
+        rows = (identifiers % 7 == 2) & (teff > 4000) & (teff < 7000)
+        stars = {n: file[n][rows] for n in ("teff", "logg", "fe_h", "flux")}
+        stars["wavelength_air"] = file["wavelength_air"]
+    facts = {"survey": "miles", "frame": "rest", "resolving_power": 2000.0}
+    found = Table(predict_parameters(as_block(stars), model=MILES, facts=facts))
+    assert np.mean(found["usable"]) > 0.95
+    assert np.nanmedian(np.abs(found["fe_h"] - stars["fe_h"])) < 0.1
+    stars["error"] = 0.01 * stars["flux"]
+    assumed = Table(predict_parameters(as_block(stars), model=MILES, facts=facts))
+    suspect = ["ERRORS_SUSPECT" in decode_flags(f) for f in assumed["flags"]]
+    assert 0.04 < np.mean(suspect) < 0.3
+    close = np.abs(assumed["teff"] - found["teff"]) < 0.5 * found["teff_error"]
+    assert np.mean(close) > 0.95
