@@ -245,9 +245,7 @@ def continuum(batch: Batch, settings: Settings) -> None:
             levels = _chebyshev(batch, pixels, chosen[pixels], settings["degree"])
         else:
             levels = _clipped(batch, pixels, settings)
-        for i, row in enumerate(batch.rows):
-            if row.usable:
-                _divide(batch, i, pixels, levels[i], k)
+        _divide(batch, pixels, levels, k)
 
 
 def _chebyshev(
@@ -286,16 +284,20 @@ def _clipped(batch: Batch, pixels: slice, settings: Settings) -> np.ndarray:
     )
 
 
-def _divide(batch: Batch, i: int, pixels: slice, level: np.ndarray, k: int) -> None:
-    """Divide one segment of one row; pixels without a positive continuum are lost."""
-    usable = np.isfinite(level) & (level > 0)
-    if not np.any(usable & batch.valid[i, pixels]):
+def _divide(batch: Batch, pixels: slice, levels: np.ndarray, k: int) -> None:
+    """Divide one segment of all rows; pixels without a positive continuum are lost."""
+    usable = np.isfinite(levels) & (levels > 0)
+    mine = np.array([row.usable for row in batch.rows], dtype=bool)
+    some = np.any(usable & batch.valid[:, pixels], axis=1)
+    for i in np.flatnonzero(mine & ~some).tolist():
         batch.drop(i, pixels, f"no continuum in segment {k}")
-        return
-    batch.valid[i, pixels] &= usable
-    level = np.where(usable, level, 1.0)
-    batch.divide(i, pixels, level)
-    batch.scale[i, k] *= quantile(level[usable])
+    mine &= some
+    batch.valid[:, pixels] &= usable | ~mine[:, None]
+    batch.divide(slice(None), pixels, np.where(usable & mine[:, None], levels, 1.0))
+    whole = usable.all(axis=1)
+    for i in np.flatnonzero(mine).tolist():
+        level = levels[i] if whole[i] else levels[i, usable[i]]
+        batch.scale[i, k] *= quantile(level)
 
 
 _DARK = 0.02  # of the median: a running mean below is no continuum

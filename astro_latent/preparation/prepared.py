@@ -295,8 +295,10 @@ class Batch:
             elif not all(self.valid[i, a:b].any() for a, b in self.grid.segments):
                 row.flag(QualityFlag.SEGMENT_MISSING)
 
-    def divide(self, i: int, pixels: slice, divisor: float | np.ndarray) -> None:
-        """Divide a part of a row, errors included."""
+    def divide(
+        self, i: int | slice, pixels: slice, divisor: float | np.ndarray
+    ) -> None:
+        """Divide a part of a row, or of rows, errors included."""
         self.flux[i, pixels] /= divisor
         self.variance[i, pixels] /= np.square(divisor)
         if self.divisor is not None:
