@@ -1,42 +1,23 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Train an autoencoder on simulated HARPS spectra."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from astro_latent.models import ARCHITECTURES
 from astro_latent.simulation.harps_bank import HarpsBank, bank_batches
 from astro_latent.training.loop import fit
-from astro_latent.training.losses import autoencoder_loss, kl_divergence, kl_weight
 from astro_latent.training.start import start_from
+from recipes.harps.coarse import CoarseAutoencoder, grow
+from recipes.harps.published import build_autoencoder, publish
 from recipes.harps.stars import make_star_bank
-from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder, grow
 from recipes.harps_dae128_v1.principal_start import start_from_components
 
-__all__ = ["build_autoencoder", "train_autoencoder"]
+__all__ = ["train_autoencoder"]
 
+LEVELS = 3  # halvings that the first training leaves out
 _N_COMPONENTS = 1500  # spectra that the first weights are made from
-
-
-def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
-    """Build the network of a recipe with seeded random weights.
-
-    Parameters
-    ----------
-    recipe : dict
-        With ``architecture``, ``arguments`` and ``seed``.
-
-    Returns
-    -------
-    `torch.nn.Module`
-        The network.
-    """
-    torch.manual_seed(recipe["seed"])
-    return ARCHITECTURES[recipe["architecture"]](**recipe["arguments"])
 
 
 def train_autoencoder(
@@ -52,7 +33,7 @@ def train_autoencoder(
 
     The spectra come from a bank, see `astro_latent.simulation.harps_bank`; the first
     weights from principal components, see `recipes.harps_dae128_v1.principal_start`;
-    the inner layers train on joined pixels first, see `recipes.harps_dae128_v1.grow`.
+    the inner layers train on joined pixels first, see `recipes.harps.coarse`.
 
     Parameters
     ----------
@@ -95,44 +76,14 @@ def _grow_network(
     common: dict[str, Any],
 ) -> bool:
     """Train the inner layers on joined pixels; tell whether that is done."""
-    coarse = CoarseAutoencoder(model).to(next(model.parameters()).device)
+    coarse = CoarseAutoencoder(model, LEVELS).to(next(model.parameters()).device)
     if not (work / "checkpoint.pt").exists():
-        make = bank_batches(bank, batch_size=_N_COMPONENTS, seed=1, joined=FACTOR)
+        make = bank_batches(bank, batch_size=_N_COMPONENTS, seed=1, joined=2**LEVELS)
         start_from_components(coarse, make(0)["clean"])
-    step = _train_stage(coarse, bank, options, work, joined=FACTOR, **common)
+    step = _train_stage(coarse, bank, options, work, joined=2**LEVELS, **common)
     if step == options["n_steps"]:
         grow(coarse)
     return step == options["n_steps"]
-
-
-def _make_loss(valid: Tensor, options: dict[str, Any]) -> Callable:
-    """Return the published loss, with figures for the log."""
-
-    def loss(
-        model: nn.Module, batch: dict[str, Tensor], step: int
-    ) -> tuple[Tensor, dict[str, float]]:
-        flux, clean = (batch[name].to(valid.device) for name in ("flux", "clean"))
-        reconstruction, mean, log_variance = model(flux)
-        weight = kl_weight(
-            step,
-            start=options["kl_start"],
-            stop=options["kl_stop"],
-            weight=options["kl_weight"],
-        )
-        total, residual, divergence = autoencoder_loss(
-            reconstruction, flux, valid, mean, log_variance, weight=weight
-        )
-        with torch.no_grad():
-            floor = ((clean - flux).abs() * valid).mean()
-            live = (kl_divergence(mean, log_variance).mean(0) > 0.1).sum()
-        return total, {
-            "residual": residual.item(),
-            "noise": floor.item(),
-            "divergence": divergence.item(),
-            "live": live.item(),
-        }
-
-    return loss
 
 
 def _train_stage(
@@ -152,7 +103,9 @@ def _train_stage(
     )
     valid = (make(0)["clean"] != 0.0).any(0).to(device)
 
-    loss = _make_loss(valid, options)
+    def loss(model: nn.Module, batch: dict[str, Tensor], step: int) -> Any:
+        return publish(model, batch, valid, step=step, options=options)
+
     return fit(
         model,
         loss,

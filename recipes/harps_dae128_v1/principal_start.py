@@ -2,51 +2,20 @@
 """First weights for the autoencoder: principal components of smoothed spectra.
 
 A network that starts from random weights spends most of a short training on what
-principal components give at once. The published layers can hold them: the halvings
-first average pixels, then move neighbours into channels of their own, so that the
-nodes see a whole smoothed spectrum; the decoder does the reverse and interpolates.
-What is left to learn is what components cannot do.
+principal components give at once. The published layers can hold them, see
+`recipes.harps.linear_start`. What is left to learn is what components cannot do.
 """
 
 import numpy as np
 import torch
 from scipy import sparse
 from scipy.sparse.linalg import splu
-from torch import Tensor, nn
+from torch import Tensor
 
-from recipes.harps_dae128_v1.grow import LEVELS, CoarseAutoencoder
+from recipes.harps.coarse import CoarseAutoencoder
+from recipes.harps.linear_start import LINEAR, set_linear
 
-__all__ = ["sampling_order", "start_from_components"]
-
-_LINEAR = (0.25, 0.75, 0.75, 0.25)  # taps that interpolate while they double the length
-_OFFSET = 1.0  # keeps what the decoder's rectifiers see positive
-
-
-def sampling_order(n_samples: int, n_channels: int) -> Tensor:
-    """Which sample of a smoothed spectrum each value of the innermost layer holds.
-
-    Parameters
-    ----------
-    n_samples : int
-        Samples of the smoothed spectrum.
-    n_channels : int
-        Channels of the innermost layer, a power of two.
-
-    Returns
-    -------
-    Tensor of int, shape (n_samples,)
-        Indices of samples, channel by channel.
-
-    Examples
-    --------
-    >>> from recipes.harps_dae128_v1.principal_start import sampling_order
-    >>> sampling_order(8, 4).tolist()
-    [0, 4, 1, 5, 2, 6, 3, 7]
-    """
-    order = torch.arange(n_samples)[None]
-    while len(order) < n_channels:
-        order = torch.cat([order[:, ::2], order[:, 1::2]])
-    return order.flatten()
+__all__ = ["start_from_components"]
 
 
 @torch.no_grad()
@@ -76,15 +45,15 @@ def start_from_components(
     centre = samples.mean(0)
     decode = torch.linalg.lstsq((smooth - mean) @ project.T, samples - centre).solution
 
-    _route(coarse)
-    order = sampling_order(n_samples, full.channels[-1])
-    full.mean.weight[:] = project[:, order]
-    full.mean.bias[:] = -(project @ mean)
-    full.expand.weight[:] = decode.T[order]
-    full.expand.bias[:] = centre[order] + _OFFSET
     spread = noise * decode.pow(2).mean(1).rsqrt()
-    full.log_variance.weight.zero_()
-    full.log_variance.bias[:] = 2.0 * spread.clamp(max=1.0).log()
+    set_linear(
+        coarse,
+        mean=mean,
+        project=project,
+        centre=centre,
+        decode=decode,
+        log_variance=2.0 * spread.clamp(max=1.0).log(),
+    )
 
 
 def _samples_to_interpolate(flux: Tensor, n_samples: int) -> Tensor:
@@ -105,51 +74,6 @@ def _doubling(n: int) -> sparse.csr_matrix:
         sparse.coo_matrix(
             (np.full(n, tap), (2 * np.arange(n) + k, np.arange(n))), (2 * n + 2, n)
         )
-        for k, tap in enumerate(_LINEAR)
+        for k, tap in enumerate(LINEAR)
     ]
     return sparse.csr_matrix(sum(taps))[1:-1]
-
-
-def _route(coarse: CoarseAutoencoder) -> None:
-    """Set the convolutions to averaging, sorting and interpolating.
-
-    Channels that hold nothing yet keep their random weights on the way in; no used
-    channel reads them at first, so they change nothing until they have learnt.
-    """
-    full = coarse.full
-    length = full.n_pixels >> LEVELS
-    used = 1
-    for outer in (coarse.enter, coarse.leave):
-        nn.init.zeros_(outer.get_parameter("bias"))
-    coarse.enter.weight[0] = 1.0
-    for layer in full.down[LEVELS:-1]:
-        weight = layer.get_parameter("weight")
-        length //= 2
-        if length >= full.expand.out_features:
-            weight[0] = 0.0
-            weight[0, 0, 0, 1:] = 0.5
-            continue
-        weight[: 2 * used] = 0.0
-        for channel in range(used):
-            weight[channel, channel, 0, 1] = 1.0
-            weight[used + channel, channel, 0, 2] = 1.0
-        used *= 2
-    for layer in (full.down[-1], full.up[0]):
-        weight = layer.get_parameter("weight")
-        weight.zero_()
-        weight[range(used), range(used), 0, 1] = 1.0
-    for layer in full.up[1:-LEVELS]:
-        weight = layer.get_parameter("weight")
-        length *= 2
-        if used > 1:
-            used //= 2
-            weight[:, :used] = 0.0
-            for channel in range(used):
-                weight[channel, channel, 0, 1] = 1.0
-                weight[used + channel, channel, 0, 2] = 1.0
-        else:
-            weight[:, 0] = 0.0
-            weight[0, 0, 0] = weight.new_tensor(_LINEAR)
-    coarse.leave.weight[:] = 0.0
-    coarse.leave.weight[0, 0] = 1.0
-    coarse.leave.get_parameter("bias")[:] = -_OFFSET

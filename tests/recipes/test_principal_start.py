@@ -11,13 +11,13 @@ from astro_latent.models.architectures.disentangled_autoencoder import (
 )
 from astro_latent.simulation.harps_bank import HarpsBank, bank_batches
 from astro_latent.training.loop import group_parameters
+from recipes.harps.coarse import CoarseAutoencoder
+from recipes.harps.linear_start import sampling_order
 from recipes.harps.stars import make_star_bank, open_simulator
-from recipes.harps_dae128_v1.grow import FACTOR, CoarseAutoencoder
-from recipes.harps_dae128_v1.principal_start import (
-    sampling_order,
-    start_from_components,
-)
+from recipes.harps_dae128_v1.principal_start import start_from_components
 
+LEVELS = 3
+FACTOR = 2**LEVELS
 N_PIXELS = 8 * 2048  # joined by eights: 2048; two averagings: 512 = 64 channels x 8
 
 
@@ -37,7 +37,7 @@ def started():
     full = DisentangledAutoencoder(
         n_pixels=N_PIXELS, n_latent=8, channels=(4, 4, 4, 8, 8, 8, 8, 16, 32, 32, 64)
     )
-    coarse = CoarseAutoencoder(full)
+    coarse = CoarseAutoencoder(full, LEVELS)
     start_from_components(coarse, smooth_spectra(60, rng))
     return coarse.eval(), smooth_spectra(20, rng)
 
