@@ -11,13 +11,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _tables import list_table
 
-__all__ = ["write_experiment_tables"]
+__all__ = ["spread", "write_experiment_tables"]
 
 HERE = Path(__file__).parent
 _DIGITS = {"teff": 1}
 
 
-def _spread(values: np.ndarray, digits: int, sign: str = "") -> str:
+def spread(values: np.ndarray, digits: int, sign: str = "") -> str:
     """Lay out the mean over the seeds, and their standard deviation."""
     text = f"{np.mean(values):{sign}.{digits}f}"
     return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
@@ -34,13 +34,13 @@ def _architectures(name: str) -> str:
         r2 = [np.mean(mine["r2"][mine["seed"] == seed]) for seed in one["seed"]]
         cells = [
             method, f"{one['parameters'][0]:,}", f"{one['n_train'][0]:,}", len(one),
-            _spread(r2, 3),
+            spread(r2, 3),
         ]  # fmt: skip
         for label in labels:
             part, digits = mine[mine["label"] == label], _DIGITS.get(label, 3)
             middle = f"{np.mean(part['bias']):+.{digits}f}"
-            cells.append(f"{middle} / {_spread(part['scatter'], digits)}")
-        rows.append([*cells, _spread(one["seconds"], 0)])
+            cells.append(f"{middle} / {spread(part['scatter'], digits)}")
+        rows.append([*cells, spread(one["seconds"], 0)])
     header = (
         "Method", "Parameters", "Stars", "Seeds", "r²",
         *(f"{label}: median / scatter" for label in labels), "CPU seconds",
@@ -114,7 +114,7 @@ def _scored(table: Table, labels: list[str]) -> list[str | int]:
         own, digits = table[table["label"] == label], _DIGITS.get(label, 3)
         shares = [f"{100 * np.mean(own[f'within_{share}']):.0f}" for share in (68, 95)]
         cells.append(
-            f"{np.mean(own['bias']):+.{digits}f} / {_spread(own['scatter'], digits)} / "
+            f"{np.mean(own['bias']):+.{digits}f} / {spread(own['scatter'], digits)} / "
             f"{np.mean(own['rms']):.{digits}f}; {', '.join(shares)}"
         )
     return [*cells, f"{np.mean(one['usable']):.0%}", f"{np.mean(one['seconds']):.1f}"]

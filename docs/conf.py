@@ -15,6 +15,7 @@ import _demo  # noqa: E402
 import _experiment_tables  # noqa: E402
 import _gallery  # noqa: E402
 import _harps_tables  # noqa: E402
+import _head_tables  # noqa: E402
 import _how_good_tables  # noqa: E402
 import _latent_tables  # noqa: E402
 import _real_tables  # noqa: E402
@@ -95,6 +96,7 @@ def _write_generated(app):
         _starnet_card.write_card_tables,
         _abundances_card.write_abundance_tables,
         _experiment_tables.write_experiment_tables,
+        _head_tables.write_head_tables,
         _starnet_tables.write_starnet_tables,
         _demo.write_demo,
         _gallery.write_gallery,
