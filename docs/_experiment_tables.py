@@ -15,6 +15,7 @@ __all__ = ["spread", "write_experiment_tables"]
 
 HERE = Path(__file__).parent
 _DIGITS = {"teff": 1}
+_LABELS = ("teff", "logg", "fe_h", "alpha_m")
 
 
 def spread(values: np.ndarray, digits: int, sign: str = "") -> str:
@@ -90,7 +91,7 @@ def _kernel() -> str:
 
 def _few_stars() -> str:
     table = Table.read(HERE / "experiments/few_stars.ecsv")
-    labels = list(dict.fromkeys(table["label"]))
+    labels = [name for name in _LABELS if name in table["label"]]
     rows = []
     for way in dict.fromkeys(table["way"]):
         for size in dict.fromkeys(table["n_train"]):
@@ -120,11 +121,32 @@ def _scored(table: Table, labels: list[str]) -> list[str | int]:
     return [*cells, f"{np.mean(one['usable']):.0%}", f"{np.mean(one['seconds']):.1f}"]
 
 
+def _small_sets() -> str:
+    table = Table.read(HERE / "experiments/small_sets.ecsv")
+    labels = [name for name in _LABELS if name in table["label"]]
+    rows = []
+    for size in np.unique(table["n_train"]):
+        for method in dict.fromkeys(table["method"]):
+            mine = table[(table["method"] == method) & (table["n_train"] == size)]
+            if not len(mine):
+                continue
+            one = mine[mine["label"] == labels[0]]
+            cells = [
+                _spread(mine["scatter"][mine["label"] == n], _DIGITS.get(n, 3))
+                for n in labels
+            ]
+            rows.append(
+                [f"{size:,}", method, len(one), *cells, _spread(one["seconds"], 0)]
+            )
+    header = ("Stars", "Method", "Draws", *labels, "CPU seconds")
+    return list_table(header, rows)
+
+
 def write_experiment_tables(folder: Path) -> None:
     """Write the tables into a folder."""
     for name, make in (
         ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
         ("experiment_seven_folds", _seven_folds), ("experiment_kernel", _kernel),
-        ("experiment_few_stars", _few_stars),
+        ("experiment_few_stars", _few_stars), ("experiment_small_sets", _small_sets),
     ):  # fmt: skip
         (folder / f"{name}.inc").write_text(make(), encoding="utf-8")

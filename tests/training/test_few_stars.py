@@ -9,6 +9,7 @@ from astro_latent.preparation import SpectralGrid, prepare_spectra
 from astro_latent.spectra.observation import Observation, SpectrumArrays
 from astro_latent.training.arrays import as_block
 from astro_latent.training.correction import fit_correction
+from astro_latent.training.defaults import default_fit
 from astro_latent.training.like_grid import stay_on_grid
 
 from .conftest import FAST, SMALL, make_stars
@@ -151,3 +152,12 @@ def test_whether_spectra_stay_on_a_grid(ends, power, n_spectra, wanted):
         assert found is None
     else:
         assert (*found.segments[0], found.resolving_power) == wanted
+
+
+@pytest.mark.parametrize("architecture", ["residual_mlp", "starnet"])
+@pytest.mark.parametrize("n_stars", [20, 100, 300, 542, 4000])
+def test_few_stars_are_shown_for_enough_steps(architecture, n_stars):
+    fit = default_fit(architecture, n_stars)
+    steps = fit.epochs * max(1, n_stars // fit.batch_size)
+    assert steps >= 400
+    assert fit.epochs == 60 or steps < 500  # and not for longer than that takes
