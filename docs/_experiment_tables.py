@@ -132,11 +132,11 @@ def _small_sets() -> str:
                 continue
             one = mine[mine["label"] == labels[0]]
             cells = [
-                _spread(mine["scatter"][mine["label"] == n], _DIGITS.get(n, 3))
+                spread(mine["scatter"][mine["label"] == n], _DIGITS.get(n, 3))
                 for n in labels
             ]
             rows.append(
-                [f"{size:,}", method, len(one), *cells, _spread(one["seconds"], 0)]
+                [f"{size:,}", method, len(one), *cells, spread(one["seconds"], 0)]
             )
     header = ("Stars", "Method", "Draws", *labels, "CPU seconds")
     return list_table(header, rows)

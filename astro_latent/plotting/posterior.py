@@ -92,8 +92,7 @@ def plot_posterior(
             hist_kwargs={"density": True},
         )  # fmt: skip
     for ax in figure.axes[:: len(labels) + 1]:  # corner thinks of the last alone
-        tops = [patch.get_xy()[:, 1].max() for patch in ax.patches]
-        ax.set_ylim(0.0, 1.1 * max(tops))
+        ax.set_ylim(0.0, 1.1 * ax.dataLim.y1)
     names = {name: c for name, c in zip(samples, _COLOURS, strict=False) if name}
     if np.isfinite(marks).any():
         names[given_name] = GREY
