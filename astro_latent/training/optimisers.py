@@ -40,7 +40,7 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> from astro_latent.training.muon import orthogonalise
+    >>> from astro_latent.training.optimisers import orthogonalise
     >>> found = orthogonalise(torch.diag(torch.tensor([3.0, 0.5])))
     >>> [0.6 < value < 1.3 for value in torch.linalg.svdvals(found).tolist()]
     [True, True]
@@ -103,6 +103,7 @@ class Muon(torch.optim.AdamW):
         state = self.state[matrix]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(matrix)
+            state["step"] = torch.zeros(())  # which AdamW wants of any that it reads
         momentum = state["momentum"].lerp_(gradient, 1.0 - _MOMENTUM)
         ahead = gradient.lerp(momentum, _MOMENTUM)
         step = orthogonalise(ahead.bfloat16()).to(matrix.dtype)  # which is enough

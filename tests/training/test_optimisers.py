@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Muon against PyTorch's own, where there is one, and what it is used for."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -92,7 +94,20 @@ def test_hidden_matrices_move_as_by_muon_of_pytorch():
         assert (one - two).norm() < 0.25 * (two - at).norm()
 
 
-def test_a_training_by_muon_goes_on_where_it_stopped(tmp_path):
+def test_muon_goes_on_from_a_checkpoint():
+    options = FitOptions(learning_rate=1e-2, optimiser="muon")
+    network, other = toy(), toy()
+    first = make_optimiser(network, options)
+    steps_of(network, [first])
+    second = make_optimiser(other, options)
+    other.load_state_dict(network.state_dict())
+    second.load_state_dict(deepcopy(first.state_dict()))
+    whole = steps_of(network, [first])
+    for one, two in zip(whole, steps_of(other, [second]), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_training_by_muon_is_the_same_again(tmp_path):
     stars = make_stars(150)
     how = {**FAST, "optimiser": "muon", "arguments": SMALL, "seed": 4}
     whole = train_model(stars, ["teff", "logg"], **how)
