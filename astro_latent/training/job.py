@@ -82,9 +82,9 @@ class Job:
     @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and scatter of the labels: those of the training stars, or of before."""
-        values = self.plan.targets.values[self.plan.rows(PARTS[0])]
-        scatter = np.nanstd(values, axis=0)
-        mean, scatter = np.nanmean(values, axis=0), np.where(scatter > 0, scatter, 1.0)
+        targets = self.plan.targets[self.plan.rows(PARTS[0])]
+        targets.check(" that teach")  # of all, some may have it and be held out
+        mean, scatter = np.nanmean(targets.values, 0), np.nanstd(targets.values, 0)
         if self.beginning is None:
             return mean, scatter
         return self.beginning.units(self.plan.targets.names, mean, scatter)

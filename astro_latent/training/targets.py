@@ -47,8 +47,13 @@ class Targets:
     def __getitem__(self, rows: np.ndarray) -> "Targets":
         return replace(self, values=self.values[rows], errors=self.errors[rows])
 
-    def check(self) -> None:
+    def check(self, which: str = "") -> None:
         """Refuse labels that teach nothing.
+
+        Parameters
+        ----------
+        which : str, optional
+            Which spectra these are, for the message.
 
         Raises
         ------
@@ -56,13 +61,13 @@ class Targets:
             If a label is missing for all stars, or the same for all.
         """
         for name, column in zip(self.names, self.values.T, strict=True):
-            known = column[np.isfinite(column)]
+            known, of = column[np.isfinite(column)], f"spectra{which}"
             if not len(known):
-                msg = f"the label {name!r} is missing for all {len(column)} spectra"
+                msg = f"the label {name!r} is missing for all {len(column)} {of}"
                 raise ValueError(msg)
             if np.ptp(known) == 0:
                 msg = (
-                    f"the label {name!r} is {known[0]:g} for all {len(known)} spectra "
+                    f"the label {name!r} is {known[0]:g} for all {len(known)} {of} "
                     "that have it: there is nothing to learn, leave it out"
                 )
                 raise ValueError(msg)

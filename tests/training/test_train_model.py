@@ -101,6 +101,14 @@ def test_each_head_can_be_trained(stars, posterior):
     assert (found.error > 0).all()
 
 
+def test_a_label_that_no_star_has_that_teaches_is_refused():
+    stars = make_stars(60)
+    stars["logg"][3:] = np.nan
+    split = ["held_out"] * 3 + ["train"] * 50 + ["validation"] * 7
+    with pytest.raises(ValueError, match=r"'logg' is missing for all 50 .* that teach"):
+        train_model(stars, ["teff", "logg"], arguments=SMALL, split=split, **FAST)
+
+
 def test_a_flow_is_not_sampled_where_its_density_is_asked(monkeypatch):
     pytest.importorskip("zuko")
     network = ResidualMLP(n_pixels=20, n_labels=2, n_hidden=8, posterior="flow").eval()
