@@ -187,7 +187,7 @@ class Beginning:
                 for view in known["views"]
             ]
         network = cast(LabelNetwork, self.model.members[0])
-        one = torch.ones(1, grid.n_pixels)
+        one = torch.ones(1, grid.n_pixels, device=self.model.device)
         with torch.inference_mode():
             seen = network.features(*inputs_of(network, one, one > 0, 1e-4 * one))
         return {

@@ -1,13 +1,18 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Few stars correct what weights say: as much as they show, and no more."""
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 
 from astro_latent import load_model, train_model
+from astro_latent.models.inference import Runner
 from astro_latent.preparation import SpectralGrid, prepare_spectra
 from astro_latent.spectra.observation import Observation, SpectrumArrays
 from astro_latent.training.arrays import as_block
+from astro_latent.training.beginning import begin_with
 from astro_latent.training.correction import fit_correction
 from astro_latent.training.defaults import default_fit
 from astro_latent.training.like_grid import stay_on_grid
@@ -100,6 +105,15 @@ def test_arguments_of_the_network_stay(first):
         train_model(
             make_stars(20), LABELS, from_weights=first, arguments={"n_blocks": 2}
         )
+
+
+def test_weights_on_another_device_are_asked_there(first):
+    there = copy.copy(first)
+    there.runner = Runner(torch.device("meta"))
+    there.members = [copy.deepcopy(member).to("meta") for member in first.members]
+    for model in (first, there):
+        made = begin_with(model).correction(first.grid, LABELS, 20)
+        assert made["n_features"] == 16 + 6 + 2  # hidden, components, noise
 
 
 def test_a_correction_is_corrected_in_turn(first):
