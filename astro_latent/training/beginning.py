@@ -334,14 +334,14 @@ class Beginning:
             .mean(axis=1)
             for g in (self.model.grid, grid)
         )
-        blocks = there.reshape(len(there), -1, len(old)).numpy()
+        blocks = there.reshape(len(there), -1, len(old)).cpu().numpy()
         # a sum over pixels stands for an integral over wavelength
         width = np.interp(new, old, np.gradient(old))
         scale = np.where(
             (new >= old[0]) & (new <= old[-1]), np.gradient(new) / width, 0
         )
         moved = np.apply_along_axis(lambda w: np.interp(new, old, w), 2, blocks)
-        return torch.from_numpy(moved * scale).reshape(here.shape).to(here.dtype)
+        return torch.from_numpy(moved * scale).reshape(here.shape).to(here)
 
 
 def _copy_rows(there: Tensor, here: Tensor, rows: list[int], n_old: int) -> None:
