@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ..utils.writing import replacing
 from .common import EXIT_OK, complain
+from .pictures import save_picture
 from .show import say, show_results, terminal_width
 
 if TYPE_CHECKING:
     from astropy.table import Table
-    from matplotlib.figure import Figure, SubFigure
 
     from ..models import LatentModel
     from ..surveys.sample.survey import SampleSurvey
@@ -108,7 +107,7 @@ def _pictures(
     )
     axes.legend(loc="upper left", title="circles: predicted")
     axes.set_title(f"The sample: {axes.get_title()}", fontsize="medium")
-    _save(axes.figure, kiel)
+    save_picture(axes.figure, kiel)
 
     prepared = prepare_spectra(harps[:1], encoder.grid, encoder.recipe)
     rebuilt = encoder.reconstruct(prepared)
@@ -117,11 +116,5 @@ def _pictures(
         valid=prepared.valid[0],
     )  # fmt: skip
     reconstruction = folder / "reconstruction.png"
-    _save(figure, reconstruction)
+    save_picture(figure, reconstruction)
     return [kiel, reconstruction]
-
-
-def _save(figure: "Figure | SubFigure", path: Path) -> None:
-    """Write a whole figure; the annotations of Matplotlib also allow a part of one."""
-    with replacing(path) as part:
-        cast("Figure", figure).savefig(part, dpi=120, bbox_inches="tight")

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..utils.writing import replacing
 from .common import EXIT_OK, complain, positive, tell
+from .pictures import save_picture
 from .show import say, show_table
 from .train import add_settings, add_source, add_split, setting, source_options
 
@@ -94,6 +94,5 @@ def _draw(found: "Search", options: argparse.Namespace) -> None:
     if len(found.importances):
         drawn["importances.png"] = plot_importances(found.importances)
     for name, ax in drawn.items():
-        with replacing(options.output / name) as part:
-            ax.figure.savefig(part, dpi=120)  # type: ignore[union-attr]
+        save_picture(ax.figure, options.output / name)
         tell(options, f"drawn: {options.output / name}")

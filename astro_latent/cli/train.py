@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..utils.writing import replacing
 from .common import EXIT_OK, complain, positive, tell
+from .pictures import save_picture
 from .show import say, show_table
 
 if TYPE_CHECKING:
@@ -271,7 +271,6 @@ def draw_comparisons(rows: "Table", labels: list[str], folder: Path) -> list[Pat
         error = np.asarray(rows[f"{name}_error"])
         figure = plot_comparison(given, found, name=name, error=error)
         path = folder / (re.sub(r"[^\w.+-]+", "_", name) + ".png")
-        with replacing(path) as part:
-            figure.savefig(part, dpi=120)  # type: ignore[union-attr]
+        save_picture(figure, path)
         written.append(path)
     return written

@@ -46,7 +46,12 @@ HOMES = {
     "lightning": ("training/engine.py",),
     "optuna": ("training/study.py",),
     "zuko": ("models/layers/heads.py",),
-    "matplotlib": ("plotting", "cli/demo.py", "notebook/explorer.py"),
+    "matplotlib": (
+        "plotting",
+        "cli/demo.py",
+        "cli/pictures.py",
+        "notebook/explorer.py",
+    ),
     "corner": ("plotting/posterior.py",),
     "ipywidgets": ("notebook",),
     "ipympl": ("notebook",),

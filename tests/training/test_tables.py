@@ -260,6 +260,8 @@ def test_stars_without_a_name_or_a_place_are_not_one_star():
 
 
 def test_the_command_trains_evaluates_and_draws(files, tmp_path, capsys):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    before = plt.get_fignums()
     out = tmp_path / "mine_v1"
     code = main(
         ["train", str(files / "labels.ecsv"), "--labels", "teff", "logg", "-o",
@@ -271,6 +273,7 @@ def test_the_command_trains_evaluates_and_draws(files, tmp_path, capsys):
     assert "teff" in said.out
     assert "train:" in said.err
     assert {"teff.png", "logg.png", "config.json"} <= {p.name for p in out.iterdir()}
+    assert plt.get_fignums() == before  # as no one would see it, none stays open
     code = main(
         ["evaluate", str(files / "labels.ecsv"), "-m", f"{out}/", "-o",
          str(tmp_path / "scores")]
