@@ -9,7 +9,7 @@ from astropy.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _tables import list_table
+from _tables import label_title, list_table
 
 __all__ = ["spread", "write_experiment_tables"]
 
@@ -44,7 +44,7 @@ def _architectures(name: str) -> str:
         rows.append([*cells, spread(one["seconds"], 0)])
     header = (
         "Method", "Parameters", "Stars", "Seeds", "r²",
-        *(f"{label}: median / scatter" for label in labels), "CPU seconds",
+        *(f"{label_title(label)}: median / scatter" for label in labels), "CPU seconds",
     )  # fmt: skip
     return list_table(header, rows)
 
@@ -61,7 +61,7 @@ def _seven_folds() -> str:
     table = Table.read(HERE / "experiments/optical_seven_folds.ecsv")
     rows = [
         (
-            row["folds"], row["label"], row["n"],
+            row["folds"], label_title(row["label"]), row["n"],
             *(
                 f"{row[name]:.{_DIGITS.get(row['label'], 3)}f}"
                 for name in ("bias", "scatter", "scatter_error")
@@ -77,7 +77,7 @@ def _kernel() -> str:
     table = Table.read(HERE / "experiments/optical_kernel.ecsv")
     rows = [
         (
-            row["pixels"], row["label"], row["n"],
+            row["pixels"], label_title(row["label"]), row["n"],
             *(
                 f"{row[name]:.{_DIGITS.get(row['label'], 3)}f}"
                 for name in ("bias", "scatter", "scatter_error")
@@ -101,7 +101,7 @@ def _few_stars() -> str:
                 rows.append([way, count, *_scored(mine, labels)])
     header = (
         "Network", "LAMOST stars", "Draws",
-        *(f"{label}: bias / scatter / rms; within 68, 95 %" for label in labels),
+        *(f"{label_title(k)}: bias / scatter / rms; within 68, 95 %" for k in labels),
         "Usable", "CPU seconds",
     )  # fmt: skip
     return list_table(header, rows)
@@ -136,9 +136,12 @@ def _small_sets() -> str:
                 for n in labels
             ]
             rows.append(
-                [f"{size:,}", method, len(one), *cells, spread(one["seconds"], 0)]
+                [f"{size:,}", method, len(one), *cells, spread(one["seconds"], 1)]
             )
-    header = ("Stars", "Method", "Draws", *labels, "CPU seconds")
+    header = (
+        "Stars", "Method", "Draws", *(f"{label_title(k)}: scatter" for k in labels),
+        "CPU seconds",
+    )  # fmt: skip
     return list_table(header, rows)
 
 

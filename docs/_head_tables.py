@@ -10,7 +10,7 @@ from astropy.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _experiment_tables import spread
-from _tables import list_table
+from _tables import label_title, list_table
 
 __all__ = ["write_head_tables"]
 
@@ -47,7 +47,8 @@ def _heads() -> str:
             )
         )  # fmt: skip
     header = (
-        "Head", "Parameters", "Seeds", "Log score", *(f"{k}: scatter" for k in labels),
+        "Head", "Parameters", "Seeds", "Log score",
+        *(f"{label_title(k)}: scatter" for k in labels),
         "Within 68, 95 %: own errors", "Calibrated", "CPU seconds", "µs a draw",
     )  # fmt: skip
     return list_table(header, rows)
@@ -69,8 +70,12 @@ def _head_correlations() -> str:
         for head in dict.fromkeys(table["head"])
         for mine in [table[table["head"] == head]]
     ]
-    titles = [pair.replace("a_k", "A(K)").replace("fe_h", "[Fe/H]") for pair in pairs]
-    header = ("Head", *(f"{t.replace('_', ', ')}: stated; found" for t in titles))
+    titles = [
+        pair.replace("teff", "T_eff").replace("logg", "log g")
+        .replace("fe_h", "[Fe/H]").replace("a_k", "A(K)")
+        for pair in (pair.replace("_", ", ", 1) for pair in pairs)
+    ]  # fmt: skip
+    header = ("Head", *(f"{title}: stated; found" for title in titles))
     return list_table(header, rows)
 
 

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _tables import list_table
+from _tables import label_title, list_table
 
 __all__ = ["write_latent_tables"]
 
@@ -54,7 +54,8 @@ def _nodes() -> str:
     rows = [
         (
             row["node"], row["group"].replace("_", " "), f"{row['dispersion']:.3f}",
-            row["label"], f"{row['share']:.2f}", f"{row['share_together']:.2f}",
+            label_title(row["label"]), f"{row['share']:.2f}",
+            f"{row['share_together']:.2f}",
         )
         for row in table
     ]  # fmt: skip
@@ -108,7 +109,7 @@ def _missing(name: str) -> str:
         rows.append(cells)
     header = (
         "Missing", "Share", "Flagged",
-        *(f"{label}: scatter; within 68, 95 %" for label in labels),
+        *(f"{label_title(k)}: scatter; within 68, 95 %" for k in labels),
     )  # fmt: skip
     return list_table(header, rows)
 
@@ -177,7 +178,7 @@ def _gap_apogee_stars() -> str:
         for row in _read("gap_apogee_stars")
     ]  # fmt: skip
     header = (
-        "Star", "T_eff", "log g", "[Fe/H]", "Pixels", "Residuals (%)", "Noise (%)",
+        "Star", "T_eff (K)", "log g", "[Fe/H]", "Pixels", "Residuals (%)", "Noise (%)",
         "Left (%)",
     )  # fmt: skip
     return list_table(header, rows)
@@ -191,8 +192,8 @@ def _gap_labels() -> str:
         form = ".0f" if key[1] == "teff" else ".3f"
         rows.append(
             (
-                *key, f"{np.mean(mine['n']):.0f}", _mean(mine["bias"], f"+{form}"),
-                _mean(mine["scatter"], form),
+                key[0], label_title(key[1]), f"{np.mean(mine['n']):.0f}",
+                _mean(mine["bias"], f"+{form}"), _mean(mine["scatter"], form),
             )
         )  # fmt: skip
     return list_table(("Network", "Label", "n", "Bias", "Scatter"), rows)
@@ -209,8 +210,8 @@ def _pipelines() -> str:
         form = ".0f" if key[-1] == "teff" else ".3f"
         rows.append(
             (
-                *key, f"{np.mean(mine['n']):.0f}", _mean(mine["bias"], f"+{form}"),
-                _mean(mine["scatter"], form),
+                *key[:-1], label_title(key[-1]), f"{np.mean(mine['n']):.0f}",
+                _mean(mine["bias"], f"+{form}"), _mean(mine["scatter"], form),
             )
         )  # fmt: skip
     header = ("Spectra", "Of", "Against", "Label", "n", "Bias", "Scatter")

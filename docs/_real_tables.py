@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _tables import list_table
+from _tables import label_title, list_table
 
 from astro_latent.models.config import ModelConfig
 from astro_latent.models.locate import weights_configs
@@ -37,7 +37,7 @@ def _scores() -> str:
         for subset, labels in config.evaluation[_TEST].items():
             rows += [
                 (
-                    f"``{name}``", subset, label, str(score["n"]),
+                    f"``{name}``", subset, label_title(label), str(score["n"]),
                     _spell(label, score["scatter"]),
                     _spell(label, score["scatter_error"], more=1),
                     _spell(label, score["bias"]),
@@ -60,11 +60,15 @@ def _coverage() -> str:
                 continue
             quantity = where.removeprefix("test stars coverage by ")
             for within, labels in lines.items():
-                what = "all" if where == _COVERED else f"{quantity} {within}"
+                title = label_title(quantity.replace(" ", "_"))
+                what = "all" if where == _COVERED else f"{title} {within}"
                 rows += [
-                    (f"``{name}``", what, label, *(f"{100 * s:.1f}" for s in shares))
+                    (
+                        f"``{name}``", what, label_title(label),
+                        *(f"{100 * share:.1f}" for share in shares),
+                    )
                     for label, shares in labels.items()
-                ]
+                ]  # fmt: skip
     return list_table(("Weights", "Stars", "Label", "68 %", "95 %"), rows)
 
 
@@ -106,7 +110,8 @@ def _bins() -> str:
                 chance = sum(_by_chance(count, level, margin) for _, count, _ in mine)
                 cells += [str(met), f"{chance:.1f}"]
             if mine:
-                rows.append((f"``{name}``", quantity, str(len(mine)), *cells))
+                title = label_title(quantity.replace(" ", "_"))
+                rows.append((f"``{name}``", title, str(len(mine)), *cells))
     header = (
         "Weights", "Bins of", "Number", "68 ± 3 % met", "by chance",
         "95 ± 1.5 % met", "by chance",

@@ -15,7 +15,19 @@ from astro_latent.spectra import FATAL_FLAGS, FORMATS, QUALITY_FLAGS
 from astro_latent.surveys import SURVEYS
 from astro_latent.tables import COLUMNS, LABELS
 
-__all__ = ["write_all"]
+__all__ = ["label_title", "list_table", "write_all"]
+
+_TITLES = {
+    "teff": "T_eff (K)", "logg": "log g", "fe_h": "[Fe/H]", "m_h": "[M/H]",
+    "alpha_m": "[alpha/M]", "a_k": "A(K) (mag)", "vsini": "v sin i (km/s)",
+    "rv": "velocity (km/s)", "radial_velocity": "velocity (km/s)",
+    "berv": "BERV (km/s)", "snr": "S/N",
+}  # fmt: skip
+
+
+def label_title(name: str) -> str:
+    """Return a label as tables print it: the symbol, and the unit unless it is dex."""
+    return _TITLES.get(name, name)
 
 
 def list_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
