@@ -18,6 +18,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _curves import read_scores
 from _rounded import write_rounded
 from astropy.table import Table
 from sklearn.linear_model import RidgeCV
@@ -231,10 +232,8 @@ def main() -> None:
                     continue  # a ridge has no seed
                 if time.monotonic() < end:
                     run(name, method, seed, options)
-    paths = sorted(options.work.glob("*.json"))
-    table = Table([row for path in paths for row in json.loads(path.read_text())])
     options.output.parent.mkdir(exist_ok=True)
-    write_rounded(table, options.output)
+    write_rounded(read_scores(options.work), options.output)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _curves import draw_scatter, read_scores
 from _rounded import write_rounded
 from astropy.table import Table
 from matplotlib import pyplot as plt
 
 from astro_latent import load_model, predict_parameters, train_model
+from astro_latent.plotting.style import axis_text
 from astro_latent.preparation import SpectralGrid
 from astro_latent.training import as_block
 from recipes.reading import read_recipe
@@ -132,16 +134,11 @@ def draw(table: Table, path: Path) -> None:
     for axis, label in zip(axes, lamost.LABELS, strict=True):
         for k, way in enumerate(WAYS):
             mine = table[(table["way"] == way) & (table["label"] == label)]
-            sizes = np.unique(mine["n_train"])
-            groups = [mine["scatter"][mine["n_train"] == size] for size in sizes]
-            axis.errorbar(
-                sizes * 1.03 ** (k - 1), [np.mean(g) for g in groups],
-                [np.std(g, ddof=1) if len(g) > 1 else 0.0 for g in groups],
-                marker="o", ms=4, lw=1, capsize=2, label=way,
-            )  # fmt: skip
+            style = {"marker": "os^"[k], "ls": ("--", "-", ":")[k], "label": way}
+            draw_scatter(axis, mine, shift=1.03 ** (k - 1), **style)
         axis.set(
-            xscale="log", xlabel="LAMOST stars",
-            ylabel=f"scatter of {label}", xticks=SIZES, xticklabels=SIZES,
+            xscale="log", xlabel="LAMOST stars that teach", ylim=(0, None),
+            ylabel=f"scatter of {axis_text(label)}", xticks=SIZES, xticklabels=SIZES,
         )  # fmt: skip
         axis.minorticks_off()
     axes[0].legend(fontsize=8)
@@ -163,8 +160,7 @@ def main() -> None:
         for size in options.sizes:
             for seed in options.seeds:
                 run(way, size, seed, options)
-    paths = sorted(options.work.glob("*.json"))
-    table = Table([row for path in paths for row in json.loads(path.read_text())])
+    table = read_scores(options.work)
     table.sort(["way", "n_train", "seed"])
     write_rounded(table, OUTPUT / "few_stars.ecsv")
     draw(table, OUTPUT / "few_stars.png")

@@ -175,13 +175,14 @@ def draw(pictures: dict, stars: np.ndarray, path: Path) -> None:
             ax.plot(*np.c_[one, other], color="0.4", lw=0.6)
         ax.plot(*twins.T, "o", color="C0", ms=5, label="emulated twins")
         ax.plot(*mine.T, "*", color="C3", ms=9, label="real")
-        for star in dict.fromkeys(stars):
-            at = mine[stars == star][0]
+        kinds = np.array([star.split("(")[1][:-1] for star in stars])
+        for kind in dict.fromkeys(kinds):
+            low, high = mine[kinds == kind].min(axis=0), mine[kinds == kind].max(axis=0)
             ax.annotate(
-                star.split("(")[1][:-1], at, xytext=(7, -9), fontsize="small",
-                textcoords="offset points", annotation_clip=False,
+                kind, ((low[0] + high[0]) / 2, low[1]), xytext=(0, -18),
+                fontsize="small", ha="center", textcoords="offset points",
             )  # fmt: skip
-        ax.set(title=title, xticks=[], yticks=[])
+        ax.set(title=title, xticks=[], yticks=[], xmargin=0.12, ymargin=0.12)
     axes[0].legend()
     figure.savefig(path, dpi=80)
 

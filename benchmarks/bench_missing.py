@@ -19,12 +19,14 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _curves import write_out
 from _rounded import write_rounded
 from astropy.table import Table, vstack
 from bench_architectures import read_gaia, read_lamost
 from matplotlib import pyplot as plt
 
 from astro_latent import train_model
+from astro_latent.plotting.style import symbol
 from astro_latent.preparation import SpectralGrid
 from astro_latent.training import evaluate_missing
 from recipes.reading import read_recipe
@@ -39,7 +41,16 @@ ARMS = {
 }
 #: What is asked, by the set of spectra.
 SETS = {"gaia_xp": ["gaia_xp"], "lamost": ["lamost", "lamost_solve"]}
-_COLOURS = {"pixels": "C0", "stretches": "C1"}
+_TITLES = {
+    "gaia_xp": "Gaia BP/RP", "lamost": "LAMOST, views that fill once",
+    "lamost_solve": "LAMOST, views that solve",
+}  # fmt: skip
+_LINES = {"pixels": "-", "stretches": "--"}
+_SCORES = {
+    "scatter": "scatter / that of whole spectra",
+    "coverage_68": "share within the error",
+    "coverage_95": "share within the 95 % interval",
+}
 
 
 def ask_gaia(options: argparse.Namespace) -> Table:
@@ -112,35 +123,39 @@ def fill_views(weights: Path, fill: str) -> Path:
 
 def draw(table: Table, path: Path) -> None:
     """Scatter over that of whole spectra, and coverage, against the share missing."""
-    names = list(dict.fromkeys(table["set"]))
+    names = [name for name in _TITLES if name in table["set"]]
+    labels = list(dict.fromkeys(table["label"]))
     figure, axes = plt.subplots(
-        2, len(names), figsize=(4.5 * len(names), 6), sharex=True, squeeze=False,
-        layout="constrained",
+        3, len(names), figsize=(4.3 * len(names), 9.5), sharex=True, sharey="row",
+        squeeze=False, layout="constrained",
     )  # fmt: skip
     for column, name in zip(axes.T, names, strict=True):
         mine = table[(table["set"] == name) & (table["rows"] == "all")]
-        whole = mine[mine["pattern"] == "none"]
-        for label in dict.fromkeys(mine["label"]):
-            own = mine[mine["label"] == label]
-            base = np.mean(whole["scatter"][whole["label"] == label])
-            for pattern, colour in _COLOURS.items():
-                x = sorted(set(own["fraction"][own["pattern"] == pattern]))
-                parts = [own[(own["pattern"] == pattern) & (own["fraction"] == f)]
-                         for f in x]  # fmt: skip
-                style = {"color": colour, "lw": 0.8, "marker": "o", "ms": 3}
-                column[0].plot(
-                    x, [np.mean(p["scatter"]) / base for p in parts], **style
-                )
-                for share in ("coverage_68", "coverage_95"):
-                    column[1].plot(x, [np.mean(p[share]) for p in parts], **style)
-        for share in (0.683, 0.95):
-            column[1].axhline(share, color="k", lw=0.6)
-        column[0].set(
-            title=name, ylabel="scatter / that of whole spectra", yscale="log"
-        )
-        column[1].set(xlabel="share of pixels missing", ylabel="coverage")
-    handles = [plt.Line2D([], [], color=c, label=p) for p, c in _COLOURS.items()]
-    axes[0, 0].legend(handles=handles)
+        for k, label in enumerate(labels):
+            for pattern, line in _LINES.items():
+                chosen = np.isin(mine["pattern"], ["none", pattern])
+                own = mine[chosen & (mine["label"] == label)]
+                x = np.unique(own["fraction"])
+                parts = [own[own["fraction"] == share] for share in x]
+                style = {"color": f"C{k}", "ls": line, "marker": "o", "ms": 3, "lw": 1}
+                for axis, score in zip(column, _SCORES, strict=True):
+                    y = np.array([np.mean(part[score]) for part in parts])
+                    base = y[:1] if score == "scatter" else 1.0
+                    axis.plot(x, y / base, **style)
+        column[0].set(title=_TITLES[name], yscale="log")
+        write_out(column[0].yaxis)
+        for axis, share in zip(column[1:], (0.683, 0.95), strict=True):
+            axis.axhline(share, color="k", lw=0.6)
+        column[-1].set_xlabel("share of pixels missing")
+    for axis, score in zip(axes[:, 0], _SCORES, strict=True):
+        axis.set_ylabel(_SCORES[score])
+    handles = [
+        *(plt.Line2D([], [], color=f"C{k}", label=symbol(label))
+          for k, label in enumerate(labels)),
+        *(plt.Line2D([], [], color="k", ls=line, label=f"{pattern} missing")
+          for pattern, line in _LINES.items()),
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     figure.savefig(path, dpi=80)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import _paths  # noqa: F401
 import numpy as np
 import torch
+from _curves import draw_scatter, read_scores, write_out
 from _rounded import write_rounded
 from astropy.table import Table
 from bench_architectures import (
@@ -33,6 +34,7 @@ from bench_architectures import (
 from compare_pipelines import quadratic
 from matplotlib import pyplot as plt
 
+from astro_latent.plotting.style import axis_text
 from recipes.reading import read_recipe
 from recipes.real.stars import select
 
@@ -163,7 +165,7 @@ def run(method: str, size: int, seed: int, options: argparse.Namespace) -> None:
 
 def draw_curves(table: Table, path: Path) -> None:
     """Scatter of each label against the number of training stars."""
-    figure, axes = plt.subplots(2, 2, figsize=(9, 7), sharex=True, layout="tight")
+    figure, axes = plt.subplots(2, 2, figsize=(9, 8), layout="constrained")
     for axis, label in zip(axes.ravel(), LABELS, strict=True):
         for k, method in enumerate(METHODS):
             first = method in NETWORKS and NETWORKS[method][1]
@@ -171,19 +173,20 @@ def draw_curves(table: Table, path: Path) -> None:
             mine = table[(table["method"] == method) & (table["label"] == label)]
             if not len(mine):
                 continue
-            sizes = np.unique(mine["n_train"])
-            seeds = [mine["scatter"][mine["n_train"] == size] for size in sizes]
-            axis.errorbar(
-                sizes * 1.02 ** (k - 2), [np.mean(s) for s in seeds],
-                [np.std(s, ddof=1) if len(s) > 1 else 0.0 for s in seeds],
-                marker="o", ms=3, lw=1, capsize=2, label=method, color=colour,
-                ls="--" if first else "-",
+            draw_scatter(
+                axis, mine, shift=1.02 ** (k - 2), marker="oosD^v"[k], color=colour,
+                ls="--" if first else "-", label=method,
             )  # fmt: skip
         axis.axvline(542, color="k", lw=0.5, ls=":")
-        axis.set(xscale="log", yscale="log", ylabel=f"scatter of {label}")
-    for axis in axes[1]:
-        axis.set_xlabel("training stars")
-    axes[0, 1].legend(fontsize=7)
+        axis.set(
+            xscale="log", yscale="log", xlabel="stars that teach",
+            ylabel=f"scatter of {axis_text(label)}",
+        )  # fmt: skip
+        axis.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+        axis.minorticks_off()
+        write_out(axis.yaxis)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center",
+                  ncols=3)  # fmt: skip
     figure.savefig(path, dpi=80)
 
 
@@ -210,8 +213,7 @@ def main() -> None:
             for method in options.methods:
                 if time.monotonic() < end:
                     run(method, size, seed, options)
-    paths = sorted(options.work.glob("*.json"))
-    table = Table([row for path in paths for row in json.loads(path.read_text())])
+    table = read_scores(options.work)
     table.sort(["method", "n_train", "seed"])
     write_rounded(table, OUTPUT / "small_sets.ecsv")
     draw_curves(table, OUTPUT / "small_sets.png")
