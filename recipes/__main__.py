@@ -68,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, ModuleNotFoundError) as error:
         parser.error(str(error))
     if given.from_weights:
+        if "fit" not in recipe:
+            parser.error(f"{given.recipe} cannot begin with weights: no --from-weights")
         recipe = fine_tuning_recipe(recipe)
     options = Options(
         data=given.data,

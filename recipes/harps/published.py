@@ -1,15 +1,18 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The published autoencoder with first weights, and the published loss with figures."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from astro_latent.models import ARCHITECTURES
+from astro_latent.training.loop import fit
 from astro_latent.training.losses import autoencoder_loss, kl_divergence, kl_weight
 
-__all__ = ["build_autoencoder", "publish"]
+__all__ = ["build_autoencoder", "fit_stage", "publish"]
 
 
 def build_autoencoder(recipe: dict[str, Any]) -> nn.Module:
@@ -81,3 +84,47 @@ def publish(
         "divergence": divergence.item(),
         "live": live.item(),
     }
+
+
+def fit_stage(
+    model: nn.Module,
+    loss: Callable[..., Any],
+    batches: Callable[[int], dict[str, Tensor]],
+    options: dict[str, Any],
+    *,
+    work: Path,
+    stop_after: float,
+) -> int:
+    """Train, or go on training, as a section of a recipe says.
+
+    Parameters
+    ----------
+    model : `torch.nn.Module`
+        The network.
+    loss, batches : callable
+        As for `~astro_latent.training.loop.fit`.
+    options : dict
+        ``n_steps``, ``learning_rate`` and, by default 20 and 100, ``log_every`` and
+        ``checkpoint_every``.
+    work : `~pathlib.Path`
+        Folder for checkpoints.
+    stop_after : float
+        Seconds after which to checkpoint and return.
+
+    Returns
+    -------
+    int
+        The step reached.
+    """
+    return fit(
+        model,
+        loss,
+        batches,
+        n_steps=options["n_steps"],
+        learning_rate=options["learning_rate"],
+        scale_by_fan_in=True,
+        work=work,
+        log_every=options.get("log_every", 20),
+        checkpoint_every=options.get("checkpoint_every", 100),
+        stop_after=stop_after,
+    )

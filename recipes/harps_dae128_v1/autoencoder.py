@@ -7,10 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from astro_latent.simulation.harps_bank import HarpsBank, bank_batches
-from astro_latent.training.loop import fit
 from astro_latent.training.start import start_from
 from recipes.harps.coarse import CoarseAutoencoder, grow
-from recipes.harps.published import build_autoencoder, publish
+from recipes.harps.published import build_autoencoder, fit_stage, publish
 from recipes.harps.stars import make_star_bank
 from recipes.harps_dae128_v1.principal_start import start_from_components
 
@@ -106,15 +105,4 @@ def _train_stage(
     def loss(model: nn.Module, batch: dict[str, Tensor], step: int) -> Any:
         return publish(model, batch, valid, step=step, options=options)
 
-    return fit(
-        model,
-        loss,
-        make,
-        n_steps=options["n_steps"],
-        learning_rate=options["learning_rate"],
-        scale_by_fan_in=True,
-        work=work,
-        log_every=options.get("log_every", 20),
-        checkpoint_every=options.get("checkpoint_every", 100),
-        stop_after=stop_after,
-    )
+    return fit_stage(model, loss, make, options, work=work, stop_after=stop_after)

@@ -10,11 +10,9 @@ from torch import Tensor
 
 from astro_latent.models import load_model
 from astro_latent.simulation.harps_bank import HarpsBank
-from astro_latent.training.loop import fit
-from astro_latent.training.start import start_from
 from recipes.harps import finish
 from recipes.harps.coarse import CoarseAutoencoder, grow
-from recipes.harps.published import build_autoencoder, publish
+from recipes.harps.published import build_autoencoder, fit_stage, publish
 from recipes.harps.stars import make_star_bank
 from recipes.harps_dae128_v2.first_weights import start_from_nodes
 from recipes.harps_dae128_v2.lessons import teach
@@ -75,8 +73,6 @@ def train_stages(recipe: dict[str, Any], options: Options) -> tuple[Any, int]:
     nodes = choose_nodes(latents, teacher, **recipe["teacher"]["nodes"])
     moving = {"nodes": nodes, "velocity_scale": float(teacher.scale[0])}
     full: Any = build_autoencoder(recipe)
-    if options.from_weights:
-        start_from(full, options.from_weights)
     model: Any = None
     for number, stage in enumerate(recipe["stages"]):
         torch.manual_seed(recipe["seed"] + number)
@@ -100,7 +96,7 @@ def _begin(
     recipe: dict[str, Any],
     options: Options,
 ) -> Any:
-    """Return the network of the first stage; its weights may stay random."""
+    """Return the network of the first stage."""
     if levels == 0:
         return full.to(options.device)
     model = CoarseAutoencoder(full, levels)
@@ -138,15 +134,5 @@ def _train_stage(
                 return teach(model, batch, valid)
             return publish(model, batch, valid, step=step, options=stage)
 
-    return fit(
-        model,
-        loss,
-        batches,
-        n_steps=stage["n_steps"],
-        learning_rate=stage["learning_rate"],
-        scale_by_fan_in=True,
-        work=work,
-        log_every=stage.get("log_every", 20),
-        checkpoint_every=stage.get("checkpoint_every", 50),
-        stop_after=options.stop_after - (time.monotonic() - options.started),
-    )
+    left = options.stop_after - (time.monotonic() - options.started)
+    return fit_stage(model, loss, batches, stage, work=work, stop_after=left)

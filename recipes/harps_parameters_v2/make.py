@@ -7,7 +7,7 @@ import torch
 
 from astro_latent.models.architectures.aligned_ensemble import AlignedEnsemble
 from recipes.harps_parameters_v2 import components, finish, heads, library
-from recipes.options import Options
+from recipes.options import OptionError, Options
 
 __all__ = ["make"]
 
@@ -26,7 +26,15 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     -------
     bool
         Whether the weights are written.
+
+    Raises
+    ------
+    OptionError
+        If it is to begin with weights.
     """
+    if options.from_weights:
+        msg = f"{recipe['made_by']} cannot begin with weights: no --from-weights"
+        raise OptionError(msg)
     torch.manual_seed(recipe["seed"])
     model = AlignedEnsemble(**recipe["arguments"]).eval()
     stars = library.draw_stars(options.data, **recipe["stars"])

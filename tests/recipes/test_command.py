@@ -54,6 +54,16 @@ def test_what_cannot_train_on_a_gpu_says_so(tmp_path, capsys):
     assert f"{name} trains on a cpu, not on cuda" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "name", ["gaia_xp_starnet_v1", "harps_dae128_v2", "harps_parameters_v2"]
+)
+def test_what_cannot_begin_with_weights_says_so(name, tmp_path, capsys):
+    arguments = [name, "--data", str(tmp_path), "--work", str(tmp_path)]
+    with pytest.raises(SystemExit, match="2"):
+        command.main([*arguments, "--from-weights", name])
+    assert f"{name} cannot begin with weights" in capsys.readouterr().err
+
+
 def test_an_unknown_recipe_is_told_which_there_are(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["nothing_v1", "--data", str(tmp_path), "--work", str(tmp_path)])
