@@ -122,7 +122,10 @@ def _kinds(network: CorrectedNetwork) -> np.ndarray:
 
 def _keep(network: CorrectedNetwork, label: int, fitted: Correction) -> None:
     """Write the correction of a label into the network."""
+    n_labels, n_terms = network.coefficient.shape
+    prior = network.prior.reshape(n_labels, n_terms)
+    known = network.known.reshape(n_labels, -1, n_terms)
     network.coefficient[label] = torch.from_numpy(fitted.coefficient)
-    network.prior[label] = torch.from_numpy(fitted.prior)
-    network.known[label, : len(fitted.known)] = torch.from_numpy(fitted.known)
+    prior[label] = torch.from_numpy(fitted.prior)
+    known[label, : len(fitted.known)] = torch.from_numpy(fitted.known)
     network.growth[label], network.floor[label] = fitted.growth, fitted.floor

@@ -16,6 +16,7 @@ from astro_latent.training.beginning import begin_with
 from astro_latent.training.correction import fit_correction
 from astro_latent.training.defaults import default_fit
 from astro_latent.training.like_grid import stay_on_grid
+from astro_latent.training.outputs import round_network
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -52,6 +53,18 @@ def test_what_is_off_in_the_labels_is_learnt_from_twenty_stars(first, tmp_path):
     assert np.std(after) < 0.6 * np.std(before)
     again = ask(load_model(out, device="cpu"), new).values[:, 0]
     np.testing.assert_allclose(again - new["teff"], after, atol=0.1)
+
+
+def test_half_precision_leaves_the_variance_of_the_correction(first):
+    network = train_model(moved(20, 21), LABELS, from_weights=first).members[0]
+    features = 0.5 * torch.randn(50, network.centre.numel())
+    network.growth.zero_()  # what is left is the correction's own
+    network.floor.zero_()
+    before, after = (
+        network.head(features)[1].diagonal(dim1=1, dim2=2)
+        for network in (network, round_network(copy.deepcopy(network), "float16"))
+    )
+    torch.testing.assert_close(after, before, rtol=0.01, atol=0.0)
 
 
 def test_nothing_is_corrected_where_nothing_is_off(first):

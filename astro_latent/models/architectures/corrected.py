@@ -44,9 +44,9 @@ class CorrectedNetwork(nn.Module):
         Buffers: of the last hidden layer, for these spectra.
     coefficient : Tensor, shape (n_labels, n_terms)
         Buffer: the correction, see `terms`.
-    prior : Tensor, shape (n_labels, n_terms)
-        Buffer: variances of the coefficients before any star was seen.
-    known : Tensor, shape (n_labels, n_stars, n_terms)
+    prior : Tensor, shape (n_labels * n_terms,)
+        Buffer: variances of the coefficients before any star was seen, label by label.
+    known : Tensor, shape (n_labels * n_stars * n_terms,)
         Buffer: a root of what the stars took away from these.
     growth, floor : Tensor, shape (n_labels,)
         Buffers: the network's own errors are multiplied by the first, and have the
@@ -92,8 +92,9 @@ class CorrectedNetwork(nn.Module):
         for name, shape in (
             ("centre", (n_features,)),
             ("coefficient", (self.n_outputs, n_terms)),
-            ("prior", (self.n_outputs, n_terms)),
-            ("known", (self.n_outputs, n_stars, n_terms)),
+            # vectors, as a difference of the two needs more than half precision
+            ("prior", (self.n_outputs * n_terms,)),
+            ("known", (self.n_outputs * n_stars * n_terms,)),
             ("floor", (self.n_outputs,)),
         ):
             self.register_buffer(name, torch.zeros(shape))
@@ -184,8 +185,10 @@ class CorrectedNetwork(nn.Module):
         corrected = mean[:, kept] * there + terms @ self.coefficient.T
         scale = self.growth * there
         covariance = covariance[:, kept][:, :, kept] * scale[:, None] * scale
-        unknown = terms.square() @ self.prior.T
-        unknown = unknown - (terms @ self.known.mT).square().sum(2).T
+        prior = self.prior.reshape(self.n_outputs, -1)
+        known = self.known.reshape(self.n_outputs, -1, prior.shape[1])
+        unknown = terms.square() @ prior.T
+        unknown = unknown - (terms @ known.mT).square().sum(2).T
         own = unknown.clamp_min(0.0) + self.floor.square() + 1e-6
         return corrected, torch.linalg.cholesky(covariance + torch.diag_embed(own))
 
