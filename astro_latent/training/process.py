@@ -167,7 +167,7 @@ def fit_process(
     if not isinstance(network, RememberingNetwork) or network.process is None:
         return
     part = network.process
-    if float(part.share) > 0:
+    if part.is_filled:
         return
     rows = np.random.default_rng([seed, 4]).permutation(data.train)
     rows = np.sort(rows[: len(part.centres)])

@@ -88,6 +88,24 @@ def test_labels_with_large_errors_of_their_own_count_less(rng):
     assert float((found - torch.sin(inputs[:, 0]))[20:].abs().max()) < 0.2
 
 
+@pytest.mark.parametrize("posterior", ["covariance", "flow"])
+def test_an_empty_process_costs_nothing(posterior):
+    calls = []
+    network = ResidualMLP(
+        n_pixels=40, n_labels=2, n_hidden=8, n_blocks=1, n_centres=5,
+        posterior=posterior,
+    )  # fmt: skip
+    features = network.features(torch.rand(3, 40))
+    for part in (network.process, network.posterior):
+        part.register_forward_hook(lambda part, *_: calls.append(part))
+    network.log_prob(features, torch.zeros(3, 2))
+    # the density of a Gaussian needs its mean, that of a flow not
+    assert calls == ([network.posterior] if posterior == "covariance" else [])
+    network.process.share.fill_(0.5)
+    network.log_prob(features, torch.zeros(3, 2))
+    assert network.process in calls
+
+
 def test_half_of_each_label_is_the_process_and_gradients_know_it():
     torch.manual_seed(0)
     network = ResidualMLP(

@@ -251,7 +251,7 @@ class ResidualMLP(nn.Module):
         """Input of the head, and the part of the labels that is not from the head."""
         hidden = features[:, : self.n_hidden]
         linear = self.linear(features[:, self.n_hidden :])
-        if self.process is None:
+        if self.process is None or not self.process.is_filled:
             return hidden, linear
         network = self.posterior(hidden)[0] + linear
         away = self.process(self.components(features)) - network

@@ -123,6 +123,11 @@ class ProcessMean(nn.Module):
         self.register_buffer("numbers", torch.zeros(n_labels * (2 * len(sizes) + 2)))
         self.register_buffer("share", torch.zeros(1))
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether it has a part in the labels."""
+        return bool(self.share > 0)
+
     def forward(self, components: Tensor) -> Tensor:
         """Return the labels of stars.
 
