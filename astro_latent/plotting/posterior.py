@@ -52,8 +52,9 @@ def plot_posterior(
     Raises
     ------
     ValueError
-        If shapes and labels do not agree, there are fewer than 20 draws or more than
-        three models, or draws are not finite, as of a spectrum that cannot be used.
+        If there are no labels, or shapes and labels do not agree, there are fewer than
+        20 draws or more than three models, or draws are not finite, as of a spectrum
+        that cannot be used.
     ImportError
         If corner is not installed, which comes with the extra ``plot``.
 
@@ -122,6 +123,9 @@ def _check(
     samples: Mapping[str, np.ndarray], n_labels: int, given: Sequence[float] | None
 ) -> None:
     """Say what does not fit."""
+    if not n_labels:
+        msg = "no labels are named; give one name for each column of the draws"
+        raise ValueError(msg)
     if not 1 <= len(samples) <= len(_COLOURS):
         msg = f"draws of {len(samples)} models; one to {len(_COLOURS)} can be drawn"
         raise ValueError(msg)

@@ -67,6 +67,11 @@ def test_what_cannot_be_drawn_is_said(draws, change, message):
         plot_posterior(change(draws), LABELS)
 
 
+def test_labels_are_wanted(draws):
+    with pytest.raises(ValueError, match="no labels are named"):
+        plot_posterior(draws[:, :0], [])
+
+
 def test_one_value_for_each_label(draws):
     with pytest.raises(ValueError, match="2 values are given for 3 labels"):
         plot_posterior(draws, LABELS, given=[5000.0, 3.0])
