@@ -22,6 +22,8 @@ _ONE, _THREE, _FIVE = 3.4445, -4.7750, 2.0315
 _TURNS = 5
 _MOMENTUM = 0.95
 _LONGER = 10.0  # steps of hidden matrices, in units of those of AdamW
+#: Layer that meets the pixels, unless there are convolutions before it.
+_FIRST = "dense.0.weight"
 
 
 def orthogonalise(matrix: Tensor) -> Tensor:
@@ -131,7 +133,7 @@ def make_optimiser(network: nn.Module, options: FitOptions) -> torch.optim.Optim
     muon = options.optimiser == "muon"
     groups: dict[str, list[nn.Parameter]] = {"hidden": [], "wide": [], "rest": []}
     for name, parameter in network.named_parameters():
-        hidden = muon and parameter.ndim == 2 and not name.startswith(HEADS + STEMS)
+        hidden = muon and parameter.ndim == 2 and not _is_outer(network, name)
         kind = "hidden" if hidden else "wide" if parameter.ndim > 1 else "rest"
         if parameter.requires_grad:
             groups[kind].append(parameter)
@@ -145,3 +147,10 @@ def make_optimiser(network: nn.Module, options: FitOptions) -> torch.optim.Optim
     ]  # fmt: skip
     make = Muon if muon else torch.optim.AdamW
     return make(found, lr=options.learning_rate, betas=(0.9, 0.98))
+
+
+def _is_outer(network: nn.Module, name: str) -> bool:
+    """Whether a matrix meets the pixels or gives the labels."""
+    if name == _FIRST:
+        return network.get_parameter(name).shape[1] == network.n_pixels
+    return name.startswith(HEADS + STEMS)

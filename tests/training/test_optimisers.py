@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from astro_latent import train_model
+from astro_latent.models import ARCHITECTURES
 from astro_latent.training.defaults import FitOptions
 from astro_latent.training.optimisers import make_optimiser, orthogonalise
 
@@ -69,6 +70,23 @@ def test_without_muon_it_is_adamw_of_pytorch():
     found = steps_of(network, [make_optimiser(network, options)])
     for one, two in zip(found, steps_of(other, [known]), strict=True):
         torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "hidden"),
+    [
+        ("shallow_nn", ["dense.1.weight"]),
+        ("starnet", ["dense.0.weight", "dense.1.weight"]),
+        ("residual_mlp", ["blocks.0.first.weight", "blocks.0.second.weight"]),
+    ],
+)
+def test_hidden_is_what_neither_meets_pixels_nor_gives_labels(architecture, hidden):
+    more = {"n_blocks": 1} if architecture == "residual_mlp" else {}
+    network = ARCHITECTURES[architecture](n_pixels=64, n_labels=2, **more)
+    optimiser = make_optimiser(network, FitOptions(optimiser="muon"))
+    [moved] = [g["params"] for g in optimiser.param_groups if g["hidden"]]
+    names = {id(p): name for name, p in network.named_parameters()}
+    assert [names[id(p)] for p in moved] == hidden
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="needs PyTorch 2.9")
