@@ -2,8 +2,8 @@
 """What a training is made of: prepared spectra, labels, stars and their parts."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,15 @@ from .gather import Gathered, gather_spectra
 from .like_grid import stay_on_grid
 from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
-from .stars import OUTSIDE, PARTS, check_split, find_places, group_stars, split_stars
+from .stars import (
+    OUTSIDE,
+    PARTS,
+    check_split,
+    find_places,
+    group_stars,
+    spare_none,
+    split_stars,
+)
 from .targets import Targets, read_targets
 from .velocities import VelocityLike, find_velocities
 
@@ -157,11 +165,6 @@ class Plan:
         """
         return np.flatnonzero(self.parts == part)
 
-    def all_teach(self) -> "Plan":
-        """Return the same without stars to hold out or to choose an epoch by."""
-        teach = np.isin(self.parts, PARTS)
-        return replace(self, parts=np.where(teach, PARTS[0], self.parts))
-
     def describe(self) -> dict[str, Any]:
         """Return what a card says of the training set.
 
@@ -199,6 +202,7 @@ def plan_training(
     held_out: float | None = None,
     validation: float | None = None,
     folds: bool = False,
+    all_teach: Callable[[SpectralGrid, int], bool] | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Plan:
@@ -214,6 +218,8 @@ def plan_training(
         Where the prepared spectra are kept.
     folds : bool, optional
         Each star is to be held out once, so none may be held out for good.
+    all_teach : callable, optional
+        Told the grid and the number of spectra, says whether no star is spared.
 
     Returns
     -------
@@ -239,7 +245,9 @@ def plan_training(
     for remark in targets.remarks():
         log.warning(remark)
     stars, how = group_stars(_what_is_known(gathered, file, at), star, rows=at)
-    if split is None:
+    if all_teach is not None and all_teach(file.grid, int(usable.sum())):
+        parts = spare_none(stars, usable, how=how)
+    elif split is None:
         parts = _deal(stars, usable, (held_out, validation), seed, how)
     else:
         parts = _given_split(gathered.table, split, at)
@@ -248,13 +256,9 @@ def plan_training(
     if gathered.omissions.counts():
         log.warning(str(gathered.omissions))
     return Plan(
-        file=file,
-        targets=targets,
-        stars=stars,
-        parts=parts,
-        told_apart_by=how,
+        file=file, targets=targets, stars=stars, parts=parts, told_apart_by=how,
         omissions=gathered.omissions,
-    )
+    )  # fmt: skip
 
 
 def _deal(

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.table import Table
 
 from ..exceptions import UnknownNameError
@@ -83,16 +84,15 @@ def set_up(
         folder=folder, like=None if beginning is None else beginning.like,
         halvings=not labels,
     )  # fmt: skip
+    free = split is held_out is folds is None
     plan = plan_training(
         spectra, labels, preparation=preparation, work=work, table=table,
         star=star, split=split, held_out=held_out, validation=validation,
         folds=bool(folds), seed=seed, progress=progress,
+        all_teach=beginning.is_few if beginning is not None and free else None,
     )  # fmt: skip
-    few = False
-    if beginning is not None:
-        whole = plan.all_teach() if split is held_out is folds is None else plan
-        few = beginning.is_few(plan.file.grid, len(whole.rows(PARTS[0])))
-        plan = whole if few else plan
+    teach = np.isin(plan.parts, PARTS if free else PARTS[:1])
+    few = beginning is not None and beginning.is_few(plan.file.grid, int(teach.sum()))
     architecture, sizes, fit = _find_sizes(
         architecture, plan, beginning, options, few=few
     )

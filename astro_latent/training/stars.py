@@ -17,6 +17,7 @@ __all__ = [
     "check_split",
     "find_places",
     "group_stars",
+    "spare_none",
     "split_stars",
 ]
 
@@ -31,6 +32,7 @@ _IDS = (
 )  # fmt: skip
 _SAME_STAR = 3.0  # arcsec
 _FEWEST = 3  # stars of a part
+_FEWEST_OF_ALL = 5  # if none is spared: of three, two intervals in three hold
 
 
 def group_stars(
@@ -171,6 +173,39 @@ def split_stars(
     part[at[: counts[0]]] = PARTS[1]
     part[at[counts[0] : sum(counts)]] = PARTS[2]
     return part[np.searchsorted(unique, stars)]
+
+
+def spare_none(
+    stars: np.ndarray, usable: np.ndarray, *, how: str = ""
+) -> NDArray[np.str_]:
+    """Let all stars teach, where each may be left out by algebra.
+
+    Parameters
+    ----------
+    stars : ndarray of int, shape (n_spectra,)
+        From `group_stars`.
+    usable : ndarray of bool, shape (n_spectra,)
+        Others have no part.
+    how : str, optional
+        By what stars were told apart, for the message.
+
+    Returns
+    -------
+    ndarray of str, shape (n_spectra,)
+        The first of `PARTS`, or nothing.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five stars, which tell too little of the errors.
+    """
+    count = len(np.unique(stars[usable]))
+    if count < _FEWEST_OF_ALL:
+        msg = f"{count} stars are too few to correct weights: {_FEWEST_OF_ALL} at least"
+        if usable.sum() > count:
+            msg += f"; spectra were told apart by {how}: name another star="
+        raise ValueError(msg)
+    return np.where(usable, PARTS[0], "").astype("U10")
 
 
 def check_split(

@@ -100,10 +100,11 @@ def train_model(
     from_weights : str, path-like or SpectralModel, optional
         Weights to begin with. Their grid and recipe are kept if the spectra cover the
         grid; else layers that meet the pixels are resampled or trained again. Labels
-        that they lack get new rows of the head. Fewer than 300 spectra, which may cover
-        no more than two fifths of the grid, teach nothing but a correction of what the
-        weights say, as large as the evidence asks for; none is held out, and options of
-        a fit have no effect. The card says which of these was done.
+        that they lack get new rows of the head. Fewer than 300 spectra, of five stars
+        or more, which may cover no more than two fifths of the grid, teach nothing but
+        a correction of what the weights say, as large as the evidence asks for; none is
+        held out, and options of a fit have no effect, which a warning says. The card
+        says which of these was done.
     grid : SpectralGrid or str, optional
         By default that of the spectra.
     recipe : Recipe, mapping or str, optional

@@ -88,6 +88,24 @@ def test_errors_hold_for_stars_that_did_not_teach(first):
     assert 0.6 < np.mean(shares) < 0.85
 
 
+def test_five_stars_are_enough_and_four_are_refused(first):
+    new = moved(200, 29)
+    with pytest.raises(ValueError, match="4 stars are too few to correct weights: 5"):
+        train_model(moved(4, 28), LABELS, from_weights=first)
+    twice = moved(4, 28)  # eight spectra of four stars
+    double = {
+        name: values if name.startswith("wave") else np.concatenate([values, values])
+        for name, values in twice.items()
+    }
+    with pytest.raises(ValueError, match="told apart by column source_id"):
+        train_model(double, LABELS, from_weights=first)
+    model = train_model(moved(5, 28), LABELS, from_weights=first)
+    before, after = (
+        np.hypot.reduce(ask(m, new).values[:, 0] - new["teff"]) for m in (first, model)
+    )
+    assert after < 0.4 * before
+
+
 def test_a_label_that_the_weights_lack_is_learnt_from_their_features(first):
     few, new = make_stars(60, seed=25), make_stars(200, seed=26)
     for stars in (few, new):
