@@ -364,7 +364,8 @@ def _round_up(rows: int) -> int:
 
 def _see_alike(networks: Sequence[LabelNetwork]) -> bool:
     first = networks[0]
-    return isinstance(first, SeeingNetwork) and all(map(first.sees_like, networks[1:]))
+    # the first as well: one that wraps another may see nothing of its own
+    return isinstance(first, SeeingNetwork) and all(map(first.sees_like, networks))
 
 
 def _backward(

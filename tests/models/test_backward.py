@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from astro_latent.models import load_model
+from astro_latent.models.architectures import CorrectedNetwork
 from astro_latent.models.backward import differentiate, differentiate_seen
 from astro_latent.models.layers.views import View
 from astro_latent.models.networks import SeeingNetwork
@@ -64,6 +65,31 @@ def test_labels_and_errors_are_those_of_members_apart(model, prepared):
     for name in ("error", "error_flux", "covariance"):
         mine, its = getattr(found, name), getattr(expected, name)
         np.testing.assert_allclose(mine, its, rtol=2e-5)
+
+
+def test_corrections_of_members_that_see_alike_look_once(model, prepared):
+    inputs = [model.runner.tensor(a) for a in (prepared.flux, prepared.valid)]
+    inputs.append(model.runner.tensor(prepared.variance))
+    features = [member.features(*inputs) for member in model.members]
+    networks = []
+    for member in model.members:
+        network = CorrectedNetwork(
+            arguments=model.config.arguments, n_features=features[0].shape[1]
+        )
+        network.base = member
+        networks.append(network.eval())
+    looks = []
+    view = model.members[0].views[0]
+    handle = view.register_forward_hook(lambda *_: looks.append(1))
+    seen = model.runner.see(networks, *inputs)
+    handle.remove()
+    assert len(looks) == 1
+    for network, expected in zip(networks, features, strict=True):
+        torch.testing.assert_close(network.think(seen)[:9], expected)
+    blind = CorrectedNetwork(
+        architecture="shallow_nn", arguments={"n_pixels": 343}, n_features=128
+    )
+    assert model.runner.see([blind, blind], *inputs) is None
 
 
 def test_the_jacobian_is_the_mean_of_those_of_the_members(model, prepared):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..layers.gaussian import cholesky_of
-from ..networks import LabelNetwork, inputs_of
+from ..networks import LabelNetwork, SeeingNetwork, inputs_of
 from . import ARCHITECTURES
 
 __all__ = ["CorrectedNetwork"]
@@ -112,6 +112,28 @@ class CorrectedNetwork(nn.Module):
         if valid is None:
             valid = torch.ones_like(flux, dtype=torch.bool)
         return base.features(*inputs_of(base, flux, valid, variance))
+
+    def see(
+        self,
+        flux: Tensor,
+        valid: Tensor | None = None,
+        variance: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the network sees, if it is a `SeeingNetwork`."""
+        return cast(SeeingNetwork, self.base).see(flux, valid, variance)
+
+    def think(self, seen: Tensor) -> Tensor:
+        """Return the features from what `see` returned."""
+        return cast(SeeingNetwork, self.base).think(seen)
+
+    def sees_like(self, other: nn.Module) -> bool:
+        """Tell whether another is a correction of a network that sees the same."""
+        if not isinstance(other, CorrectedNetwork):
+            return False
+        base = self.base
+        return isinstance(base, SeeingNetwork) and base.sees_like(
+            cast(LabelNetwork, other.base)
+        )
 
     def answer(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the network says by itself.
