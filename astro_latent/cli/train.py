@@ -119,8 +119,9 @@ def setting(text: str) -> tuple[str, Any]:
 #: Options that take pairs of a name and a value.
 _SETTINGS = {
     "augment": "noise, noise_length, missing, velocity, continuum, resolution",
-    "fit": "epochs, batch_size, learning_rate, weight_decay, dof, devices, ...",
-    "arguments": "of the architecture, such as n_hidden=128",
+    "fit": "epochs, batch_size, optimiser=muon, learning_rate, weight_decay, dof, ...",
+    "arguments": "of the architecture, such as n_hidden=128, or n_centres=400 for a "
+    "Gaussian process beside a network of few stars",
     "about": "for the card: title, licence, citation, version, intended_use, ...",
 }
 

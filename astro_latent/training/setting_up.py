@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy import log
 from astropy.table import Table
 
 from ..exceptions import UnknownNameError
@@ -96,17 +97,37 @@ def set_up(
     architecture, sizes, fit = _find_sizes(
         architecture, plan, beginning, options, few=few
     )
-    if few and arguments:
-        msg = "few spectra correct what weights say; their arguments stay: leave them"
-        raise ValueError(f"{msg} out, not {dict(arguments)}")
+    own = 1 if beginning is None else len(beginning.model.members)
+    if few:
+        others = {"augment": augment, "validation": validation}
+        _check_few(arguments, [*options, *filter(others.get, others)], members, own)
+        members = min(members or own, own)
     return Job(
         plan=plan, architecture=architecture,
         arguments=sizes | dict(arguments or {}),
-        members=members or (len(beginning.model.members) if beginning else 1),
-        fit=fit, augment=changes, seed=seed,
-        work=work, device=device, progress=bool(progress), beginning=beginning,
+        members=members or own, fit=fit, augment=changes, seed=seed, work=work,
+        device=device, progress=bool(progress), beginning=beginning,
         task=_find_task(fit, None if labels else price_per_nat),
     )  # fmt: skip
+
+
+def _check_few(
+    arguments: Mapping[str, Any] | None,
+    ignored: Sequence[str],
+    members: int | None,
+    own: int,
+) -> None:
+    """Refuse or name what has no effect where no network learns."""
+    if arguments:
+        msg = "few spectra correct what weights say; their arguments stay: leave them"
+        raise ValueError(f"{msg} out, not {dict(arguments)}")
+    if members is not None and members > own:
+        ignored = [*ignored, f"members beyond {own}"]
+    if ignored:
+        log.warning(
+            f"{', '.join(ignored)} ignored: few spectra correct what weights say, "
+            "member by member, and no network learns"
+        )
 
 
 def _find_task(fit: FitOptions, price_per_nat: float | None) -> Task:

@@ -138,6 +138,20 @@ def test_arguments_of_the_network_stay(first):
         )
 
 
+def test_what_a_correction_ignores_is_named(first, caplog):
+    how = {"epochs": 9, "augment": {"noise": 1.0}, "members": 3, "seed": 1}
+    model = train_model(make_stars(20), LABELS, from_weights=first, **how)
+    said = [m for m in caplog.messages if "ignored" in m]
+    assert [m.split(" ignored")[0] for m in said] == [
+        "epochs, augment, members beyond 2"
+    ]
+    assert len(model.members) == 2
+    caplog.clear()
+    model = train_model(make_stars(20), LABELS, from_weights=first, members=1)
+    assert len(model.members) == 1
+    assert not any("ignored" in m for m in caplog.messages)
+
+
 def test_weights_on_another_device_are_asked_there(first):
     there = copy.copy(first)
     there.runner = Runner(torch.device("meta"))
