@@ -88,7 +88,8 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
     ----------
     name_or_path : str or path-like
         A name from `list_models`, with or without the version at its end (without: the
-        newest), or the path of a folder. A string is a path if it holds a separator.
+        newest), or the path of a folder. A string is a path if it holds a separator,
+        or if no weights have that name and a folder here does.
 
     Returns
     -------
@@ -118,6 +119,8 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
         if (match := re.fullmatch(rf"{re.escape(text)}_v(\d+)", name))
     }
     if not versions:
+        if (Path(text) / CONFIG_FILE).is_file():
+            return Path(text)
         raise UnknownNameError("model", text, list(folders))
     return versions[max(versions)]
 

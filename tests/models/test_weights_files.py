@@ -7,6 +7,7 @@ import http.server
 import json
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,6 +209,16 @@ def test_names_are_found_in_weights_dir_newest_first(label_folder, label_config)
         assert find_weights("tiny_v2").name == "tiny_v2"
         assert {"tiny_v1", "tiny_v2", "tiny_v10"} <= set(list_models()["name"])
         assert load_model("tiny", device="cpu").name == "tiny_v10"
+
+
+def test_a_folder_here_needs_no_separator_but_does_not_hide_known_weights(
+    label_folder, monkeypatch
+):
+    monkeypatch.chdir(label_folder.parent)
+    assert find_weights("tiny_v1") == Path("tiny_v1")
+    assert load_model("tiny_v1").name == "tiny_v1"
+    label_folder.rename(label_folder.parent / "gaia_xp_starnet_v1")
+    assert find_weights("gaia_xp_starnet_v1").is_absolute()
 
 
 def test_a_broken_folder_does_not_hide_the_others(label_folder):
