@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Row, Table
 
 from ..models.error_shape import TWO_SIDED_95
 from .scores import score_residuals
@@ -171,7 +171,7 @@ def describe_scores(table: Table) -> dict[str, Any]:
 
 
 def describe_failures(table: Table) -> str:
-    """Say where a model does clearly worse than elsewhere.
+    """Say where a model does clearly worse than elsewhere, and what is bad overall.
 
     Parameters
     ----------
@@ -181,22 +181,44 @@ def describe_failures(table: Table) -> str:
     Returns
     -------
     str
-        Sentences; that nothing stands out, if so.
+        Sentences; that nothing stands out, or that too few stars can tell, if so.
     """
-    found = []
-    for name in dict.fromkeys(table["label"]):
-        mine = table[table["label"] == name]
-        overall = mine["scatter"][mine["by"] == "all"][0]
-        for row in mine[mine["by"] != "all"]:
-            where = f"{name} at {row['by']} {row['low']:g} to {row['high']:g}"
-            noise = 3.0 * row["scatter_error"]
-            share_noise = 3.0 * np.sqrt(0.68 * 0.32 / row["n"])
-            if row["scatter"] - noise > _BAD_SCATTER * overall:
-                found.append(f"{where}: scatter {row['scatter']:.3g}")
-            elif abs(row["bias"]) - noise > _BAD_BIAS * row["scatter"]:
-                found.append(f"{where}: bias {row['bias']:.3g}")
-            elif abs(row["coverage_68"] - 0.6827) > max(_BAD_COVERAGE, share_noise):
-                found.append(f"{where}: {row['coverage_68']:.0%} within the error")
-    if not found:
-        return "No bin of the held-out stars does clearly worse than the others."
-    return "Clearly worse than elsewhere on held-out stars: " + "; ".join(found) + "."
+    every, bins = table[table["by"] == "all"], table[table["by"] != "all"]
+    compared = [row for row in bins if _has_others(row, bins)]
+    overall = {row["label"]: row["scatter"] for row in every}
+    as_a_whole = [(row, _fault(row, overall)) for row in every if row["n"] >= _FEWEST]
+    here = [(row, _fault(row, overall)) for row in compared]
+    whole = [f"{row['label']}: {fault}" for row, fault in as_a_whole if fault]
+    found = [
+        f"{row['label']} at {row['by']} {row['low']:g} to {row['high']:g}: {fault}"
+        for row, fault in here
+        if fault
+    ]
+    said = [f"All held-out stars together: {'; '.join(whole)}."] if whole else []
+    if found:
+        where = "Clearly worse than elsewhere on held-out stars: "
+        said.append(f"{where}{'; '.join(found)}.")
+    elif compared:
+        said.append("No bin of the held-out stars does clearly worse than the others.")
+    else:
+        said.append("Too few stars are held out to tell where it does worse.")
+    return " ".join(said)
+
+
+def _has_others(row: Row, bins: Table) -> bool:
+    """Whether there is more than one bin of this kind."""
+    alike = (bins["label"] == row["label"]) & (bins["by"] == row["by"])
+    return int(np.count_nonzero(alike)) > 1
+
+
+def _fault(row: Row, overall: Mapping[str, float]) -> str:
+    """Say what is bad about the scores of some stars; nothing, if nothing is."""
+    noise = 3.0 * row["scatter_error"]
+    share_noise = 3.0 * np.sqrt(0.68 * 0.32 / row["n"])
+    if row["scatter"] - noise > _BAD_SCATTER * overall[row["label"]]:
+        return f"scatter {row['scatter']:.3g}"
+    if abs(row["bias"]) - noise > _BAD_BIAS * row["scatter"]:
+        return f"bias {row['bias']:.3g}"
+    if abs(row["coverage_68"] - 0.6827) > max(_BAD_COVERAGE, share_noise):
+        return f"{row['coverage_68']:.0%} within the error"
+    return ""

@@ -140,8 +140,27 @@ def test_failures_are_named():
     error = np.ones((3000, 1))
     scores = score_bins(residual, error, 1.96 * error, names=["x"], by={"snr": snr})
     text = describe_failures(scores)
-    assert text.startswith("Clearly worse")
+    assert text.startswith("All held-out stars together: x: 59% within")
+    assert "Clearly worse than elsewhere" in text
     assert "x at snr 5" in text
     calm = score_bins(error * 0 + rng.normal(size=(3000, 1)), error, 1.96 * error,
                       names=["x"], by={"snr": snr})  # fmt: skip
     assert describe_failures(calm).startswith("No bin")
+
+
+def scores_of(residual):
+    """Scores of one label x with errors of 1, by a noise that says nothing."""
+    error = np.ones((len(residual), 1))
+    by = {"snr": np.linspace(5.0, 100.0, len(residual))}
+    return score_bins(residual[:, None], error, 1.96 * error, names=["x"], by=by)
+
+
+@pytest.mark.parametrize("count", [3, 12, 40])
+def test_few_stars_cannot_tell_where_a_model_fails(count):
+    text = describe_failures(scores_of(np.linspace(-1.2, 1.2, count)))
+    assert text == "Too few stars are held out to tell where it does worse."
+
+
+def test_what_all_stars_are_off_is_said():
+    text = describe_failures(scores_of(np.linspace(-1.2, 1.2, 12) + 10.0))
+    assert text.startswith("All held-out stars together: x: bias 10. Too few")
