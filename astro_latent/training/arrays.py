@@ -204,6 +204,13 @@ def _complain_of_others(arrays: dict[str, Any], shape: tuple[int, ...]) -> None:
             f"the arrays {', '.join(others)} have the shape of the flux and are not "
             f"used; {', '.join(known[1:])} would be"
         )
+    lengths = {k: len(v) for k, v in arrays.items() if np.ndim(v) == 1}
+    odd = [k for k, length in lengths.items() if length not in shape]
+    if odd:
+        log.warning(
+            f"the arrays {', '.join(odd)} are not used: they hold "
+            f"{', '.join(str(lengths[k]) for k in odd)} values for {shape[0]} spectra"
+        )
 
 
 def _from_collection(source: "SpectrumCollection") -> SpectrumBlock | None:

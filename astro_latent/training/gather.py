@@ -128,7 +128,7 @@ class Gathered:
         if name is not None:
             return (
                 f"no spectrum has an obs_id that is in the column {name!r} of the "
-                f"table: {spectra['obs_id'][0]!r} and {table[name][0]!r} for example"
+                f"table: '{spectra['obs_id'][0]}' and '{table[name][0]}' for example"
             )
         why = "" if self.in_order else ", whose order is that of the names of files,"
         return (

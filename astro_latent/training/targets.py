@@ -15,6 +15,7 @@ __all__ = ["Targets", "find_error_column", "plain_numbers", "read_targets"]
 
 #: Numbers that catalogues write where they have none.
 _MISSING = (-9999.0, -999.0)
+_LARGEST = 1e29  # a configuration of weights holds no larger numbers
 _FAR = 50.0  # half-widths from the median beyond which a label is odd
 
 
@@ -58,12 +59,19 @@ class Targets:
         Raises
         ------
         ValueError
-            If a label is missing for all stars, or the same for all.
+            If a label is missing for all stars, or the same for all, or so large that
+            it can be no measurement.
         """
         for name, column in zip(self.names, self.values.T, strict=True):
             known, of = column[np.isfinite(column)], f"spectra{which}"
             if not len(known):
                 msg = f"the label {name!r} is missing for all {len(column)} {of}"
+                raise ValueError(msg)
+            if np.abs(known).max() > _LARGEST:
+                msg = (
+                    f"the label {name!r} is {known[np.abs(known).argmax()]:g} for some "
+                    f"{of}: make it NaN if it stands for what is not known"
+                )
                 raise ValueError(msg)
             if np.ptp(known) == 0:
                 msg = (
@@ -117,7 +125,7 @@ def read_targets(
         One row for each spectrum.
     labels : sequence of str
         Columns. A unit that differs from that of `~astro_latent.tables.LABELS` is
-        converted; masked values, NaN, -9999 and -999 are missing.
+        converted; masked values, NaN, infinity, -9999 and -999 are missing.
     like : Targets, optional
         The same labels from elsewhere, whose units are taken.
 
@@ -198,7 +206,7 @@ def _numbers(table: Table, name: str, unit: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         msg = f"the column {name!r} holds no numbers but {column.dtype}"
         raise ValueError(msg) from error
-    values = np.where(np.isin(values, _MISSING), np.nan, values)
+    values = np.where(np.isin(values, _MISSING) | np.isinf(values), np.nan, values)
     if column.unit is None or not unit or str(column.unit) in (unit, ""):
         return values
     try:

@@ -7,10 +7,11 @@ from astropy import units as u
 from astropy.table import Table
 
 from astro_latent import decode_flags, predict_parameters, train_model
-from astro_latent.exceptions import SpectrumReadError
+from astro_latent.exceptions import SpectrumReadError, UnknownNameError
 from astro_latent.preparation import SpectralGrid, prepare_spectra
 from astro_latent.training.arrays import as_block
 from astro_latent.training.defaults import find_recipe
+from astro_latent.training.targets import read_targets
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -114,3 +115,24 @@ def test_an_npz_file_is_trained_on(tmp_path):
     path = tmp_path / "stars.npz"
     np.savez(path, **make_stars(STARS))
     assert train(path).grid.medium == "vacuum"
+
+
+@pytest.mark.parametrize("value", [1e30, -3e38])
+def test_labels_that_no_weights_can_hold_are_refused_before_any_work(value):
+    stars = make_stars(STARS)
+    stars["teff"][3] = value
+    with pytest.raises(ValueError, match=r"'teff' is .* for some spectra: make it NaN"):
+        train(stars)
+
+
+def test_an_infinite_label_is_missing():
+    table = Table({"teff": [5000.0, np.inf, -np.inf]})
+    assert np.isnan(read_targets(table, ["teff"]).values[:, 0]).tolist() == [0, 1, 1]
+
+
+def test_arrays_of_another_length_are_named(caplog):
+    stars = make_stars(STARS)
+    stars["teff"] = stars["teff"][:-7]
+    with pytest.raises(UnknownNameError, match="no label column is called 'teff'"):
+        train(stars)
+    assert "teff are not used: they hold 53 values for 60 spectra" in caplog.text
