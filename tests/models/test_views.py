@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Views of spectra: what they keep, and what they do not care about."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,6 +78,28 @@ def test_solving_needs_no_more_than_the_pixels_that_are_there(kind, spectra):
     # noise of 0.01 in 60 pixels against amplitudes of 0.05: a thirtieth of the spread
     assert off["solve"] < 0.06
     assert off["once"] > 3 * off["solve"]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.5])
+def test_solving_is_ridge_regression_on_the_pixels_that_are_there(share, spectra):
+    flux, sigma, valid, _ = spectra
+    view = View(N, kind="flux", n_components=3, fill="solve")
+    view.adapt(flux, sigma, valid)
+    kept = torch.rand(valid.shape, generator=torch.Generator().manual_seed(4)) > share
+    found = view(flux, sigma, kept) / view.scale
+    whole = view(flux, sigma, valid) / view.scale
+    spread = 1.4826 * (whole - whole.median(0).values).abs().median(0).values
+    scaled = ((flux - view.mean) / view.sigma).numpy()
+    basis = view.basis.numpy()
+    for row in range(20):
+        there = kept[row].numpy()
+        ridge = np.diag(1.0 / spread.numpy())
+        design = np.concatenate([basis[there], ridge])
+        right = np.concatenate([scaled[row, there], np.zeros(3)])
+        # the basis is orthonormal, and a whole spectrum is projected without a prior
+        expected = np.linalg.lstsq(design, right, rcond=None)[0]
+        if not there.all():
+            np.testing.assert_allclose(found[row], expected, rtol=2e-3, atol=2e-3)
 
 
 def test_nothing_left_gives_the_mean_spectrum(spectra):

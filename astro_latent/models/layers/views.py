@@ -71,6 +71,20 @@ def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, T
     return total / count.clamp_min(1e-6), (count > 1e-3).expand_as(valid)
 
 
+def _fit_kept(coefficients: Tensor, lost: Tensor, own: Tensor) -> Tensor:
+    """Solve ``(diag(own) - lost.T @ lost) x = coefficients`` in double precision."""
+    right, lost = coefficients.double(), lost.double()
+    if len(lost) < len(own):  # Woodbury's identity: as many unknowns as pixels
+        right = right / own
+        part = lost / own
+        normal = torch.eye(len(lost), device=own.device, dtype=own.dtype)
+        solved = torch.linalg.solve(normal - part @ lost.T, lost @ right)
+        found = right + solved @ part
+    else:
+        found = torch.linalg.solve(torch.diag(own) - lost.T @ lost, right)
+    return found.to(coefficients.dtype)
+
+
 class View(nn.Module):
     """One way to look at spectra: pixels in, scaled coefficients out.
 
@@ -210,18 +224,13 @@ class View(nn.Module):
         # adapt made the scale of the spreads: this is the way back
         largest = 1.0 / self.scale[live].min()
         spread = (self.scale[live] * largest**self.shrink) ** (1 / (self.shrink - 1.0))
-        prior = torch.zeros_like(self.scale, dtype=torch.float64)
-        prior[live] = spread.double() ** -2
-        rows = []
-        for coefficients, kept in zip(found, valid, strict=True):
-            if not kept.all():
-                lost = self.basis[~kept].double()
-                normal = torch.eye(len(prior), device=prior.device, dtype=prior.dtype)
-                normal = normal + torch.diag(prior) - lost.T @ lost
-                solved = torch.linalg.solve(normal, coefficients.double())
-                coefficients = solved.to(found.dtype)
-            rows.append(coefficients)
-        return torch.stack(rows)
+        own = torch.ones_like(self.scale, dtype=torch.float64)
+        own[live] += spread.double() ** -2
+        rows = torch.nonzero(~valid.all(1))[:, 0]
+        if not len(rows):
+            return found
+        solved = [_fit_kept(found[k], self.basis[~valid[k]], own) for k in rows]
+        return found.index_put((rows,), torch.stack(solved))
 
     def forward(self, flux: Tensor, sigma: Tensor, valid: Tensor) -> Tensor:
         """Return scaled coefficients, shape (n, n_components)."""
