@@ -7,12 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..models import LabelNetwork, ModelLike, SpectralModel, load_model
 from ..models.architectures import CorrectedNetwork
 from ..models.networks import inputs_of
 from ..preparation import Recipe, SpectralGrid
+from .carry_over import copy_rows, move_pixels
 from .defaults import FitOptions
 from .like_grid import FEW_SPECTRA
 
@@ -317,47 +318,9 @@ class Beginning:
             if name.startswith(_PROCESS) and not remembers:
                 continue
             if name == "dense.0.weight" and not kept:
-                tensor.copy_(self._resample(there, tensor, grid, network))
+                pool = int(getattr(network, "pool_length", 1))
+                tensor.copy_(move_pixels(there, self.model.grid, grid, pool=pool))
             elif name.startswith(HEADS) and not self.keeps_labels(labels):
-                _copy_rows(there, tensor, rows, len(names))
+                copy_rows(there, tensor, rows, len(names))
             elif there.shape == tensor.shape:
                 tensor.copy_(there)
-
-    def _resample(
-        self, there: Tensor, here: Tensor, grid: SpectralGrid, network: nn.Module
-    ) -> Tensor:
-        """Move the weights of pixels to where the new pixels lie."""
-        pool = int(getattr(network, "pool_length", 1))
-        old, new = (
-            np.asarray(g.wavelength)[: g.n_pixels // pool * pool]
-            .reshape(-1, pool)
-            .mean(axis=1)
-            for g in (self.model.grid, grid)
-        )
-        blocks = there.reshape(len(there), -1, len(old)).cpu().numpy()
-        # a sum over pixels stands for an integral over wavelength
-        width = np.interp(new, old, np.gradient(old))
-        scale = np.where(
-            (new >= old[0]) & (new <= old[-1]), np.gradient(new) / width, 0
-        )
-        moved = np.apply_along_axis(lambda w: np.interp(new, old, w), 2, blocks)
-        return torch.from_numpy(moved * scale).reshape(here.shape).to(here)
-
-
-def _copy_rows(there: Tensor, here: Tensor, rows: list[int], n_old: int) -> None:
-    """Copy rows of labels that both have; a covariance has rows of pairs, too."""
-    if there.shape[1:] != here.shape[1:]:
-        return
-    taken = {new: old for new, old in enumerate(rows) if old >= 0}
-    if len(here) > len(rows):
-        before, now = (
-            [(i, j) for i in range(n) for j in range(i)] for n in (n_old, len(rows))
-        )
-        at = {pair: n_old + k for k, pair in enumerate(before)}
-        for k, (i, j) in enumerate(now):
-            one, other = sorted((rows[i], rows[j]))
-            if one >= 0 and (other, one) in at:
-                taken[len(rows) + k] = at[other, one]
-    for new, old in taken.items():
-        if new < len(here) and old < len(there):
-            here[new] = there[old]
