@@ -226,17 +226,18 @@ def run(options: argparse.Namespace) -> int:
         for part in ("begun with", "train", "validation", "held out", "left out"):
             if part in model.config.training:
                 complain(f"{part}: {model.config.training[part]}")
-        show_scores(scores) if options.labels else show_table(scores)
+        show_scores(scores)
         say(model.config.card["limitations"])
     return EXIT_OK
 
 
 def show_scores(scores: "Table") -> None:
-    """Print the scores of all stars, one line for each label."""
-    every = scores[scores["by"] == "all"]
-    every.remove_columns(["by", "low", "high"])
-    for name in ("bias", "scatter", "scatter_error"):
-        every[name].info.format = ".4g"
+    """Print the scores of all stars, one line for each label or latent."""
+    every = scores[scores["by"] == "all"] if "by" in scores.colnames else scores.copy()
+    every.remove_columns([n for n in ("by", "low", "high") if n in every.colnames])
+    for name in ("bias", "scatter", "scatter_error", "nats", "mean", "sigma"):
+        if name in every.colnames:
+            every[name].info.format = ".4g"
     show_table(every)
 
 

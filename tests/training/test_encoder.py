@@ -1,6 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Training without labels: an encoder whose latents cost what they tell."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -75,7 +77,9 @@ def test_the_command_needs_no_labels(tmp_path, capsys):
          "n_latent=3", "--price-per-nat", "0.001"]
     )  # fmt: skip
     assert code == 0
-    assert "nats" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nats" in said
+    assert not re.search(r"\d\.\d{9}", said)
     assert load_model(out, device="cpu").config.arguments["n_latent"] == 3
 
 
