@@ -1,15 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Whether spectra of another instrument can stay on the grid of weights."""
+"""Whether spectra suit a grid: that of weights, or one made of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from astropy import log
 
 from ..preparation import SpectralGrid
 from ..spectra.observation import SpectrumArrays
 
-__all__ = ["FEW_SPECTRA", "stay_on_grid"]
+__all__ = ["FEW_SPECTRA", "say_who_differs", "stay_on_grid"]
 
 #: Spectra from which on networks learn as a whole, and no correction of their answers.
 FEW_SPECTRA = 300
@@ -52,3 +53,28 @@ def stay_on_grid(
     ends = np.flatnonzero(reached)[[1, -2]]  # at the ends pixels are half empty
     cut = [(max(a, ends[0]), min(b, ends[1] + 1)) for a, b in grid.segments]
     return replace(grid, segments=tuple((int(a), int(b)) for a, b in cut if b > a))
+
+
+def say_who_differs(grid: SpectralGrid, spectra: Sequence[SpectrumArrays]) -> None:
+    """Warn of spectra that a grid made of them suits badly, as of several kinds.
+
+    Parameters
+    ----------
+    grid : SpectralGrid
+        Made of the spectra.
+    spectra : sequence of SpectrumArrays
+        Some of those that are to go there.
+    """
+    low, high = grid.wavelength[0], grid.wavelength[-1]
+    ends = np.array([[s.wavelength[0], s.wavelength[-1]] for s in spectra])
+    shared = np.minimum(ends[:, 1], high) - np.maximum(ends[:, 0], low)
+    widest = np.maximum(ends[:, 1] - ends[:, 0], high - low)
+    odd = np.flatnonzero(shared < _COVERED * widest)
+    if not len(odd):
+        return
+    first, last = ends[odd[0]]
+    log.warning(
+        f"{len(odd)} of {len(ends)} spectra do not cover the grid of {low:.1f} to "
+        f"{high:.1f} Angstrom, or reach far beyond, such as one of {first:.1f} to "
+        f"{last:.1f}: if they are of two kinds, train on one, or say which grid"
+    )

@@ -17,7 +17,7 @@ from ..spectra.reading import SpectraLike
 from ..utils.quality import FATAL_FLAGS, decode_flags
 from .defaults import find_recipe
 from .gather import Gathered, gather_spectra
-from .like_grid import stay_on_grid
+from .like_grid import say_who_differs, stay_on_grid
 from .omissions import Omissions
 from .prepared_file import PreparedFile, prepare_file
 from .stars import (
@@ -100,6 +100,7 @@ class Preparation:
             known = any(s.observation.resolving_power > 0 for s in some)
             frame = "rest" if velocity is not None else None
             grid = SpectralGrid.from_spectra(some, frame=frame)
+            say_who_differs(grid, some)
             _say_what_is_unknown(grid)
         if self.halvings:
             grid = grid.padded(2 ** max(1, int(np.log2(grid.n_pixels / 20))))

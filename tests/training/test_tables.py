@@ -18,9 +18,11 @@ from astro_latent.exceptions import (
     SpectrumReadError,
     UnknownNameError,
 )
-from astro_latent.spectra import write_example
+from astro_latent.preparation import SpectralGrid
+from astro_latent.spectra import SpectrumArrays, write_example
 from astro_latent.training import compare_labels
 from astro_latent.training.gather import gather_spectra
+from astro_latent.training.like_grid import say_who_differs
 from astro_latent.training.stars import group_stars
 from astro_latent.training.velocities import find_velocities
 
@@ -141,6 +143,22 @@ def test_spectra_on_two_grids_are_refused(files, table, tmp_path):
         table["file"][i] = str(path)
     with pytest.raises(GridMismatchError, match=r"spectra on two grids.* 20 do not"):
         train(table, folder=files)
+
+
+@pytest.mark.parametrize("kept", [36, 60, 78])
+def test_spectra_that_a_common_grid_suits_badly_are_said(kept, caplog):
+    wavelength = 5000.0 + 5.0 * np.arange(80)
+    spectra = [
+        SpectrumArrays(wavelength=w, flux=np.ones(len(w)), mask=np.zeros(len(w), bool))
+        for w in [wavelength] * 40 + [wavelength[:kept]] * 20
+    ]
+    if kept < 40:  # less than half is another kind
+        with pytest.raises(GridMismatchError, match="two grids"):
+            SpectralGrid.from_spectra(spectra)
+        return
+    say_who_differs(SpectralGrid.from_spectra(spectra), spectra)
+    said = [r.message for r in caplog.records if "do not cover the grid" in r.message]
+    assert len(said) == (kept == 60)
 
 
 def test_a_full_disk_is_said_before_any_work(monkeypatch, tmp_path):
