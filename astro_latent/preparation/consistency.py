@@ -7,20 +7,18 @@ smoothed, repeated or foreign part has others) and lie where the wavelengths say
 shifted part, or a wrong axis, has them elsewhere); and no part may begin with a step.
 """
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import fft
 
 from ..utils.physics import SIGMA_PER_MAD
 from ..utils.quality import QualityFlag
 from .grid import SpectralGrid
 from .normalise import Lines, divide_mean_out
 from .prepared import Batch, Row, quantile
-from .references import LAGS, Reference, get_reference, integrate
+from .references import LAGS, Parts, Reference, get_reference
 
-__all__ = ["Parts", "check_parts", "compare_parts"]
+__all__ = ["check_parts", "compare_parts"]
 
 _FEWEST = 0.5  # share of the pixels of a part that must be valid
 _CLEAR = 5.0  # standard errors
@@ -38,123 +36,110 @@ _SURE = 0.4  # largest standard error of a place that counts, pixels
 _DOUBTFUL, _BETTER = 0.6, 0.2  # share that templates explain at rest, and elsewhere
 _JUMP, _JUMP_UNLIKE = 0.06, 0.3  # step of ln flux, and more as above
 _QUIET = 0.3  # of the errors: what a spectrum differs from its templates at least
-_ROUGHLY = 4  # pixels joined to find a velocity roughly
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the parts of one spectrum show; one value each.
-
-    Parameters
-    ----------
-    depth : ndarray
-        Depth of the lines over that of the templates.
-    depth_error : ndarray
-        Its standard error, from what the templates leave.
-    place : ndarray
-        Where the lines lie, pixels of equal velocity from where they should.
-    place_error : ndarray
-        Its standard error.
-    residual : ndarray
-        Root mean square of what the templates leave.
-    noise : ndarray
-        The same that the errors of the flux make expect; 0 if not known.
-    explained : float
-        Share of the variance, noise aside, that the templates explain in the best
-        quarter of the parts; 0 if there are no lines above the noise.
-    jump : float
-        Largest step of ln flux, lines aside.
-    step : float
-        Width of a pixel of equal velocity, km/s.
-    at_rest : bool
-        Whether the velocity was known, so that places are absolute.
-    """
-
-    depth: np.ndarray
-    depth_error: np.ndarray
-    place: np.ndarray
-    place_error: np.ndarray
-    residual: np.ndarray
-    noise: np.ndarray
-    explained: float
-    jump: float
-    step: float
-    at_rest: bool
+_TOGETHER = 2**16  # pixels of spectra that are compared together, within the cache
 
 
 def compare_parts(
     flux: np.ndarray, variance: np.ndarray, valid: np.ndarray, grid: SpectralGrid
-) -> Parts | None:
-    """Compare the parts of a spectrum with templates.
+) -> list[Parts | None]:
+    """Compare the parts of spectra with templates.
 
     Parameters
     ----------
-    flux, variance : ndarray, shape (n_pixels,)
+    flux, variance : ndarray, shape (n_spectra, n_pixels)
         Prepared flux, and its variance.
-    valid : ndarray of bool, shape (n_pixels,)
+    valid : ndarray of bool, shape (n_spectra, n_pixels)
         Which pixels count.
     grid : SpectralGrid
         One of the grids of APOGEE (at rest) or HARPS (at any velocity) known by name.
 
     Returns
     -------
-    Parts or None
-        None if too few pixels are valid, no line is like those of templates, or the
-        grid has none.
+    list of Parts or None
+        Of each spectrum; None if too few pixels are valid, no line is like those of
+        templates, or the grid has none.
     """
     reference = get_reference(grid.name)
     if reference is None:
-        return None
+        return [None] * len(flux)
     lines = _join(reference, flux, valid)
     noise = _expect(reference, variance, valid, lines)
-    if not reference.at_rest:
-        return _compare(reference, lines, noise, _find_shift(reference, lines))
-    found = _compare(reference, lines, noise, 0)
-    if found is None or not 0 < found.explained < _DOUBTFUL:
-        return found
-    shift = _find_shift(reference, lines)  # for what lies far off
-    other = _compare(reference, lines, noise, shift) if shift else None
-    better = other is not None and other.explained > found.explained + _BETTER
-    return other if better else found
+    if reference.at_rest:
+        found = _compare(reference, lines, noise, 0)
+        rows = [i for i, parts in enumerate(found) if _is_doubtful(parts)]
+    else:
+        found, rows = [None] * len(flux), list(range(len(flux)))
+    for i in rows:  # for what lies far off, or anywhere
+        alone = lines.row(i)
+        shift = reference.find_shift(alone)
+        if shift or not reference.at_rest:
+            (other,) = _compare(reference, alone, noise[i : i + 1], shift)
+            found[i] = _choose(found[i], other)
+    return found
+
+
+def _is_doubtful(found: Parts | None) -> bool:
+    return found is not None and 0 < found.explained < _DOUBTFUL
+
+
+def _choose(found: Parts | None, other: Parts | None) -> Parts | None:
+    """Take the other if it explains clearly more."""
+    if found is None or other is None:
+        return found or other
+    return other if other.explained > found.explained + _BETTER else found
 
 
 def _join(reference: Reference, flux: np.ndarray, valid: np.ndarray) -> Lines:
-    """Bring a spectrum to pixels of equal velocity and divide its mean out."""
-    covered, sides = reference.covered, reference.sides
+    """Bring spectra to pixels of equal velocity and divide their means out."""
+    total, weight = np.zeros((2, len(flux), len(reference.covered)))
     flux = np.where(valid, flux, 0.0)
-    if sides.dtype.kind == "i":
-        total, count = np.zeros((2, len(covered)))
-        total[sides], count[sides] = flux, valid
-    else:
-        total, count = integrate(flux, sides), covered
-        if np.count_nonzero(valid) < covered.sum():
-            count = integrate(valid.astype(float), sides)
-    weight = count > 0.5 * np.maximum(covered, 0.5)
-    total *= weight
-    total /= np.maximum(count, 0.25)
-    return divide_mean_out(total, weight.astype(np.float32), reference.half)
+    for into, of in reference.copies:
+        total[:, into], weight[:, into] = flux[:, of], valid[:, of]
+    if not reference.copies:
+        for i, mine in enumerate(valid):
+            total[i], weight[i] = reference.average(flux[i], mine)
+    return divide_mean_out(total, weight, reference.half)
 
 
 def _compare(
     reference: Reference, lines: Lines, noise: np.ndarray, shift: int
-) -> Parts | None:
-    """Compare a spectrum that is shifted by some pixels."""
+) -> list[Parts | None]:
+    """Compare spectra that are shifted by some pixels."""
     lines = _take(lines, shift, reference.inside)
-    pixels = _add_up(reference, lines.weight)
+    weight = lines.weight.take(reference.places, axis=1)
+    pixels = weight.sum(axis=2)
     used = pixels >= _FEWEST * np.diff(reference.edges)[:, 0]
-    if used.sum() < 4:
-        return None
-    missing = np.flatnonzero(reference.inside & (lines.weight == 0))
-    gaps = reference.templates.values[:, missing]
-    right = reference.templates.values @ lines.values
-    amounts = _fit(reference.products - gaps @ gaps.T, right)
-    if not amounts.any():
-        return None
-    model = amounts @ reference.templates.values
-    depth, depth_error, place, place_error, left, total = _measure(
-        reference, lines, model, pixels
-    )[:, used]
-    pixels, noise = pixels[used], noise[used]
+    enough = np.count_nonzero(used, axis=1) >= 4
+    amounts, model = _fit(reference, lines, enough)
+    measured = _measure(
+        model.take(reference.around, axis=1),
+        lines.values.take(reference.places, axis=1),
+        weight,
+        pixels,
+    )
+    at_rest = reference.at_rest
+    jumps = _find_jumps(reference, lines, amounts) if at_rest else [0.0] * len(pixels)
+    found: list[Parts | None] = [None] * len(pixels)
+    for i in np.flatnonzero(amounts.any(axis=1)).tolist():
+        mine = used[i]
+        found[i] = _sum_up(
+            reference, measured[:, i, mine], pixels[i, mine], noise[i, mine],
+            jump=jumps[i], shift=shift if at_rest else 0,
+        )  # fmt: skip
+    return found
+
+
+def _sum_up(
+    reference: Reference,
+    measured: np.ndarray,
+    pixels: np.ndarray,
+    noise: np.ndarray,
+    *,
+    jump: float,
+    shift: int,
+) -> Parts:
+    """Put together what was measured of those parts of one spectrum that count."""
+    depth, depth_error, place, place_error, left, total = measured
     known = noise**2 * pixels
     lines_hold = np.maximum(total - known, 0.05 * total)
     shares = np.divide(  # a part without any line explains nothing
@@ -165,55 +150,46 @@ def _compare(
         explained = 0.0
     return Parts(
         depth=depth, depth_error=depth_error, place_error=place_error,
-        place=place + shift if reference.at_rest else place,
-        residual=np.sqrt(left / pixels), noise=noise,
-        explained=explained,
-        jump=_find_jump(reference, lines, amounts) if reference.at_rest else 0.0,
+        place=place + shift, residual=np.sqrt(left / pixels), noise=noise,
+        explained=explained, jump=jump,
         step=reference.step, at_rest=reference.at_rest,
     )  # fmt: skip
 
 
-def _add_up(reference: Reference, values: np.ndarray) -> np.ndarray:
-    """Add up pixels in each part, along the last axis."""
-    return np.add.reduceat(values, reference.edges.ravel(), axis=-1)[..., ::2]
-
-
-def _find_shift(reference: Reference, lines: Lines) -> int:
-    """Find the velocity of a star by cross-correlation, in pixels."""
-    seen, template = lines.values, reference.middle
-    whole = len(seen) // _ROUGHLY * _ROUGHLY
-    joined = np.stack([seen, template])[:, :whole].reshape(2, -1, _ROUGHLY).sum(axis=2)
-    reach = reference.reach // _ROUGHLY
-    size = fft.next_fast_len(joined.shape[1] + reach + 1, real=True)
-    seen_at, template_at = fft.rfft(joined, size)
-    cross = fft.irfft(seen_at * template_at.conj(), size)
-    near = np.concatenate([cross[-reach:], cross[: reach + 1]])
-    rough = (int(np.argmax(near)) - reach) * _ROUGHLY
-    first = max(rough - _ROUGHLY, -reference.reach)
-    last = min(rough + _ROUGHLY, reference.reach)
-    margin = reference.reach
-    inner = template[margin:-margin]
-    scores = [seen[margin + k :][: len(inner)] @ inner for k in range(first, last + 1)]
-    return first + int(np.argmax(scores))
-
-
 def _take(lines: Lines, shift: int, inside: np.ndarray) -> Lines:
     """Shift lines to rest; what lies outside of all parts does not count."""
-    size = len(lines.values)
-    to = slice(max(-shift, 0), size - max(shift, 0))
-    of = slice(max(shift, 0), size - max(-shift, 0))
-    values, weight, mean = np.zeros(size), np.zeros(size), np.ones(size)
-    values[to], weight[to], mean[to] = (
-        lines.values[of],
-        lines.weight[of],
-        lines.mean[of],
-    )
-    values *= inside
-    weight *= inside
-    return Lines(values.astype(np.float32), weight.astype(np.float32), mean)
+    values, weight, mean = lines.values, lines.weight, lines.mean
+    if shift:
+        size = values.shape[1]
+        to = np.s_[:, max(-shift, 0) : size - max(shift, 0)]
+        of = np.s_[:, max(shift, 0) : size - max(-shift, 0)]
+        values, weight = np.zeros((2, *values.shape), dtype=np.float32)
+        mean = np.ones_like(values)
+        values[to], weight[to], mean[to] = (
+            lines.values[of],
+            lines.weight[of],
+            lines.mean[of],
+        )
+    return Lines(values * inside, weight * inside, mean)
 
 
-def _fit(products: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _fit(
+    reference: Reference, lines: Lines, enough: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Amounts of templates without negative ones, and their sum; of each spectrum."""
+    templates = reference.templates.values
+    amounts = np.zeros((len(enough), len(templates)), dtype=np.float32)
+    model = np.zeros_like(lines.values)
+    for i in np.flatnonzero(enough).tolist():
+        missing = np.flatnonzero(reference.inside & (lines.weight[i] == 0))
+        gaps = templates[:, missing]
+        right = templates @ lines.values[i]
+        amounts[i] = _solve(reference.products - gaps @ gaps.T, right)
+        np.matmul(amounts[i], templates, out=model[i])
+    return amounts, model
+
+
+def _solve(products: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve the normal equations without negative amounts."""
     from scipy.optimize import nnls  # takes a third as long to import as torch
 
@@ -224,23 +200,27 @@ def _fit(products: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _measure(
-    reference: Reference, lines: Lines, model: np.ndarray, pixels: np.ndarray
+    model: np.ndarray, values: np.ndarray, weight: np.ndarray, pixels: np.ndarray
 ) -> np.ndarray:
     """Depth and place of the lines, with errors; what is left; all. Of each part."""
-    round_ = np.concatenate([model[-LAGS[-1] :], model, model[: LAGS[-1]]])
-    shifted, squares = np.lib.stride_tricks.sliding_window_view(
-        np.stack([round_, np.square(round_)]), len(model), axis=1
-    )[:, ::-1]
-    norm = _add_up(reference, squares * lines.weight)
-    cross = _add_up(reference, shifted * lines.values)
+    shifted, squares = (
+        np.lib.stride_tricks.sliding_window_view(each, values.shape[2], axis=2)
+        for each in (model, np.square(model))
+    )
+    cross, norm = (
+        np.moveaxis(np.vecdot(windows, each[:, :, None])[:, :, ::-1], 2, 0)
+        for windows, each in ((shifted, values), (squares, weight))
+    )
     norm = np.maximum(norm, 1e-9)
-    total = _add_up(reference, np.square(lines.values))
+    total = np.vecdot(values, values)
     left = total - np.maximum(cross, 0.0) ** 2 / norm
-    noise = np.maximum(left.min(axis=0) / np.maximum(pixels, 1.0), 1e-12)
-    middle, parts = len(LAGS) // 2, np.arange(len(pixels))
-    best = left.argmin(axis=0)
+    best, least = left.argmin(axis=0), left.min(axis=0)
+    noise = np.maximum(least / np.maximum(pixels, 1.0), 1e-12)
+    middle = len(LAGS) // 2
     around = np.clip(best, 1, len(LAGS) - 2)
-    below, at, above = (left[around + k, parts] for k in (-1, 0, 1))
+    below, at, above = (
+        np.take_along_axis(left, around[None] + k, axis=0)[0] for k in (-1, 0, 1)
+    )
     bend = below - 2 * at + above
     inside = (best == around) & (bend > 0)
     bend = np.where(inside, bend, 1.0)
@@ -249,50 +229,66 @@ def _measure(
     depth = cross[middle] / norm[middle]
     depth_error = np.sqrt(noise / norm[middle])
     place = best - middle + offset
-    return np.stack([depth, depth_error, place, error, left.min(axis=0), total])
+    return np.stack([depth, depth_error, place, error, least, total])
 
 
 def _expect(
     reference: Reference, variance: np.ndarray, valid: np.ndarray, lines: Lines
 ) -> np.ndarray:
     """Return the standard deviation of the noise in each part, relative to the flux."""
-    seen = valid[reference.samples] & np.isfinite(variance[reference.samples])
-    total = np.where(seen, variance[reference.samples], 0.0).sum(axis=1)
-    joined = reference.covered[reference.edges.sum(axis=1) // 2].clip(min=1.0)
-    mean = total / np.maximum(seen.sum(axis=1), 1) / joined
-    level = lines.mean[reference.edges.sum(axis=1) // 2]
-    return np.sqrt(mean) / level
+    variance = variance.take(reference.samples, axis=1)
+    seen = valid.take(reference.samples, axis=1) & np.isfinite(variance)
+    total = np.add.reduce(variance, axis=2, where=seen)
+    middle = reference.edges.sum(axis=1) // 2
+    joined = reference.covered[middle].clip(min=1.0)
+    mean = total / np.maximum(np.count_nonzero(seen, axis=2), 1) / joined
+    return np.sqrt(mean) / lines.mean[:, middle]
 
 
-def _find_jump(reference: Reference, lines: Lines, amounts: np.ndarray) -> float:
-    """Largest step of the flux over that of the templates, in ln."""
-    half, size = reference.half, len(lines.mean)
+def _find_jumps(reference: Reference, lines: Lines, amounts: np.ndarray) -> list[float]:
+    """Largest step of each flux over that of the templates, in ln."""
+    half, size = reference.half, lines.mean.shape[1]
     at = np.arange(2 * half, size - 2 * half, half // 6)
     sides = np.stack([at - half - 2, at + half + 2])
     absorbed = amounts @ (1.0 - reference.templates.mean[:, sides.ravel()])
-    model = np.maximum(1.0 - absorbed, 0.1).reshape(sides.shape)
-    level = np.log(np.maximum(lines.mean[sides], 1e-3) / model)
-    total = np.concatenate([[0.0], np.cumsum(lines.weight)])
-    count = total[at + 2 * half] - total[at - 2 * half]
-    whole = (count >= 0.95 * 4 * half) & (lines.weight[sides] > 0).all(axis=0)
-    jumps = (level[1] - level[0])[whole]
-    return float(np.abs(jumps - quantile(jumps)).max()) if jumps.size else 0.0
+    model = np.maximum(1.0 - absorbed, 0.1).reshape(-1, *sides.shape)
+    level = np.log(np.maximum(lines.mean[:, sides], 1e-3) / model)
+    total = np.zeros((len(amounts), size + 1))
+    np.cumsum(lines.weight, axis=1, out=total[:, 1:])
+    count = total[:, at + 2 * half] - total[:, at - 2 * half]
+    whole = (count >= 0.95 * 4 * half) & (lines.weight[:, sides] > 0).all(axis=1)
+    steps = zip(level[:, 1] - level[:, 0], whole, strict=True)
+    return [_largest(each[mine]) for each, mine in steps]
 
 
-def check_parts(batch: Batch, i: int) -> None:
-    """Flag a spectrum whose parts contradict each other, or its wavelengths.
+def _largest(steps: np.ndarray) -> float:
+    """Return the largest distance from the median; 0 of none."""
+    return float(np.abs(steps - quantile(steps)).max()) if steps.size else 0.0
+
+
+def check_parts(batch: Batch, rows: list[int]) -> None:
+    """Flag spectra whose parts contradict each other, or their wavelengths.
 
     Parameters
     ----------
     batch : Batch
         Spectra of APOGEE, at rest, or of HARPS.
-    i : int
+    rows : list of int
         Which of them.
     """
-    row, grid = batch.rows[i], batch.grid
-    found = compare_parts(batch.flux[i], batch.variance[i], batch.valid[i], grid)
-    if found is None:
-        return
+    size = max(1, _TOGETHER // batch.grid.n_pixels)
+    for first in range(0, len(rows), size):
+        some = rows[first : first + size]
+        seen = compare_parts(
+            batch.flux[some], batch.variance[some], batch.valid[some], batch.grid
+        )
+        for i, found in zip(some, seen, strict=True):
+            if found is not None:
+                _judge(batch.rows[i], found)
+
+
+def _judge(row: Row, found: Parts) -> None:
+    """Flag what the parts of a spectrum show."""
     ratio = quantile(found.residual / np.maximum(found.noise, 1e-9))
     if row.observation.noise == "file" and ratio < _QUIET:
         text = f"lines aside, the flux scatters {ratio:.2f} times as its errors say"

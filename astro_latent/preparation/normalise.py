@@ -309,17 +309,22 @@ class Lines:
 
     Parameters
     ----------
-    values : ndarray of float32, shape (..., n_pixels)
+    values : ndarray of float32, shape (n, n_pixels)
         Flux over its running mean, less one; zero where not valid.
-    weight : ndarray of float32, shape (..., n_pixels)
+    weight : ndarray of float32, shape (n, n_pixels)
         One where valid, else zero.
-    mean : ndarray of float32, shape (..., n_pixels)
+    mean : ndarray of float32, shape (n, n_pixels)
         The running mean; one where there is none.
     """
 
     values: np.ndarray
     weight: np.ndarray
     mean: np.ndarray
+
+    def row(self, i: int) -> "Lines":
+        """Return one of them, as one of one."""
+        part = slice(i, i + 1)
+        return Lines(self.values[part], self.weight[part], self.mean[part])
 
 
 def _running_sum(values: np.ndarray, half: int) -> np.ndarray:
@@ -336,9 +341,9 @@ def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
 
     Parameters
     ----------
-    values : ndarray, shape (..., n_pixels)
+    values : ndarray, shape (n, n_pixels)
         Flux; zero where not valid.
-    weight : ndarray, shape (..., n_pixels)
+    weight : ndarray, shape (n, n_pixels)
         One where valid, else zero.
     half : int
         Half the width of the mean.
@@ -350,9 +355,10 @@ def divide_mean_out(values: np.ndarray, weight: np.ndarray, half: int) -> Lines:
     """
     count = _running_sum(weight, half)
     mean = _running_sum(values, half) / np.maximum(count, 1.0)
-    some = mean[..., ::16][count[..., ::16] > half]
-    least = _DARK * max(quantile(some), 0.0) if some.size else 0.0
-    usable = (count > 0.5 * half) & (mean > least) & (weight > 0)
+    some = zip(mean[:, ::16], count[:, ::16] > half, strict=True)
+    typical = [quantile(each[mine]) if mine.any() else 0.0 for each, mine in some]
+    least = _DARK * np.maximum(typical, 0.0)
+    usable = (count > 0.5 * half) & (mean > least[:, None]) & (weight > 0)
     mean[~usable] = 1.0
     lines = np.clip(values / mean, 0.0, 2.0) - 1.0
     lines[~usable] = 0.0

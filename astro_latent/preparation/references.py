@@ -9,9 +9,11 @@ spectra and templates alike, so that only lines are left.
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import as_file, files
+from itertools import pairwise
 
 import numpy as np
 from astropy.io import fits
+from scipy import fft
 
 from ..utils.physics import SPEED_OF_LIGHT
 from .grid import GRIDS, SpectralGrid, get_grid
@@ -19,6 +21,7 @@ from .normalise import Lines, divide_mean_out
 
 __all__ = [
     "LAGS",
+    "Parts",
     "Reference",
     "get_reference",
     "integrate",
@@ -26,6 +29,7 @@ __all__ = [
 
 #: Shifts at which the lines of a part are compared, pixels of equal velocity.
 LAGS = tuple(range(-6, 7))
+_ROUGHLY = 4  # pixels joined to find a velocity roughly
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +78,31 @@ class Reference:
         return inside
 
     @cached_property
+    def places(self) -> np.ndarray:
+        """Pixels of each part, shape (n_parts, n_longest); 0 beyond its end."""
+        first, last = self.edges[:, :1], self.edges[:, 1:]
+        at = first + np.arange(np.max(last - first))
+        return np.where(at < last, at, 0)
+
+    @cached_property
+    def around(self) -> np.ndarray:
+        """The same with those from which `LAGS` shift pixels to there."""
+        n_pixels, size = self.templates.values.shape[1], self.places.shape[1]
+        at = self.edges[:, :1] + np.arange(-LAGS[-1], size + LAGS[-1])
+        return at.clip(max=n_pixels - 1)
+
+    @cached_property
+    def copies(self) -> list[tuple[slice, slice]]:
+        """Runs of pixels, and of those of the grid that are copied there."""
+        if self.sides.dtype.kind != "i":
+            return []
+        ends = [0, *(np.flatnonzero(np.diff(self.sides) != 1) + 1), len(self.sides)]
+        return [
+            (slice(self.sides[a], self.sides[a] + b - a), slice(a, b))
+            for a, b in pairwise(ends)
+        ]
+
+    @cached_property
     def products(self) -> np.ndarray:
         """Products of the templates, shape (n_templates, n_templates)."""
         values = self.templates.values[:, self.inside]
@@ -83,6 +112,100 @@ class Reference:
     def middle(self) -> np.ndarray:
         """Mean of the templates, shape (n_pixels,)."""
         return self.templates.values.mean(axis=0)
+
+    def average(
+        self, flux: np.ndarray, valid: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Average a spectrum where the pixels are not those of the grid.
+
+        Parameters
+        ----------
+        flux : ndarray, shape (n_grid,)
+            Prepared flux; zero where not valid.
+        valid : ndarray of bool, shape (n_grid,)
+            Which pixels count.
+
+        Returns
+        -------
+        flux, weight : ndarray, shape (n_pixels,)
+            Means, zero where half of a pixel or less counts, and one elsewhere.
+        """
+        count = self.covered
+        if np.count_nonzero(valid) < count.sum():
+            count = integrate(valid.astype(float), self.sides)
+        weight = count > 0.5 * np.maximum(self.covered, 0.5)
+        return integrate(flux, self.sides) * weight / np.maximum(count, 0.25), weight
+
+    def find_shift(self, lines: Lines) -> int:
+        """Find the velocity of a star by cross-correlation.
+
+        Parameters
+        ----------
+        lines : Lines
+            One spectrum from `join`.
+
+        Returns
+        -------
+        int
+            In pixels.
+        """
+        seen, template = lines.values[0], self.middle
+        whole = len(seen) // _ROUGHLY * _ROUGHLY
+        both = np.stack([seen, template])[:, :whole]
+        joined = both.reshape(2, -1, _ROUGHLY).sum(axis=2)
+        reach = self.reach // _ROUGHLY
+        size = fft.next_fast_len(joined.shape[1] + reach + 1, real=True)
+        seen_at, template_at = fft.rfft(joined, size)
+        cross = fft.irfft(seen_at * template_at.conj(), size)
+        near = np.concatenate([cross[-reach:], cross[: reach + 1]])
+        rough = (int(np.argmax(near)) - reach) * _ROUGHLY
+        places = range(
+            max(rough - _ROUGHLY, -self.reach), min(rough + _ROUGHLY, self.reach) + 1
+        )
+        inner = template[self.reach : -self.reach]
+        scores = [seen[self.reach + k :][: len(inner)] @ inner for k in places]
+        return places[int(np.argmax(scores))]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the parts of one spectrum show; one value each.
+
+    Parameters
+    ----------
+    depth : ndarray
+        Depth of the lines over that of the templates.
+    depth_error : ndarray
+        Its standard error, from what the templates leave.
+    place : ndarray
+        Where the lines lie, pixels of equal velocity from where they should.
+    place_error : ndarray
+        Its standard error.
+    residual : ndarray
+        Root mean square of what the templates leave.
+    noise : ndarray
+        The same that the errors of the flux make expect; 0 if not known.
+    explained : float
+        Share of the variance, noise aside, that the templates explain in the best
+        quarter of the parts; 0 if there are no lines above the noise.
+    jump : float
+        Largest step of ln flux, lines aside.
+    step : float
+        Width of a pixel of equal velocity, km/s.
+    at_rest : bool
+        Whether the velocity was known, so that places are absolute.
+    """
+
+    depth: np.ndarray
+    depth_error: np.ndarray
+    place: np.ndarray
+    place_error: np.ndarray
+    residual: np.ndarray
+    noise: np.ndarray
+    explained: float
+    jump: float
+    step: float
+    at_rest: bool
 
 
 def _cut(first: int, last: int, size: int) -> np.ndarray:

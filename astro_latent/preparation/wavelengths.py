@@ -36,6 +36,7 @@ __all__ = [
 # By the convention of the IAU, wavelengths below 2000 Å are always given in vacuum.
 _LIMIT = 2000.0
 _FINE = np.array([-4.0, 4.0])  # around each of the three places
+_TOGETHER = 16  # spectra that are compared with templates by one matrix product
 
 
 def _refractive_index(vacuum: np.ndarray) -> np.ndarray:
@@ -228,18 +229,20 @@ def check_medium(batch: Batch, settings: Settings) -> None:
     ``"telluric_o2"`` (grids in the barycentric frame that reach 6910 Å; templates at
     any velocity on the grid of HARPS).
     """
-    in_air = batch.grid.medium == "air"
-    tellurics = O2_LINES if in_air else air_to_vacuum(O2_LINES)
-    for i, row in enumerate(batch.rows):
-        if not row.usable:
-            continue
-        if settings["lines"] == "telluric_o2":
-            check_parts(batch, i)
+    usable = [i for i, row in enumerate(batch.rows) if row.usable]
+    if settings["lines"] == "telluric_o2":
+        in_air = batch.grid.medium == "air"
+        tellurics = O2_LINES if in_air else air_to_vacuum(O2_LINES)
+        check_parts(batch, usable)
+        for i in usable:
             check_tellurics(batch, i, tellurics)
-        elif _is_at_rest(batch, i):
-            check_parts(batch, i)
-            if row.velocity_source != "cross-correlation":
-                _check_templates(batch, i)
+        return
+    at_rest = [i for i in usable if _is_at_rest(batch, i)]
+    check_parts(batch, at_rest)
+    _check_templates(
+        batch,
+        [i for i in at_rest if batch.rows[i].velocity_source != "cross-correlation"],
+    )
 
 
 @cache
@@ -253,18 +256,19 @@ def _trends(grid_name: str) -> tuple[np.ndarray, ...]:
 
 
 def _detrend(flux: np.ndarray, grid: SpectralGrid) -> np.ndarray:
-    """Take a cubic off each segment, and normalise the rest."""
-    out = np.zeros(grid.n_pixels)
+    """Take a cubic off each segment of spectra, and normalise the rest."""
+    out = np.zeros((len(flux), grid.n_pixels), dtype=np.float32)
     for (first, last), trend in zip(grid.segments, _trends(grid.name), strict=True):
-        part = flux[first:last]
-        out[first:last] = part - trend @ (part @ trend)
-    norm = np.sqrt(np.sum(out**2))
-    return out / norm if norm > 0 else out
+        part = flux[:, first:last]
+        out[:, first:last] = part - (part @ trend) @ trend.T
+    norm = np.sqrt(np.vecdot(out, out))[:, None]
+    out /= np.where(norm > 0, norm, 1.0)
+    return out
 
 
 @cache
 def _shifted_templates(grid_name: str) -> np.ndarray:
-    """Templates at 0 and on either side, shape (n_places, n_templates, n_pixels)."""
+    """Templates at 0 and on either side, shape (n_places * n_templates, n_pixels)."""
     grid = get_grid(grid_name)
     resource = files(__package__).joinpath("data", "apogee_templates.fits")
     with as_file(resource) as path, fits.open(path) as hdus:
@@ -276,8 +280,8 @@ def _shifted_templates(grid_name: str) -> np.ndarray:
         way = Resampler.between(
             source * doppler_factor(velocity), grid.wavelength, method="linear"
         )
-        shifted.append([_detrend(way(flux)[0], grid) for flux in fluxes])
-    return np.array(shifted)
+        shifted.append(_detrend(np.array([way(flux)[0] for flux in fluxes]), grid))
+    return np.concatenate(shifted)
 
 
 def _is_at_rest(batch: Batch, i: int) -> bool:
@@ -287,14 +291,22 @@ def _is_at_rest(batch: Batch, i: int) -> bool:
     return known and not row.flags & (QualityFlag.RV_UNKNOWN | QualityFlag.RV_UNCERTAIN)
 
 
-def _check_templates(batch: Batch, i: int) -> None:
-    """Flag a medium with which templates fit far better than at rest."""
-    flux = np.where(batch.valid[i], np.clip(batch.flux[i], 0.0, 1.5) - 1.0, 0.0)
+def _check_templates(batch: Batch, rows: list[int]) -> None:
+    """Flag media with which templates fit far better than at rest."""
     templates = _shifted_templates(batch.grid.name)
-    scores = (templates @ _detrend(flux, batch.grid)).max(axis=1)
-    below, at_rest, above = scores.reshape(3, len(_FINE)).max(axis=1)
+    for first in range(0, len(rows), _TOGETHER):
+        some = rows[first : first + _TOGETHER]
+        flux = np.clip(batch.flux[some], 0.0, 1.5) - 1.0
+        seen = _detrend(np.where(batch.valid[some], flux, 0.0), batch.grid)
+        scores = (seen @ templates.T).reshape(len(some), 3, -1).max(axis=2)
+        for i, each in zip(some, scores.tolist(), strict=True):
+            _compare_media(batch.rows[i], *each)
+
+
+def _compare_media(row: Row, below: float, at_rest: float, above: float) -> None:
+    """Flag a medium whose score is far above that of lines at rest."""
     velocity, best = (-AIR_SHIFT, below) if below > above else (AIR_SHIFT, above)
     if best > max(0.3, 1.5 * at_rest):
         other = "air" if velocity < 0 else "vacuum"  # shorter in air
         text = f"lines lie {velocity:+.0f} km/s off, as if taken in {other}"
-        batch.rows[i].flag(QualityFlag.MEDIUM_SUSPECT, text)
+        row.flag(QualityFlag.MEDIUM_SUSPECT, text)

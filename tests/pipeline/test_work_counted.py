@@ -11,6 +11,7 @@ import pytest
 import astro_latent
 from astro_latent import get_survey, load_model, predict_parameters
 from astro_latent.models import domain
+from astro_latent.preparation import consistency, prepare_spectra, wavelengths
 from astro_latent.utils import files
 
 PACKAGE = str(Path(astro_latent.__file__).parent)
@@ -80,6 +81,19 @@ def test_a_search_for_second_stars_takes_ten_transforms(model, monkeypatch):
     found = model.flux_basis.search(flux, flux > 0, np.full(flux.shape, 1e-4))
     assert np.isfinite(found).all()
     assert rows == {"rfft": 6, "irfft": 4}
+
+
+def test_parts_of_many_spectra_are_compared_together(model, paths, monkeypatch):
+    together = []
+    measure, detrend = consistency._measure, wavelengths._detrend
+    monkeypatch.setattr(
+        consistency, "_measure", lambda *a: together.append(len(a[0])) or measure(*a)
+    )
+    monkeypatch.setattr(
+        wavelengths, "_detrend", lambda *a: together.append(len(a[0])) or detrend(*a)
+    )
+    prepare_spectra(paths[:7] * 3, model.grid, model.recipe, progress=False)
+    assert together == [9, 9, 3, 16, 5]
 
 
 def test_a_file_is_opened_once(model, paths, monkeypatch):

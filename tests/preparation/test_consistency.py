@@ -124,25 +124,25 @@ def test_errors_much_too_large_for_what_templates_leave(giant):
 def test_places_of_lines_are_measured(giant):
     moved = again(giant, wavelength=giant.wavelength * (1 + 3 * 1.38e-5))
     prepared = prepare_spectra([moved], GRID, APOGEE_CHEBYSHEV_RECIPE)
-    rows = prepared.flux[0].astype(float), prepared.variance[0], prepared.valid[0]
-    found = compare_parts(*rows, get_grid(GRID))
+    rows = prepared.flux.astype(float), prepared.variance, prepared.valid
+    (found,) = compare_parts(*rows, get_grid(GRID))
     assert np.median(found.place) == pytest.approx(3, abs=0.1)
     assert np.median(found.depth_error) < 0.1
 
 
 def test_what_templates_leave_is_noise(giant):
     prepared = prepare_spectra([giant], GRID, APOGEE_CHEBYSHEV_RECIPE)
-    rows = prepared.flux[0].astype(float), prepared.variance[0], prepared.valid[0]
-    found = compare_parts(*rows, get_grid(GRID))
+    rows = prepared.flux.astype(float), prepared.variance, prepared.valid
+    (found,) = compare_parts(*rows, get_grid(GRID))
     assert np.median(found.residual / found.noise) == pytest.approx(1, abs=0.1)
     assert found.explained > 0.9
 
 
 def test_noise_alone_is_nothing_to_compare(rng):
     grid = get_grid(GRID)
-    flux = 1 + 0.05 * rng.standard_normal(grid.n_pixels)
-    valid = np.ones(grid.n_pixels, dtype=bool)
-    found = compare_parts(flux, np.full(grid.n_pixels, 0.0025), valid, grid)
+    flux = 1 + 0.05 * rng.standard_normal((1, grid.n_pixels))
+    valid = np.ones(flux.shape, dtype=bool)
+    (found,) = compare_parts(flux, np.full(flux.shape, 0.0025), valid, grid)
     assert found is None or found.explained == 0
 
 
