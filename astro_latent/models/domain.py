@@ -16,12 +16,13 @@ configuration as well.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from ..preparation.prepared import PreparedSpectra
+from ..preparation.prepared import PreparedSpectra, quantile
 from ..utils.quality import QualityFlag
 from .config import ModelConfig
 
@@ -116,15 +117,16 @@ class FluxBasis:
     def _search_rows(
         self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        variance = np.where(valid & np.isfinite(variance), variance, 0.0)
-        weight = np.where(valid, 1.0 / (variance + _MODEL_ERROR**2), 0.0)
-        seen = np.where(valid, flux, 0.0)
+        known = np.where(valid & np.isfinite(variance), variance, 0.0)
+        weight = np.where(valid, 1.0 / (known + _MODEL_ERROR**2), 0.0)
+        weight = weight.astype(np.float32, copy=False)
         both = np.empty((len(flux), 3, flux.shape[1]), dtype=np.float32)
-        for row in range(len(flux)):
-            fit = self._fit(seen[row], weight[row])
-            both[row] = seen[row] - fit, fit, self.emission
-            weight[row] /= np.median(weight[row, valid[row]])
-        weight = np.minimum(weight, _MOST).astype(np.float32)
+        both[:, 0], both[:, 2] = np.where(valid, flux, 0.0), self.emission
+        both[:, 1] = self._fit(both[:, 0], weight)
+        both[:, 0] -= both[:, 1]
+        for row, mine in zip(weight, valid, strict=True):
+            row /= quantile(row[mine])
+        np.minimum(weight, _MOST, out=weight)
         both -= both @ weight[:, :, None] / weight.sum(axis=1)[:, None, None]
         both *= (weight > 0)[:, None]
         found = _correlate(both[:, 0], both[:, 1:], weight)
@@ -137,12 +139,28 @@ class FluxBasis:
             _divide_by_scatter(centre, emission, least=mimicry),
         )
 
+    @cached_property
+    def _single(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, components, and product of each with each, in single precision."""
+        mean, basis = self.mean.astype(np.float32), self.basis.astype(np.float32)
+        return mean, basis, (basis[:, None] * basis).reshape(-1, basis.shape[1])
+
     def _fit(self, seen: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Return the single star that is most like a spectrum."""
-        weighted = self.basis * weight
-        normal = weighted @ self.basis.T + np.diag(self.spread**-2.0)
-        amounts = np.linalg.solve(normal, weighted @ (seen - self.mean))
-        return self.mean + amounts @ self.basis
+        """Return the single stars that are most like spectra."""
+        mean, basis, products = self._single
+        count = len(basis)
+        normal = _multiply(weight, products.T).reshape(-1, count, count)
+        right = _multiply(weight * (seen - mean), basis.T)
+        normal = normal + np.diag(self.spread**-2.0)
+        amounts = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+        return mean + _multiply(amounts.astype(np.float32), basis)
+
+
+def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiply always as many rows: their number must not change the rounding."""
+    whole = np.zeros((_ROWS, rows.shape[1]), dtype=rows.dtype)
+    whole[: len(rows)] = rows
+    return (whole @ matrix)[: len(rows)]
 
 
 def _correlate(
