@@ -141,17 +141,19 @@ class FluxBasis:
 
     @cached_property
     def _single(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, components, and product of each with each, in single precision."""
+        """Mean, components, and products of any two of them, in single precision."""
         mean, basis = self.mean.astype(np.float32), self.basis.astype(np.float32)
-        return mean, basis, (basis[:, None] * basis).reshape(-1, basis.shape[1])
+        one, other = np.triu_indices(len(basis))
+        return mean, basis, basis[one] * basis[other]
 
     def _fit(self, seen: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return the single stars that are most like spectra."""
         mean, basis, products = self._single
-        count = len(basis)
-        normal = _multiply(weight, products.T).reshape(-1, count, count)
+        normal = np.zeros((len(seen), len(basis), len(basis)))
+        one, other = np.triu_indices(len(basis))
+        normal[:, one, other] = normal[:, other, one] = _multiply(weight, products.T)
+        normal += np.diag(self.spread**-2.0)
         right = _multiply(weight * (seen - mean), basis.T)
-        normal = normal + np.diag(self.spread**-2.0)
         amounts = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
         return mean + _multiply(amounts.astype(np.float32), basis)
 
@@ -173,7 +175,9 @@ def _correlate(
     n = next_fast_len(residual.shape[1] + _LAST, real=True)
     seen = rfft(np.stack([weight * residual, weight], axis=1), n)
     made = rfft(np.stack([templates, templates**2], axis=1), n)
-    both = irfft(seen[:, :, None] * made.conj(), n)
+    np.conjugate(made, out=made)
+    made *= seen[:, :, None]
+    both = irfft(made, n)
     largest = np.max(both[:, 1], axis=-1, keepdims=True)
     both = np.concatenate([both[..., -_LAST:], both[..., :_LAST]], axis=-1)
     norm = np.maximum(both[:, 1], 1e-3 * largest)

@@ -238,7 +238,7 @@ def _expect(
     """Return the standard deviation of the noise in each part, relative to the flux."""
     variance = variance.take(reference.samples, axis=1)
     seen = valid.take(reference.samples, axis=1) & np.isfinite(variance)
-    total = np.add.reduce(variance, axis=2, where=seen)
+    total = np.where(seen, variance, 0.0).sum(axis=2)
     middle = reference.edges.sum(axis=1) // 2
     joined = reference.covered[middle].clip(min=1.0)
     mean = total / np.maximum(np.count_nonzero(seen, axis=2), 1) / joined
@@ -253,8 +253,8 @@ def _find_jumps(reference: Reference, lines: Lines, amounts: np.ndarray) -> list
     absorbed = amounts @ (1.0 - reference.templates.mean[:, sides.ravel()])
     model = np.maximum(1.0 - absorbed, 0.1).reshape(-1, *sides.shape)
     level = np.log(np.maximum(lines.mean[:, sides], 1e-3) / model)
-    total = np.zeros((len(amounts), size + 1))
-    np.cumsum(lines.weight, axis=1, out=total[:, 1:])
+    total = np.zeros((len(amounts), size + 1), dtype=np.int32)
+    np.cumsum(lines.weight > 0, axis=1, dtype=np.int32, out=total[:, 1:])
     count = total[:, at + 2 * half] - total[:, at - 2 * half]
     whole = (count >= 0.95 * 4 * half) & (lines.weight[:, sides] > 0).all(axis=1)
     steps = zip(level[:, 1] - level[:, 0], whole, strict=True)
@@ -339,8 +339,8 @@ def _scan(values: np.ndarray, errors: np.ndarray, floor: float) -> tuple[float, 
     part to part and the floor allow, and the mean of that run.
     """
     count = len(values)
-    if count < 4:
-        return -1.0, np.nan
+    if count < 4 or values.max() - values.min() <= floor:
+        return -1.0, np.nan  # no mean of some is further from that of others
     # a change of a whole half leaves the scatter between neighbours alone
     scatter = quantile(np.abs(np.diff(values))) * SIGMA_PER_MAD / np.sqrt(2)
     weight = 1 / (np.minimum(errors, 1e3) ** 2 + scatter**2 + 1e-4)

@@ -90,7 +90,10 @@ class Row:
         if len(wavelength) < 2:
             text = f"{len(wavelength)} pixels are no spectrum"
             self.flag(QualityFlag.NO_OVERLAP, text)
-        elif not (np.isfinite(wavelength).all() and np.all(np.diff(wavelength) > 0)):
+        elif not (
+            np.all(wavelength[1:] > wavelength[:-1])
+            and np.isfinite(wavelength[[0, -1]]).all()
+        ):
             text = "the wavelengths are not finite and increasing"
             self.flag(QualityFlag.UNREADABLE, text)
         elif not np.any(self.valid & (self.flux > 0)):
@@ -102,8 +105,9 @@ class Row:
             sigma = np.asarray(sigma, dtype=float)
             positive = np.isfinite(sigma) & (sigma > 0)
             # An error array that is mostly empty says nothing about single pixels.
-            if 2 * np.sum(positive & self.valid) >= max(np.sum(self.valid), 1):
-                self.valid = self.valid & positive
+            both, count = self.valid & positive, int(np.count_nonzero(self.valid))
+            if 2 * int(np.count_nonzero(both)) >= max(count, 1):
+                self.valid = both
                 self._drop_absurd(sigma)
                 self.variance = np.where(self.valid, sigma, 1.0) ** 2
                 return
@@ -113,11 +117,14 @@ class Row:
     def _drop_absurd(self, sigma: np.ndarray) -> None:
         """Do not use pixels whose errors do not belong to those of the others."""
         measured = np.flatnonzero(self.valid)
-        some = measured[:: max(1, len(measured) // _SAMPLE)]
-        if not len(some):
+        if not len(measured):
             return
-        size, typical = np.abs(self.flux), quantile(sigma[some])
-        large = (sigma > _LARGE * typical) & (sigma > quantile(size[some]))
+        errors, step = sigma[measured], max(1, len(measured) // _SAMPLE)
+        typical = quantile(errors[::step])
+        if errors.max() <= _LARGE * typical and errors.min() >= _SMALL * typical:
+            return  # the usual case
+        size = np.abs(self.flux)
+        large = (sigma > _LARGE * typical) & (sigma > quantile(size[measured[::step]]))
         large &= sigma > _LEAST_ERROR * size
         small = (sigma < _SMALL * typical) & (size > _MOST_SNR * sigma)
         absurd = self.valid & (large | small)

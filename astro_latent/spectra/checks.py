@@ -123,6 +123,9 @@ def _pick(arrays: _Arrays, pixels: np.ndarray | slice) -> _Arrays:
 def _order(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observation]:
     """Make wavelengths finite and strictly increasing where only one way exists."""
     wavelength = arrays[0]
+    increasing = np.all(wavelength[1:] > wavelength[:-1])
+    if increasing and wavelength[0] > 0 and np.isfinite(wavelength[-1]):
+        return arrays, observation  # the usual case
     keep = np.isfinite(wavelength) & (wavelength != 0)  # zero is what pads
     if not keep.all():
         lost = int((~keep).sum())
@@ -151,13 +154,15 @@ def _order(arrays: _Arrays, observation: Observation) -> tuple[_Arrays, Observat
 
 def _find_absurd(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
     """Return the pixels that are garbage, or None if none is (the usual case)."""
-    stride = max(1, flux.size // _SAMPLE)
-    sample = np.abs(flux[::stride][valid[::stride]])
+    stride, size = max(1, flux.size // _SAMPLE), np.abs(flux)
+    sample = size[::stride][valid[::stride]]
+    least = 2.0 * float(size.max()) / _ABSURD  # NaN where there is one
+    if 2 * np.count_nonzero(sample > least) > sample.size:
+        return None  # the typical flux is larger, and no pixel far above it
     scale = np.median(sample) if sample.size else 0.0
     if not scale > 0:
         return None
     with np.errstate(invalid="ignore"):
-        size = np.abs(flux)
         mask = valid & (size > _ABSURD * scale)
         if not mask.any():
             return None
@@ -199,8 +204,8 @@ def find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
 
 def _is_whole(flux: np.ndarray, valid: np.ndarray) -> bool:
     """Tell whether all values are whole numbers, which coincide by chance."""
-    values = flux[valid]
-    return all(np.all(v == np.round(v)) for v in (values[:_FEWEST], values[_FEWEST:]))
+    with np.errstate(invalid="ignore"):  # signalling NaNs, where not valid
+        return not np.any((np.rint(flux) != flux) & valid)
 
 
 def find_repeated(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
@@ -242,7 +247,7 @@ def _find_distance(flux: np.ndarray, valid: np.ndarray) -> int:
     places = (bits * _MIXER) >> np.uint32(32 - size)
     table = np.zeros(1 << size, dtype=bool)
     table[places[anchors[usable[anchors]]]] = True
-    found = np.flatnonzero(table[places] & usable)
+    found = np.flatnonzero(table.take(places) & usable)
     # value above, pixel below: in one sort, equal values stand next to each other
     keys = bits[found].astype(np.int64) << 32 | found
     keys.sort()
@@ -373,7 +378,7 @@ def _describe(
     """Set what follows from the pixels: noise, signal-to-noise, signal at all."""
     valid = ~mask
     said = observation.flags & QualityFlag.NO_SIGNAL
-    if not said and not (flux[valid] > 0).any():
+    if not said and not ((flux > 0) & valid).any():
         reason = "no pixel with finite, positive, unmasked flux"
         observation = observation.flagged(QualityFlag.NO_SIGNAL, reason)
     if sigma is None:

@@ -50,7 +50,9 @@ class Header(Mapping):
         return self._index
 
     def __getitem__(self, key: str) -> Any:
-        start = self._positions()[key]
+        return self._at(self._positions()[key])
+
+    def _at(self, start: int) -> Any:
         equals = self._text.find("=", start, start + _CARD)
         return self._value(self._text[equals + 1 : start + _CARD], start)
 
@@ -69,7 +71,8 @@ class Header(Mapping):
         object
             The value.
         """
-        return self[key] if key in self._positions() else default
+        start = self._positions().get(key)
+        return default if start is None else self._at(start)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._positions())
