@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from ..preparation.prepared import PreparedSpectra, quantile
+from ..preparation.prepared import PreparedSpectra
 from ..utils.quality import QualityFlag
 from .config import ModelConfig
 
@@ -125,7 +125,7 @@ class FluxBasis:
         both[:, 1] = self._fit(both[:, 0], weight)
         both[:, 0] -= both[:, 1]
         for row, mine in zip(weight, valid, strict=True):
-            row /= quantile(row[mine])
+            row /= np.median(row[mine])
         np.minimum(weight, _MOST, out=weight)
         both -= both @ weight[:, :, None] / weight.sum(axis=1)[:, None, None]
         both *= (weight > 0)[:, None]
