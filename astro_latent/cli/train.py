@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .common import EXIT_OK, complain, positive, tell
 from .pictures import save_picture
 from .show import say, show_table
+from .survey_file import read_surveys
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -116,6 +117,17 @@ def setting(text: str) -> tuple[str, Any]:
         return name.replace("-", "_"), value
 
 
+_SEVERAL = (
+    "TABLE may be a .toml file with a section for each of several surveys, which then "
+    "share one network: spectra, labels, split, ... as for train_several; --arguments "
+    "are those of the trunk."
+)
+#: Options that are of one survey, and cannot stand beside a file of several.
+_OF_ONE = (
+    "labels", "architecture", "from_weights", "folder", "table", "medium", "frame",
+    "resolving_power", "survey", "radial_velocity", "star", "split", "held_out",
+    "validation", "folds", "grid", "recipe", "augment", "about", "settings",
+)  # fmt: skip
 #: Options that take pairs of a name and a value.
 _SETTINGS = {
     "augment": "noise, noise_length, missing, velocity, continuum, resolution",
@@ -156,6 +168,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options of the verb."""
     add_source(parser)
+    parser.epilog = _SEVERAL
     parser.add_argument(
         "-l", "--labels", nargs="+", metavar="NAME", default=[],
         help="columns to learn; without, an encoder is trained",
@@ -199,6 +212,8 @@ def run(options: argparse.Namespace) -> int:
 
     from ..training import train_model
 
+    if options.spectra.endswith(".toml"):
+        return _run_several(options)
     about = {"survey": options.survey} if options.survey else {}
     settings = _read_settings(options.settings)
     architecture = options.architecture or settings.pop("architecture", None)
@@ -228,6 +243,30 @@ def run(options: argparse.Namespace) -> int:
                 complain(f"{part}: {model.config.training[part]}")
         show_scores(scores)
         say(model.config.card["limitations"])
+    return EXIT_OK
+
+
+def _run_several(options: argparse.Namespace) -> int:
+    """Train one network on the surveys of a file, and print how well it does."""
+    from astropy.table import Table
+
+    from ..training import train_several
+
+    said = [name for name in _OF_ONE if getattr(options, name)]
+    if said:
+        msg = f"{', '.join(said)}: say it of each survey, in {options.spectra}"
+        raise ValueError(msg)
+    models = train_several(
+        read_surveys(Path(options.spectra)), output=options.output,
+        trunk=dict(options.arguments), members=options.members or 1, seed=options.seed,
+        work=options.work, device=options.device, overwrite=options.overwrite,
+        progress=not options.quiet and sys.stderr.isatty(), **dict(options.fit),
+    )  # fmt: skip
+    for name, model in models.items():
+        tell(options, f"{model.config.description} -> {options.output / name}")
+        if not options.quiet:
+            scores = Table.read(options.output / name / "held_out_scores.ecsv")
+            show_scores(scores)
     return EXIT_OK
 
 

@@ -14,6 +14,7 @@ from .locate import ModelLike, find_weights, list_models
 if TYPE_CHECKING:
     from .base import SpectralModel as SpectralModel
     from .check import check_reference as check_reference
+    from .features import hidden_vectors as hidden_vectors
     from .networks import LabelNetwork as LabelNetwork
     from .networks import LatentNetwork as LatentNetwork
     from .pretrained import load_model as load_model
@@ -28,6 +29,7 @@ _LAZY = {
     "LatentModel": ".protocols",
     "LatentNetwork": ".networks",
     "check_reference": ".check",
+    "hidden_vectors": ".features",
     "load_model": ".pretrained",
     "save_weights": ".saving",
 }

@@ -48,6 +48,7 @@ _HOMES = {
     "share_layers": ".start",
     "start_from": ".start",
     "train_model": ".train",
+    "train_several": ".several",
     "write_checkpoint": ".loop",
 }
 __all__ = sorted(_HOMES)

@@ -1,14 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Where the spectra of a training lie, in the last hidden layer of its network."""
 
-from typing import cast
-
 import numpy as np
-import torch
 
-from ..models import LabelNetwork, SpectralModel
-from ..models.networks import inputs_of
-from ..preparation.prepared import PreparedSpectra
+from ..models.features import collect_features
 
 __all__ = ["collect_features", "describe_domain", "point_outside"]
 
@@ -92,28 +87,3 @@ def point_outside(
     distance = np.linalg.norm((inside - mean) @ whitening.T, axis=1)
     equal = np.quantile(distance, _DISTANCE) / np.quantile(along, _DIRECTION)
     return np.concatenate([whitening, _WEIGHT * equal * direction[None]])
-
-
-def collect_features(model: SpectralModel, prepared: PreparedSpectra) -> np.ndarray:
-    """Return the last hidden layer of the first member.
-
-    Parameters
-    ----------
-    model : SpectralModel
-        A label network.
-    prepared : PreparedSpectra
-        Spectra.
-
-    Returns
-    -------
-    ndarray, shape (n_spectra, n_features)
-        Features.
-    """
-    network, parts = cast(LabelNetwork, model.members[0]), []
-    with torch.inference_mode():
-        for first in range(0, len(prepared), 64):
-            rows = slice(first, first + 64)
-            arrays = (prepared.flux, prepared.valid, prepared.variance)
-            inputs = inputs_of(network, *(torch.from_numpy(a[rows]) for a in arrays))
-            parts.append(network.features(*inputs).numpy())
-    return np.concatenate(parts)

@@ -11,30 +11,27 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
 from ..utils.writing import write_bytes
-from .augmentation import Augmenter
+from .batches import Batch, Batches, FitPart, Rows
 from .defaults import FitOptions
 from .loop import one_cycle
 from .optimisers import make_optimiser
-from .prepared_file import Records
 from .tasks import Task
 
-__all__ = ["EpochReport", "FitData", "fit_network"]
+__all__ = ["EpochReport", "fit_networks"]
 
 _LAST = "last.ckpt"
 #: What Lightning remarks and nobody can act on here.
@@ -48,74 +45,6 @@ _REMARKS = (
     ".*`torch.jit.script` is deprecated.*",
     ".*lr_scheduler.step.*",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitData:
-    """Spectra and labels of a training, in the network's units.
-
-    Parameters
-    ----------
-    records : Records
-        With the fields flux, variance and valid; memory-mapped.
-    targets, target_variance : ndarray, shape (n_spectra, n_labels), float32
-        NaN where a label is missing; variance of the labels themselves.
-    train, validation : ndarray of int
-        Rows of the records.
-    """
-
-    records: Records
-    targets: np.ndarray
-    target_variance: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-
-
-class _Rows(Dataset):
-    """Spectra and labels of rows; the rows of a batch are one item."""
-
-    def __init__(self, data: FitData) -> None:
-        self.data = data
-
-    def __getitem__(self, rows: np.ndarray) -> tuple[Tensor, ...]:
-        records = self.data.records[rows]
-        return (
-            torch.from_numpy(records["flux"].copy()),
-            torch.from_numpy(records["valid"].copy()),
-            torch.from_numpy(records["variance"].copy()),
-            torch.from_numpy(self.data.targets[rows]),
-            torch.from_numpy(self.data.target_variance[rows]),
-        )
-
-
-class _Batches(Sampler):
-    """Rows of each batch of an epoch; several processes share a batch."""
-
-    def __init__(
-        self, rows: np.ndarray, size: int, *, seed: int | None, share: tuple[int, int]
-    ) -> None:
-        self.rows, self.size, self.seed, self.share = rows, size, seed, share
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Take note of the epoch; Lightning calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        if self.seed is None:
-            return -(-len(self.rows) // self.size)
-        return max(1, len(self.rows) // self.size)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        rows = self.rows
-        if self.seed is not None:
-            rows = np.random.default_rng([self.seed, 2, self.epoch]).permutation(rows)
-        rank, world = self.share
-        for index in range(len(self)):
-            batch = rows[index * self.size : (index + 1) * self.size]
-            # shares of one size, so that their mean is the mean of all
-            mine = batch[rank : len(batch) // world * world : world]
-            yield mine if len(mine) else batch[:1]  # all processes must take part
 
 
 class EpochReport(Callback):
@@ -154,26 +83,20 @@ def _mix(decay: float, kept: Tensor, now: Tensor, count: Tensor | int) -> Tensor
 
 
 class _Fit(lightning.LightningModule):
-    """A network, the running mean of its weights, and how both change."""
+    """Networks, the running means of their weights, and how both change.
+
+    A step is of one of the networks; layers that several have learn by all.
+    """
 
     def __init__(
-        self,
-        network: nn.Module,
-        data: FitData,
-        options: FitOptions,
-        task: Task,
-        *,
-        augmenter: Augmenter | None,
-        seed: int,
+        self, parts: Sequence[FitPart], options: FitOptions, task: Task, *, seed: int
     ) -> None:
         super().__init__()
-        self.network, self.options, self.seed = network, options, seed
-        self.task = task
-        self.augmenter = augmenter
-        self.data = data
+        self.networks = nn.ModuleList(part.network for part in parts)
+        self.parts, self.options, self.task, self.seed = parts, options, task, seed
 
         mix = partial(_mix, options.average)
-        self.average = AveragedModel(network, avg_fn=mix).requires_grad_(False)
+        self.average = AveragedModel(self.networks, avg_fn=mix).requires_grad_(False)
 
     @property
     def share(self) -> tuple[int, int]:
@@ -182,19 +105,22 @@ class _Fit(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return shuffled batches."""
-        size = min(self.options.batch_size, len(self.data.train))
-        batches = _Batches(self.data.train, size, seed=self.seed, share=self.share)
-        return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
+        rows, size = [part.data.train for part in self.parts], self.options.batch_size
+        return self._load(Batches(rows, size, seed=self.seed, share=self.share))
 
     def val_dataloader(self) -> DataLoader:
         """Return the validation stars in order."""
+        rows = [part.data.validation for part in self.parts]
         size = self.options.batch_size
-        batches = _Batches(self.data.validation, size, seed=None, share=self.share)
-        return DataLoader(_Rows(self.data), sampler=batches, batch_size=None)
+        return self._load(Batches(rows, size, seed=None, share=self.share))
+
+    def _load(self, batches: Batches) -> DataLoader:
+        rows = Rows([part.data for part in self.parts])
+        return DataLoader(rows, sampler=batches, batch_size=None)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser, and how its rate changes."""
-        optimiser = make_optimiser(self.network, self.options)
+        optimiser = make_optimiser(self.networks, self.options)
         rate = partial(
             one_cycle, n_steps=self.n_steps, end=1e-3, shape=self.options.schedule
         )
@@ -206,70 +132,75 @@ class _Fit(lightning.LightningModule):
     @property
     def n_steps(self) -> int:
         """Steps of the whole training."""
-        size = min(self.options.batch_size, len(self.data.train))
-        return self.options.epochs * max(1, len(self.data.train) // size)
+        rows = [part.data.train for part in self.parts]
+        batches = Batches(rows, self.options.batch_size, seed=self.seed, share=(0, 1))
+        return self.options.epochs * len(batches)
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Set all random numbers of the step."""
         torch.manual_seed(hash((self.seed, self.global_step, self.share[0])) % 2**31)
 
-    def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
+    def training_step(self, found: Batch, index: int) -> Tensor:
         """Return the loss of a batch."""
+        number, batch = found
         flux, valid, variance = batch[:3]
-        if self.augmenter is not None:
+        augmenter = self.parts[number].augmenter
+        if augmenter is not None:
             seed = int(torch.randint(2**31, (1,)).item())
             generator = torch.Generator().manual_seed(seed)
-            changed = self.augmenter(flux.cpu(), valid.cpu(), variance.cpu(), generator)
+            changed = augmenter(flux.cpu(), valid.cpu(), variance.cpu(), generator)
             flux, valid, variance = (tensor.to(self.device) for tensor in changed)
         done = self.global_step / self.n_steps
-        loss = self.task.loss(self.network, (flux, valid, variance), batch, done)
-        self.log("training_loss", loss.detach(), on_step=False, on_epoch=True)
+        network = self.networks[number]
+        loss = self.task.loss(network, (flux, valid, variance), batch, done)
+        self.log(
+            "training_loss", loss.detach(), on_step=False, on_epoch=True,
+            batch_size=len(flux),
+        )  # fmt: skip
         return loss
 
     def on_train_batch_end(
         self, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Let the mean of the weights follow."""
-        self.average.update_parameters(self.network)
+        self.average.update_parameters(self.networks)
 
-    def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
+    def validation_step(self, found: Batch, index: int) -> None:
         """Note the loss that the mean weights have on stars that teach nothing."""
-        network = self.average.module.eval()
+        number, batch = found
+        network = cast(nn.ModuleList, self.average.module.eval())[number]
         seen = (batch[0], batch[1], batch[2])
         loss = self.task.loss(network, seen, batch, 1.0)
         several = self.share[1] > 1
         self.log("validation_loss", loss, batch_size=len(batch[0]), sync_dist=several)
 
 
-def fit_network(
-    network: nn.Module,
-    data: FitData,
+def fit_networks(
+    parts: Sequence[FitPart],
     options: FitOptions,
     task: Task,
     folder: Path,
     *,
-    augmenter: Augmenter | None = None,
     seed: int = 0,
     accelerator: str = "cpu",
     progress: bool = False,
     callbacks: Sequence[Callback] = (),
-) -> nn.Module:
-    """Fit a network, or go on fitting it.
+) -> None:
+    """Fit a network, or several that have layers in common, or go on fitting.
+
+    They are left in evaluation mode, with the mean weights of the epoch that did best
+    on the validation stars of all, or of the last if there are none.
 
     Parameters
     ----------
-    network : Module
-        Changed in place.
-    data : FitData
-        Spectra and labels.
+    parts : sequence of FitPart
+        Networks, which are changed in place, and what each learns from.
     options : FitOptions
         How.
     task : LabelTask or LatentTask
-        What it is asked for.
+        What they are asked for.
     folder : Path
         For checkpoints, one after each epoch, and the log ``metrics.csv``.
-    augmenter : Augmenter, optional
-        What is done to training spectra.
     seed : int, optional
         Of order, noise and dropout.
     accelerator : str, optional
@@ -278,16 +209,10 @@ def fit_network(
         Show a bar.
     callbacks : sequence, optional
         More callbacks of Lightning.
-
-    Returns
-    -------
-    Module
-        With the mean weights of the epoch that did best on the validation stars, or of
-        the last if there are none; in evaluation mode.
     """
     torch.manual_seed(seed)
-    module = _Fit(network, data, options, task, augmenter=augmenter, seed=seed)
-    watched = bool(len(data.validation))
+    module = _Fit(parts, options, task, seed=seed)
+    watched = any(len(part.data.validation) for part in parts)
     keep = ModelCheckpoint(
         folder,
         filename="best",
@@ -318,8 +243,8 @@ def fit_network(
     state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
     prefix = "average.module."
     kept = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
-    network.load_state_dict(kept)
-    return network.cpu().eval()
+    module.networks.load_state_dict(kept)
+    module.networks.cpu().eval()
 
 
 @contextmanager

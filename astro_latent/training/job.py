@@ -1,10 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""The fitting of an ensemble, member by member, and what is said of it."""
+"""The fitting of an ensemble, member by member."""
 
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,14 +19,14 @@ from ..models import ARCHITECTURES
 from ..models.architectures import CorrectedNetwork
 from ..utils.writing import write_bytes
 from .augmentation import Augmentation, Augmenter
+from .batches import FitData, FitPart
 from .beginning import CORRECTED, Beginning
-from .checks import CARD_TEXTS
 from .defaults import FitOptions
 from .few_stars import LeftOut, correct_network
-from .outputs import label_ranges, limit_outputs
 from .plan import Plan
+from .shared import Shared
 from .stars import PARTS
-from .tasks import LatentTask, Task
+from .tasks import Task
 
 __all__ = ["Job"]
 
@@ -64,6 +64,8 @@ class Job:
         What networks are asked for.
     beginning : Beginning or None
         Weights to begin with.
+    shared : Shared or None
+        What the training has in common with those of other surveys.
     """
 
     plan: Plan
@@ -78,12 +80,20 @@ class Job:
     progress: bool
     task: Task
     beginning: Beginning | None = None
+    shared: Shared | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self.plan.targets.names
 
     @property
     def units(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and scatter of the labels: those of the training stars, or of before."""
+        """Mean and scatter of the labels: of the training stars, or of others too."""
         targets = self.plan.targets[self.plan.rows(PARTS[0])]
         targets.check(" that teach")  # of all, some may have it and be held out
+        if self.shared is not None:
+            return self.shared.units(targets.names)
         mean, scatter = np.nanmean(targets.values, 0), np.nanstd(targets.values, 0)
         if self.beginning is None:
             return mean, scatter
@@ -108,6 +118,8 @@ class Job:
             self.arguments, asdict(self.fit), self.seed, self.begun_with,
             asdict(self.augment) if self.augment else None, asdict(self.task),
         ]  # fmt: skip
+        if self.shared is not None:
+            facts.append(self.shared.key)
         found = hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8)
         for array in (self.plan.parts, self.plan.targets.values):
             found.update(array.tobytes())
@@ -130,9 +142,42 @@ class Job:
         """
         if self.is_corrected:
             return [network for network, _ in self.correct()]
-        from .engine import EpochReport, FitData, fit_network
+        from .engine import EpochReport, fit_networks
         from .process import fit_process
 
+        callbacks = [] if report is None else [EpochReport(report)]
+        networks: list[nn.Module] = []
+        for member in range(self.members):
+            seed = 1000 * self.seed + member
+            folder, network = self.folder / f"member-{member}", self.make(seed, member)
+            finished = folder.with_suffix(".safetensors")
+            if finished.is_file():
+                network.load_state_dict(safetensors.torch.load_file(finished))
+            else:
+                part = self.part(network)
+                fit_networks(
+                    [part], self.fit, self.task, folder, seed=seed,
+                    accelerator=self.device, progress=self.progress,
+                    callbacks=callbacks,
+                )  # fmt: skip
+                fit_process(network, part.data, seed=self.seed, others=networks)
+                self.keep(network, member, (folder / "metrics.csv").read_bytes())
+            networks.append(network.eval())
+        return networks
+
+    def part(self, network: nn.Module) -> FitPart:
+        """Return a network with what it learns from.
+
+        Parameters
+        ----------
+        network : Module
+            From `make`.
+
+        Returns
+        -------
+        FitPart
+            Labels are in the units of the network.
+        """
         mean, scatter = self.units
         targets = self.plan.targets
         data = FitData(
@@ -145,27 +190,25 @@ class Job:
         augmenter = None
         if self.augment is not None:
             augmenter = Augmenter(self.augment, self.plan.file.grid)
-        callbacks = [] if report is None else [EpochReport(report)]
-        networks: list[nn.Module] = []
-        for member in range(self.members):
-            seed = 1000 * self.seed + member
-            folder, network = self.folder / f"member-{member}", self._make(seed, member)
-            finished = folder.with_suffix(".safetensors")
-            if finished.is_file():
-                network.load_state_dict(safetensors.torch.load_file(finished))
-            else:
-                network = fit_network(
-                    network, data, self.fit, self.task, folder,
-                    augmenter=augmenter, seed=seed, accelerator=self.device,
-                    progress=self.progress, callbacks=callbacks,
-                )  # fmt: skip
-                fit_process(network, data, seed=self.seed, others=networks)
-                state = {n: t.contiguous() for n, t in network.state_dict().items()}
-                log = (folder / "metrics.csv").read_bytes()
-                write_bytes(finished.with_suffix(".csv"), log)
-                write_bytes(finished, safetensors.torch.save(state))
-            networks.append(network.eval())
-        return networks
+        return FitPart(network=network, data=data, augmenter=augmenter)
+
+    def keep(self, network: nn.Module, member: int, log: bytes) -> None:
+        """Write a member that is fitted, for `run` to find.
+
+        Parameters
+        ----------
+        network : Module
+            The member.
+        member : int
+            Its number.
+        log : bytes
+            Lines of ``metrics.csv``.
+        """
+        finished = self.folder / f"member-{member}.safetensors"
+        state = {n: t.contiguous() for n, t in network.state_dict().items()}
+        finished.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(finished.with_suffix(".csv"), log)
+        write_bytes(finished, safetensors.torch.save(state))
 
     @property
     def is_corrected(self) -> bool:
@@ -185,7 +228,7 @@ class Job:
         """
         plan, found = self.plan, []
         for member in range(self.members):
-            network = cast(CorrectedNetwork, self._make(self.seed, member)).eval()
+            network = cast(CorrectedNetwork, self.make(self.seed, member)).eval()
             left = correct_network(
                 network, plan.file, plan.targets, plan.rows(PARTS[0]),
                 stars=plan.stars, units=self.units,
@@ -239,8 +282,21 @@ class Job:
         ]
         return Table(rows=rows, names=("member", "epoch", *names))
 
-    def _make(self, seed: int, member: int) -> nn.Module:
-        """Make a network and let it see the training set."""
+    def make(self, seed: int, member: int) -> nn.Module:
+        """Make a network and let it see the training set.
+
+        Parameters
+        ----------
+        seed : int
+            Of its first weights.
+        member : int
+            Its number.
+
+        Returns
+        -------
+        Module
+            Not fitted.
+        """
         torch.manual_seed(seed)
         network = ARCHITECTURES[self.architecture](**self.arguments)
         file, beginning = self.plan.file, self.beginning
@@ -262,85 +318,3 @@ class Job:
         prepared = self.plan.file.prepared(np.sort(rows[:count]))
         arrays = (prepared.flux, prepared.valid, prepared.variance)
         return [torch.from_numpy(array) for array in arrays]
-
-    def describe(
-        self,
-        name: str,
-        about: Mapping[str, Any],
-        limits: Mapping[str, Sequence[float | None]],
-    ) -> dict[str, Any]:
-        """Return a configuration but for calibration, domain and evaluation.
-
-        Parameters
-        ----------
-        name : str
-            Of the weights.
-        about : mapping
-            What the user says of them.
-        limits : mapping
-            Label to lowest and highest value that may be believed.
-
-        Returns
-        -------
-        dict
-            Content of ``config.json``.
-        """
-        targets, file = self.plan.targets, self.plan.file
-        rows = self.plan.rows(PARTS[0])
-        names = ", ".join(targets.names) or "latents"
-        described = (
-            f"{names} from {len(rows)} spectra by {self.members} x "
-            f"{self.architecture}, trained with astro_latent.train_model."
-        )
-        survey = about.get("survey", "own")
-        return {
-            "name": name,
-            "version": str(about.get("version", "1")),
-            "title": about.get("title", f"{names} from spectra of the survey {survey}"),
-            "description": about.get("description", described),
-            "survey": survey,
-            "architecture": self.architecture,
-            "arguments": self.arguments,
-            "grid": file.grid.to_dict(),
-            "recipe": file.recipe.to_dict(),
-            "outputs": self._describe_outputs(limits),
-            "training": self._describe_training(),
-            "card": {word: about[word] for word in CARD_TEXTS if word in about},
-            "licence": about.get("licence", "not stated"),
-            "citation": about.get("citation", "not stated"),
-        }
-
-    def _describe_outputs(
-        self, limits: Mapping[str, Sequence[float | None]]
-    ) -> list[dict[str, Any]]:
-        targets = self.plan.targets
-        if not targets.names:
-            return [{"name": "latent", "n": self.arguments["n_latent"]}]
-        mean, scatter = self.units
-        ranges = label_ranges(targets.values[self.plan.rows(PARTS[0])])
-        if self.is_corrected:
-            ranges = cast(Beginning, self.beginning).widen(targets.names, ranges)
-        outputs = [
-            {
-                "name": column.name, "unit": column.unit, "ucd": column.ucd,
-                "description": column.description, "scale": float(scatter[k]),
-                "offset": float(mean[k]), "domain": ranges[k].tolist(),
-            }
-            for k, column in enumerate(targets.columns)
-        ]  # fmt: skip
-        return limit_outputs(outputs, limits)
-
-    def _describe_training(self) -> dict[str, Any]:
-        described = {**self.plan.describe(), "seed": self.seed}
-        if self.is_corrected:
-            return described | {"begun with": self.begun_with}
-        fit = {k: v for k, v in asdict(self.fit).items() if k not in ("devices",)}
-        described["fit"] = fit
-        if self.augment is not None:
-            done = asdict(self.augment)
-            described["augmentation"] = {k: v for k, v in done.items() if v}
-        if isinstance(self.task, LatentTask):
-            described["price per nat"] = self.task.price_per_nat
-        if self.begun_with:
-            described["begun with"] = self.begun_with
-        return described

@@ -7,7 +7,7 @@ that are as long in all directions of a matrix; the rest of a network is left to
 takes one optimiser for all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -114,13 +114,15 @@ class Muon(torch.optim.AdamW):
         matrix.add_(step, alpha=-group["lr"] * longer)
 
 
-def make_optimiser(network: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
-    """Return the optimiser of a network.
+def make_optimiser(
+    networks: Iterable[nn.Module], options: FitOptions
+) -> torch.optim.Optimizer:
+    """Return the optimiser of networks, which may have layers in common.
 
     Parameters
     ----------
-    network : Module
-        Its biases and scales do not shrink. Hidden are matrices that neither meet the
+    networks : iterable of Module
+        Their biases and scales do not shrink. Hidden are matrices that neither meet the
         pixels nor give the labels.
     options : FitOptions
         Which, and its rates.
@@ -132,10 +134,14 @@ def make_optimiser(network: nn.Module, options: FitOptions) -> torch.optim.Optim
     """
     muon = options.optimiser == "muon"
     groups: dict[str, list[nn.Parameter]] = {"hidden": [], "wide": [], "rest": []}
-    for name, parameter in network.named_parameters():
-        hidden = muon and parameter.ndim == 2 and not _is_outer(network, name)
-        kind = "hidden" if hidden else "wide" if parameter.ndim > 1 else "rest"
-        if parameter.requires_grad:
+    known: set[nn.Parameter] = set()
+    for network in networks:
+        for name, parameter in network.named_parameters():
+            if parameter in known or not parameter.requires_grad:
+                continue
+            known.add(parameter)
+            hidden = muon and parameter.ndim == 2 and not _is_outer(network, name)
+            kind = "hidden" if hidden else "wide" if parameter.ndim > 1 else "rest"
             groups[kind].append(parameter)
     found = [
         {

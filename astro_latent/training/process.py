@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..models.layers.process import ProcessMean, compare, covariance
 from ..models.networks import RememberingNetwork, inputs_of
-from .engine import FitData
+from .batches import FitData
 
 __all__ = ["Process", "fit_process"]
 

@@ -19,6 +19,7 @@ from .domain import collect_features, describe_domain, point_outside
 from .few_stars import LeftOut
 from .job import Job
 from .prepared_file import PreparedFile
+from .record import describe_weights
 from .stars import OUTSIDE, PARTS
 
 __all__ = ["Seen", "judge_across", "judge_left_out", "judge_networks", "make_model"]
@@ -182,7 +183,7 @@ def judge_across(jobs: Sequence[Job], about: Mapping[str, Any]) -> Seen:
     """
     parts = []
     for job in jobs:
-        record, plan = job.describe("fold", about, {}), job.plan
+        record, plan = describe_weights(job, "fold", about, {}), job.plan
         train, rows = (plan.rows(part) for part in (PARTS[0], PARTS[2]))
         found = judge_networks(
             record, job.run(), plan.file,

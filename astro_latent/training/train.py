@@ -20,13 +20,14 @@ from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
 from .outputs import round_network
+from .record import describe_weights
 from .seen import judge_across, judge_left_out
 from .setting_up import set_up
 from .stars import OUTSIDE, PARTS
 from .tasks import LatentTask
 from .velocities import VelocityLike
 
-__all__ = ["train_model"]
+__all__ = ["finish_training", "train_model"]
 
 #: Files beside the weights: what held-out stars say of them.
 SCORES_FILE, PREDICTIONS_FILE = "held_out_scores.ecsv", "held_out.ecsv"
@@ -204,7 +205,7 @@ def train_model(
             price_per_nat=price_per_nat, seed=seed, device=device, progress=progress,
             **options,
         )  # fmt: skip
-        return _finish(
+        return finish_training(
             job, output or Path(scratch, f"own_{job.architecture}_v1"),
             dict(about or {}),
             limits or {}, false_alarms=false_alarms, dtype=dtype, overwrite=overwrite,
@@ -212,23 +213,39 @@ def train_model(
         )  # fmt: skip
 
 
-def _finish(
+def finish_training(
     job: Job,
     output: Path,
-    about: dict[str, Any],
+    about: Mapping[str, Any],
     limits: Mapping[str, Sequence[float | None]],
     *,
     false_alarms: float,
     dtype: str,
     overwrite: bool,
-    folds: int,
+    folds: int = 0,
 ) -> SpectralModel:
-    """Fit, calibrate, write the folder of weights, and load it."""
+    """Fit, calibrate, write the folder of weights, and load it.
+
+    Parameters
+    ----------
+    job : Job
+        What is to be fitted; its checkpoints are removed when all is done.
+    output : Path
+        The folder.
+    about, limits, false_alarms, dtype, overwrite, folds
+        As for `train_model`.
+
+    Returns
+    -------
+    SpectralModel
+        The model.
+    """
     plan, others = job.plan, job.folds(folds)
     corrected = job.correct() if job.is_corrected else []
     found = [network for network, _ in corrected] or job.run()
     networks = [round_network(network, dtype) for network in found]
-    record, held_out = job.describe(output.name, about, limits), plan.rows(PARTS[2])
+    record = describe_weights(job, output.name, about, limits)
+    held_out = plan.rows(PARTS[2])
     if isinstance(job.task, LatentTask):
         done = judge_encoder(record, networks, plan.file, held_out=held_out)
     else:

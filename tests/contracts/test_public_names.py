@@ -38,7 +38,8 @@ PUBLIC = {
     """,
     "models": """
         ARCHITECTURES LabelModel LabelNetwork LatentModel LatentNetwork ModelLike
-        SpectralModel check_reference find_weights list_models load_model save_weights
+        SpectralModel check_reference find_weights hidden_vectors list_models load_model
+        save_weights
     """,
     "latent": """
         Census LabelHandle LabelScore LatentIndex MonotoneRange MutualInformation

@@ -67,7 +67,7 @@ def test_without_muon_it_is_adamw_of_pytorch():
     )
     groups = [{"params": wide}, {"params": rest, "weight_decay": 0.0}]
     known = torch.optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.98), weight_decay=0.2)
-    found = steps_of(network, [make_optimiser(network, options)])
+    found = steps_of(network, [make_optimiser([network], options)])
     for one, two in zip(found, steps_of(other, [known]), strict=True):
         torch.testing.assert_close(one, two)
 
@@ -83,7 +83,7 @@ def test_without_muon_it_is_adamw_of_pytorch():
 def test_hidden_is_what_neither_meets_pixels_nor_gives_labels(architecture, hidden):
     more = {"n_blocks": 1} if architecture == "residual_mlp" else {}
     network = ARCHITECTURES[architecture](n_pixels=64, n_labels=2, **more)
-    optimiser = make_optimiser(network, FitOptions(optimiser="muon"))
+    optimiser = make_optimiser([network], FitOptions(optimiser="muon"))
     [moved] = [g["params"] for g in optimiser.param_groups if g["hidden"]]
     names = {id(p): name for name, p in network.named_parameters()}
     assert [names[id(p)] for p in moved] == hidden
@@ -105,7 +105,7 @@ def test_hidden_matrices_move_as_by_muon_of_pytorch():
             lr=1e-3, betas=(0.9, 0.98),
         ),
     ]  # fmt: skip
-    found = steps_of(network, [make_optimiser(network, options)])
+    found = steps_of(network, [make_optimiser([network], options)])
     for one, two, at in zip(
         found, steps_of(other, known), toy().parameters(), strict=True
     ):  # small singular values are noise in bfloat16, which both work in
@@ -115,9 +115,9 @@ def test_hidden_matrices_move_as_by_muon_of_pytorch():
 def test_muon_goes_on_from_a_checkpoint():
     options = FitOptions(learning_rate=1e-2, optimiser="muon")
     network, other = toy(), toy()
-    first = make_optimiser(network, options)
+    first = make_optimiser([network], options)
     steps_of(network, [first])
-    second = make_optimiser(other, options)
+    second = make_optimiser([other], options)
     other.load_state_dict(network.state_dict())
     second.load_state_dict(deepcopy(first.state_dict()))
     whole = steps_of(network, [first])

@@ -57,10 +57,10 @@ def uninterrupted(tmp_path_factory):
 def test_it_ends_as_if_it_had_not_been_stopped(
     epoch, tmp_path, monkeypatch, uninterrupted
 ):
-    fit = engine.fit_network
+    fit = engine.fit_networks
     monkeypatch.setattr(
         engine,
-        "fit_network",
+        "fit_networks",
         lambda *a, **k: fit(*a, **{**k, "callbacks": [Killer(epoch)]}),
     )
     with pytest.raises(KilledError):
@@ -97,15 +97,15 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(
 def test_members_that_are_done_are_not_fitted_again(
     tmp_path, monkeypatch, uninterrupted
 ):
-    fit, calls = engine.fit_network, []
+    fit, calls = engine.fit_networks, []
 
-    def once(network, data, options, task, folder, **rest):
+    def once(parts, options, task, folder, **rest):
         calls.append(folder.name)
         if len(calls) == 2:
             raise KilledError
-        return fit(network, data, options, task, folder, **rest)
+        return fit(parts, options, task, folder, **rest)
 
-    monkeypatch.setattr(engine, "fit_network", once)
+    monkeypatch.setattr(engine, "fit_networks", once)
     with pytest.raises(KilledError):
         train(tmp_path)
     found = states(train(tmp_path))
