@@ -3,10 +3,11 @@
 
 ``python benchmarks/bench_search.py --data FOLDER --work FOLDER`` searches for each set
 of real spectra with both samplers and the same number of trials, then trains the
-defaults and both results with three seeds each, and judges all on stars that neither
-taught nor chose. TPE draws its first ten trials at random, so that both share these.
-What is in the work folder is not done again. Writes ``docs/experiments/search.ecsv``
-and the pictures. Test stars have no part.
+defaults and both results with three seeds each, for as many passes as a trial and for
+as many as `train_model` takes by itself, and judges all on stars that neither taught
+nor chose. TPE draws its first ten trials at random, so that both share these. What is
+in the work folder is not done again. Writes ``docs/experiments/search.ecsv``,
+``search_trials.ecsv`` and the pictures. Test stars have no part.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import shutil
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import _paths  # noqa: F401
@@ -44,6 +46,7 @@ STARS = {
 SAMPLERS = ("tpe", "random")
 SHARED = 10  # trials; what TPE draws at random before it has an opinion
 SEEDS = 3
+FULL = 60  # passes, the default for so few stars
 _PRECISION = "bf16-mixed"
 
 
@@ -89,15 +92,15 @@ def search(name, sampler, given, options):
     return found
 
 
-def train(name, method, seed, settings, given, options):
+def train(name, method, seed, epochs, settings, given, options):
     """Train once; one row for each label."""
-    path = options.work / f"{name}-{method}-{seed}.json"
+    path = options.work / f"{name}-{method}-{epochs}-{seed}.json"
     if not path.exists():
         if time.monotonic() > options.end:
             sys.exit("time is over: call again to go on")
         stars, labels, common = given
         folder = options.work / path.stem
-        settings = {"architecture": "starnet", "epochs": options.epochs, **settings}
+        settings = {"architecture": "starnet", **settings, "epochs": epochs}
         start = time.process_time()
         model = train_model(
             stars, labels, output=folder / "own_v1", seed=seed, overwrite=True,
@@ -105,7 +108,7 @@ def train(name, method, seed, settings, given, options):
             **common,
         )  # fmt: skip
         about = {
-            "set": name, "method": method, "seed": seed,
+            "set": name, "method": method, "epochs": epochs, "seed": seed,
             "parameters": sum(p.numel() for p in model.members[0].parameters()),
             "seconds": time.process_time() - start,
         }  # fmt: skip
@@ -168,9 +171,9 @@ def main() -> None:
         found = {sampler: search(name, sampler, given, options) for sampler in SAMPLERS}
         draw(name, found)
         settings = {"defaults": {}} | {s: found[s].settings for s in SAMPLERS}
-        for seed in range(SEEDS):
+        for epochs, seed in product((options.epochs, FULL), range(SEEDS)):
             for method, changes in settings.items():
-                rows += train(name, method, seed, changes, given, options)
+                rows += train(name, method, seed, epochs, changes, given, options)
         trials += [tabulate(name, sampler, found[sampler]) for sampler in SAMPLERS]
     write_rounded(Table(rows), OUTPUT / "search.ecsv")
     write_rounded(vstack(trials), OUTPUT / "search_trials.ecsv")

@@ -19,6 +19,8 @@ _LABELS = ("teff", "logg", "fe_h", "alpha_m")
 _SURVEYS = {
     "xp": "BP/RP", "lamost": "LAMOST", "miles": "MILES", "apogee": "APOGEE, emulated",
 }  # fmt: skip
+#: Where the settings of a network are from.
+_SETTINGS = {"defaults": "defaults", "tpe": "TPE", "random": "at random"}
 
 
 def spread(values: np.ndarray, digits: int, sign: str = "") -> str:
@@ -38,7 +40,7 @@ def _architectures(name: str) -> str:
         r2 = [np.mean(mine["r2"][mine["seed"] == seed]) for seed in one["seed"]]
         cells = [
             method, f"{one['parameters'][0]:,}", f"{one['n_train'][0]:,}", len(one),
-            spread(r2, 3),
+            _passes(one), spread(r2, 3),
         ]  # fmt: skip
         for label in labels:
             part, digits = mine[mine["label"] == label], _DIGITS.get(label, 3)
@@ -46,10 +48,18 @@ def _architectures(name: str) -> str:
             cells.append(f"{middle} / {spread(part['scatter'], digits)}")
         rows.append([*cells, spread(one["seconds"], 0)])
     header = (
-        "Method", "Parameters", "Stars", "Seeds", "r²",
+        "Method", "Parameters", "Stars", "Seeds", "Best pass", "r²",
         *(f"{label_title(label)}: median / scatter" for label in labels), "CPU seconds",
     )  # fmt: skip
     return list_table(header, rows)
+
+
+def _passes(table: Table) -> str:
+    """Lay out the pass of which the weights are, of each seed, and of how many."""
+    if not table["epochs"][0]:
+        return "none"
+    best = ", ".join(str(value) for value in table["best_epoch"])
+    return f"{best} of {table['epochs'][0]}"
 
 
 def _gaia() -> str:
@@ -202,6 +212,58 @@ def _several_found() -> str:
     return list_table(("By", "Stars", "First, %", "First five, %", "Median rank"), rows)
 
 
+def _search(name: str) -> str:
+    table = Table.read(HERE / "experiments/search.ecsv")
+    table = table[table["set"] == name]
+    labels = list(dict.fromkeys(table["label"]))
+    rows = []
+    for epochs in np.unique(table["epochs"]):
+        for method in dict.fromkeys(table["method"]):
+            mine = table[(table["method"] == method) & (table["epochs"] == epochs)]
+            one = mine[mine["label"] == labels[0]]
+            cells = [
+                spread(mine["scatter"][mine["label"] == n], _DIGITS.get(n, 3))
+                for n in labels
+            ]
+            rows.append(
+                [epochs, _SETTINGS[method], f"{one['parameters'][0]:,}", *cells,
+                 spread(one["seconds"], 0)]
+            )  # fmt: skip
+    header = (
+        "Passes", "Settings", "Parameters",
+        *(f"{label_title(label)}: scatter" for label in labels), "CPU seconds",
+    )  # fmt: skip
+    return list_table(header, rows)
+
+
+def _search_gaia() -> str:
+    return _search("gaia_xp")
+
+
+def _search_lamost() -> str:
+    return _search("lamost")
+
+
+def _searched() -> str:
+    """Lay out what was searched, and the best trial of each search."""
+    trials = Table.read(HERE / "experiments/search_trials.ecsv")
+    names = trials.colnames[trials.colnames.index("n_parameters") + 1 :]
+    best, header = [], ["Hyper-parameter"]
+    for survey in dict.fromkeys(trials["set"]):
+        for sampler in dict.fromkeys(trials["sampler"]):
+            mine = trials[(trials["set"] == survey) & (trials["sampler"] == sampler)]
+            mine = mine[mine["state"] == "complete"]
+            best.append(mine[np.argmin(mine["loss"])])
+            header.append(f"{survey}, {_SETTINGS[sampler]}")
+    rows = [[f"``{n}``", *(_short(trial[n]) for trial in best)] for n in names]
+    rows.append(["validation loss", *(f"{trial['loss']:.3f}" for trial in best)])
+    return list_table(header, rows)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
+
+
 def write_experiment_tables(folder: Path) -> None:
     """Write the tables into a folder."""
     for name, make in (
@@ -210,5 +272,7 @@ def write_experiment_tables(folder: Path) -> None:
         ("experiment_few_stars", _few_stars), ("experiment_small_sets", _small_sets),
         ("experiment_several", _several), ("experiment_several_pairs", _several_pairs),
         ("experiment_several_found", _several_found),
+        ("experiment_search_gaia", _search_gaia), ("experiment_searched", _searched),
+        ("experiment_search_lamost", _search_lamost),
     ):  # fmt: skip
         (folder / f"{name}.inc").write_text(make(), encoding="utf-8")

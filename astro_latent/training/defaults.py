@@ -197,13 +197,16 @@ def default_arguments(
         return sizes
     if grid.n_pixels <= _SHORT:
         count = max(4, min(110, n_stars // 6, grid.n_pixels // 2))
-        views = [{"kind": kind, "n_components": count} for kind in ("flux", "log")]
+        views = [
+            {"kind": kind, "n_components": count, "fill": "solve"}
+            for kind in ("flux", "log")
+        ]
         return {**sizes, "views": views, "n_blocks": 6 if n_stars >= _FEW else 3}
     flat = any(step.name == "continuum" for step in recipe)
     count = max(4, min(400, n_stars // 4))
     view = {
         "kind": "flux" if flat else "flat", "n_components": count, "width": 301,
-        "shrink": 0.6,
+        "shrink": 0.6, "fill": "solve",
     }  # fmt: skip
     return {
         **sizes, "views": [view], "n_hidden": 192, "n_blocks": 3, "dropout": 0.1,

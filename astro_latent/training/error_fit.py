@@ -12,7 +12,7 @@ __all__ = ["ErrorFit", "fit_error_shape"]
 
 #: Share of stars within the error, and within the interval.
 SHARES = (0.6827, 0.95)
-_WIDTHS = (1.0, TWO_SIDED_95)
+WIDTHS = (1.0, TWO_SIDED_95)
 _SOFT = 0.05  # rounding of the kink of the loss, which a gradient does not like
 _RIDGE, _STIFF = 0.0005, 0.01  # towards one factor for all; of few stars
 _FOLDS = 4
@@ -76,8 +76,8 @@ def fit_error_shape(
     """
     folds = np.unique(stars, return_inverse=True)[1].reshape(-1) % _FOLDS
     shapes, widths = [], []
-    for share, width in zip(SHARES, _WIDTHS, strict=True):
-        target = _needed(residual, error, given, width)
+    for share, width in zip(SHARES, WIDTHS, strict=True):
+        target = needed_factor(residual, error, given, width)
         known = np.isfinite(residual) & np.isfinite(error)
         target = np.where(known, target, np.nan)
         counts = known.sum(axis=0)
@@ -102,7 +102,7 @@ def fit_error_shape(
     )
 
 
-def _needed(
+def needed_factor(
     residual: np.ndarray, error: np.ndarray, given: np.ndarray, width: float
 ) -> np.ndarray:
     """Ln of the factor by which so many errors would just reach the label."""

@@ -15,6 +15,7 @@ from ..models.networks import inputs_of
 from .beginning import Beginning
 from .calibration import calibrate_errors
 from .error_fit import fit_error_shape
+from .missing_term import add_missing_term
 from .prepared_file import PreparedFile
 from .report import describe_failures, describe_scores, score_bins
 from .seen import Seen, judge_networks, make_model
@@ -99,13 +100,19 @@ def calibrate_model(
         scale, floor = calibrate_errors(residual, seen.error)
         calibration |= {"scale": scale.tolist(), "floor": floor.tolist()}
         seen = seen.calibrated(scale, floor)
+    inputs = seen.inputs(raw)
     fit = fit_error_shape(
-        residual, seen.error, seen.inputs(raw), stars[seen.rows], given=truth.errors
+        residual, seen.error, inputs, stars[seen.rows], given=truth.errors
     )
-    calibration |= {
-        "shape_68": np.round(fit.shape_68, 5).tolist(),
-        "shape_95": np.round(fit.shape_95, 5).tolist(),
-    }
+    shapes = [fit.shape_68, fit.shape_95]
+    if seen.thinned is not None and len(seen.thinned.rows):
+        thinned, few = seen.thinned, targets[seen.thinned.rows]
+        shapes = add_missing_term(
+            shapes, thinned.values - few.values, thinned.error, thinned.inputs(raw),
+            given=few.errors, whole=inputs,
+        )  # fmt: skip
+    for name, shape in zip(("shape_68", "shape_95"), shapes, strict=True):
+        calibration[name] = np.round(shape, 5).tolist()
     by = {"snr": seen.snr} | dict(zip(targets.names, truth.values.T, strict=True))
     scores = score_bins(
         residual, fit.error, fit.interval_95,

@@ -18,9 +18,10 @@ from .evaluate import compare_labels
 from .gather import gather_spectra
 from .velocities import VelocityLike, find_velocities
 
-__all__ = ["drop_pixels", "evaluate_missing"]
+__all__ = ["drop_pixels", "evaluate_missing", "thin_pixels"]
 
 _STRETCHES = 40  # parts of a grid of which whole ones are missing
+_MOST = 0.4  # share of pixels; of spectra that lack more than 0.2 all is flagged
 _PATTERNS = ("pixels", "stretches")
 
 
@@ -153,6 +154,40 @@ def drop_pixels(prepared: PreparedSpectra, kept: np.ndarray) -> PreparedSpectra:
         flags[gone] |= np.int64(QualityFlag.SEGMENT_MISSING)
     flux = np.where(valid, prepared.flux, np.float32(0.0))
     return replace(prepared, valid=valid, flux=flux, flags=flags)
+
+
+def thin_pixels(prepared: PreparedSpectra, *, seed: int = 0) -> PreparedSpectra:
+    """Take up to two fifths of the pixels of each spectrum, singly or in stretches.
+
+    Parameters
+    ----------
+    prepared : PreparedSpectra
+        Spectra.
+    seed : int, optional
+        Of the choice.
+
+    Returns
+    -------
+    PreparedSpectra
+        With fewer valid pixels: half of the spectra lack pixels, half fortieths of the
+        grid.
+
+    Examples
+    --------
+    >>> from astro_latent.preparation import APOGEE_RECIPE, get_grid, prepare_spectra
+    >>> from astro_latent.training.missing import thin_pixels
+    >>> prepared = prepare_spectra([], get_grid("apogee_7514"), APOGEE_RECIPE)
+    >>> len(thin_pixels(prepared))
+    0
+    """
+    rng = np.random.default_rng(seed)
+    n_spectra, n_pixels = prepared.valid.shape
+    share = rng.uniform(0.0, _MOST, n_spectra)[:, None]
+    part = np.arange(n_pixels) * _STRETCHES // n_pixels
+    alone = rng.random((n_spectra, n_pixels)) >= share
+    together = (rng.random((n_spectra, _STRETCHES)) >= share)[:, part]
+    singly = rng.random(n_spectra)[:, None] < 0.5
+    return drop_pixels(prepared, np.where(singly, alone, together))
 
 
 def _settings(

@@ -1,53 +1,73 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Fit how errors have to grow when pixels are missing."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..models.error_shape import TWO_SIDED_95
-from .error_fit import SHARES, _needed
+from ..models.error_shape import error_factor
+from .error_fit import SHARES, WIDTHS, needed_factor
 
-__all__ = ["fit_missing_term"]
+__all__ = ["add_missing_term"]
 
-_WIDTHS = (1.0, TWO_SIDED_95)
+_TERMS = np.linspace(0.0, 8.0, 321)
+_MISSING = 1  # place of the share of missing pixels among the inputs
+_FEW = 40  # spectra; fewer say nothing
 
 
-def fit_missing_term(
+def add_missing_term(
+    shapes: Sequence[np.ndarray],
     residual: np.ndarray,
     error: np.ndarray,
-    interval_95: np.ndarray,
-    missing: np.ndarray,
+    inputs: np.ndarray,
     *,
     given: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit how errors have to grow with the share of missing pixels, and no more.
+    whole: np.ndarray,
+) -> list[np.ndarray]:
+    """Let errors that fit whole spectra grow with the share of missing pixels.
 
-    For a model that is calibrated on whole spectra: quantile regression through the
-    origin of the logarithm of the factor by which error and interval fall short.
+    Quantile regression through the origin of the logarithm of the factor by which
+    error and interval of spectra fall short from which pixels were taken. The origin
+    is the share that spectra lack anyhow, whose errors stay what they are.
 
     Parameters
     ----------
-    residual, error, interval_95 : ndarray, shape (n_spectra, n_labels)
-        Of spectra from which pixels were taken, by a model whose errors do not grow
-        with them yet.
-    missing : ndarray, shape (n_spectra,)
-        0 to 1.
+    shapes : sequence of ndarray, shape (n_labels, n_terms)
+        ``shape_68`` and ``shape_95`` of a configuration, fitted to whole spectra.
+    residual, error : ndarray, shape (n_spectra, n_labels)
+        Of spectra from which pixels were taken; errors before the factor.
+    inputs : ndarray, shape (n_spectra, n_labels, n_terms)
+        From `~astro_latent.models.error_shape.error_inputs`, of these.
     given : ndarray, shape (n_spectra, n_labels)
         Errors of the labels themselves.
+    whole : ndarray, shape (n_whole, n_labels, n_terms)
+        Inputs of the whole spectra.
 
     Returns
     -------
-    ndarray, ndarray, shape (n_labels,)
-        The second column of ``shape_68`` and of ``shape_95`` of a configuration; not
-        negative.
+    list of ndarray
+        Both shapes with another term for missing pixels, which is not negative.
     """
-    terms = np.linspace(0.0, 8.0, 321)
-    found = np.zeros((2, residual.shape[1]))
-    for k, (share, width) in enumerate(zip(SHARES, _WIDTHS, strict=True)):
-        sized = error if k == 0 else interval_95 / width
-        for label in range(residual.shape[1]):
-            short = _needed(residual[:, label], sized[:, label], given[:, label], width)
-            known = np.isfinite(short)
-            left = short[known, None] - missing[known, None] * terms
-            loss = np.maximum(share * left, (share - 1.0) * left)
-            found[k, label] = terms[np.argmin(loss.mean(axis=0))]
-    return found[0], found[1]
+    usual = float(np.median(whole[:, 0, _MISSING]))
+    missing = np.maximum(inputs[:, 0, _MISSING] - usual, 0.0)
+    found = []
+    for shape, share, width in zip(shapes, SHARES, WIDTHS, strict=True):
+        level = shape.copy()
+        level[:, 0] += usual * level[:, _MISSING]
+        level[:, _MISSING] = 0.0
+        sized = error * error_factor(inputs, level)
+        short = needed_factor(residual, sized, given, width)
+        level[:, _MISSING] = [_fit_growth(s, missing, share) for s in short.T]
+        level[:, 0] -= usual * level[:, _MISSING]
+        found.append(level)
+    return found
+
+
+def _fit_growth(short: np.ndarray, missing: np.ndarray, share: float) -> float:
+    """Slope for which so many spectra fall short no more; 0 of few."""
+    known = np.isfinite(short)
+    if np.count_nonzero(known) < _FEW:
+        return 0.0
+    left = short[known, None] - missing[known, None] * _TERMS
+    loss = np.maximum(share * left, (share - 1.0) * left)
+    return float(_TERMS[np.argmin(loss.mean(axis=0))])

@@ -1,7 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What networks say of stars that taught them nothing, before errors are calibrated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,9 +15,11 @@ from ..models.domain import measure_missing
 from ..models.error_shape import error_inputs, measure_snr
 from ..models.inference import Runner
 from ..models.pretrained import choose_device
+from ..preparation import PreparedSpectra
 from .domain import collect_features, describe_domain, point_outside
 from .few_stars import LeftOut
 from .job import Job
+from .missing import thin_pixels
 from .prepared_file import PreparedFile
 from .record import describe_weights
 from .stars import OUTSIDE, PARTS
@@ -25,8 +27,10 @@ from .stars import OUTSIDE, PARTS
 __all__ = ["Seen", "judge_across", "judge_left_out", "judge_networks", "make_model"]
 
 _ROWS = 512  # spectra in memory at a time
+_THINNED_ROWS = 2000  # spectra that say what missing pixels cost
 _DOMAIN_ROWS = 4000  # spectra that say where the training set lies
 _DOMAIN_COMPONENTS = 48
+Change = Callable[[PreparedSpectra], PreparedSpectra] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,8 @@ class Seen:
         Signal-to-noise ratio and share of missing pixels.
     distance : ndarray, shape (n_spectra,)
         From the training set, in the last hidden layer.
+    thinned : Seen, optional
+        The same of some of the spectra, with fewer pixels.
     """
 
     rows: np.ndarray
@@ -51,16 +57,22 @@ class Seen:
     snr: np.ndarray
     missing: np.ndarray
     distance: np.ndarray
+    thinned: "Seen | None" = None
 
     @classmethod
     def joined(cls, parts: Sequence["Seen"]) -> "Seen":
         """Join what was seen of different rows."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+        thinned = [part.thinned for part in parts if part.thinned is not None]
+        return cls(
+            **{n: np.concatenate([getattr(p, n) for p in parts]) for n in _ARRAYS},
+            thinned=cls.joined(thinned) if thinned else None,
+        )
 
     def calibrated(self, scale: np.ndarray, floor: np.ndarray) -> "Seen":
         """Return the same with errors that ``scale`` and ``floor`` make of them."""
-        return replace(self, error=np.hypot(scale * self.error, floor))
+        thinned = self.thinned and self.thinned.calibrated(scale, floor)
+        error = np.hypot(scale * self.error, floor)
+        return replace(self, error=error, thinned=thinned)
 
     def inputs(self, model: SpectralModel) -> np.ndarray:
         """Return what the factor of the errors depends on."""
@@ -68,6 +80,10 @@ class Seen:
             self.values, self.error, self.snr, self.missing,
             offsets=model.offsets, scales=model.scales,
         )  # fmt: skip
+
+
+#: Fields with a row for each spectrum.
+_ARRAYS = tuple(field.name for field in fields(Seen) if field.name != "thinned")
 
 
 def make_model(
@@ -139,21 +155,25 @@ def judge_networks(
     if domain is None:
         domain = _find_domain(make_model(bare, members), file, train, outside)
     model = make_model(bare, members, domain=domain)
-    return (
-        model,
-        domain,
-        Seen.joined(
-            [
-                _ask(model, file, rows[at : at + _ROWS])
-                for at in range(0, len(rows), _ROWS)
-            ]
-            or [_ask(model, file, rows)]
-        ),
-    )
+    seen = _ask_all(model, file, rows)
+    thinned = _ask_all(model, file, rows[:_THINNED_ROWS], thin_pixels)
+    return model, domain, replace(seen, thinned=thinned)
 
 
-def _ask(model: SpectralModel, file: PreparedFile, rows: np.ndarray) -> Seen:
+def _ask_all(
+    model: SpectralModel, file: PreparedFile, rows: np.ndarray, change: Change = None
+) -> Seen:
+    """Ask about so many spectra at a time as stay in memory."""
+    starts = range(0, max(1, len(rows)), _ROWS)
+    parts = [_ask(model, file, rows[at : at + _ROWS], change) for at in starts]
+    return Seen.joined(parts)
+
+
+def _ask(
+    model: SpectralModel, file: PreparedFile, rows: np.ndarray, change: Change
+) -> Seen:
     prepared = file.prepared(rows)
+    prepared = change(prepared) if change else prepared
     found = model.predict(prepared)
     every = np.arange(len(prepared))
     return Seen(
@@ -192,7 +212,7 @@ def judge_across(jobs: Sequence[Job], about: Mapping[str, Any]) -> Seen:
         parts.append(found[-1])
     seen = Seen.joined(parts)
     order = np.argsort(seen.rows)
-    return Seen(**{name: values[order] for name, values in vars(seen).items()})
+    return replace(seen, **{name: getattr(seen, name)[order] for name in _ARRAYS})
 
 
 def judge_left_out(
@@ -227,7 +247,8 @@ def judge_left_out(
     )  # fmt: skip
     values = np.mean([left.values for left in left_out], axis=0)
     ratio = np.mean([left.ratio for left in left_out], axis=0)
-    return replace(seen, values=offset + scale * values, error=ratio * seen.error)
+    values = offset + scale * values
+    return replace(seen, values=values, error=ratio * seen.error, thinned=None)
 
 
 def _find_domain(

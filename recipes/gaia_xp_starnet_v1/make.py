@@ -1,9 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Make ``gaia_xp_starnet_v1``: read, divide, train, write, teach missing pixels."""
+"""Make ``gaia_xp_starnet_v1``: read, divide, train, write."""
 
 from typing import Any
 
-from recipes.gaia_xp_starnet_v1.missing import teach_missing
 from recipes.gaia_xp_starnet_v1.spectra import LABELS, divide, read_stars
 from recipes.options import Options
 from recipes.real.stars import select
@@ -32,5 +31,4 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     kept = parts != ""
     taught = {**select(stars, kept), "part": parts[kept]}
     train(taught, LABELS, recipe, options, split="part")
-    teach_missing(options.output, select(stars, parts == "held_out"))
     return True

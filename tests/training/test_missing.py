@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from astro_latent.models.error_shape import error_factor
 from astro_latent.models.results import Parameters
 from astro_latent.preparation import Recipe, SpectralGrid, prepare_spectra
 from astro_latent.training import as_block, drop_pixels, evaluate_missing
-from astro_latent.training.missing_term import fit_missing_term
+from astro_latent.training.missing import thin_pixels
+from astro_latent.training.missing_term import add_missing_term
 from astro_latent.utils.quality import QualityFlag
 
 N_PIXELS, N_STARS, SIGMA = 80, 900, 0.1
@@ -126,17 +128,49 @@ def test_a_share_of_one_is_refused():
         evaluate_missing(MeanModel(), make_stars(20), fractions=(1.0,))
 
 
-def test_growth_with_missing_pixels_is_found():
-    """Errors that grow as exp(1.5 m); then intervals that grow by exp(m) already."""
+def make_short(growth, usual, n_spectra=8000):
+    """Residuals whose errors grow as the exponential of the share beyond the usual."""
     rng = np.random.default_rng(5)
-    missing = rng.uniform(0.0, 0.5, 8000)
-    error = rng.uniform(0.5, 2.0, (8000, 2))
-    true = error * np.exp(np.outer(missing, [1.5, 0.0]))
+    missing = usual + rng.uniform(0.0, 0.5, n_spectra)
+    inputs = np.zeros((n_spectra, 2, 9))
+    inputs[:, :, 0], inputs[:, :, 1] = 1.0, missing[:, None]
+    error = rng.uniform(0.5, 2.0, (n_spectra, 2))
     given = np.full_like(error, 0.3)
+    true = error * np.exp(np.outer(missing - usual, growth))
     residual = np.hypot(true, given) * rng.normal(size=error.shape)
-    one, two = fit_missing_term(residual, error, 1.96 * error, missing, given=given)
-    assert one == pytest.approx([1.5, 0.0], abs=0.15)
-    assert two == pytest.approx([1.5, 0.0], abs=0.2)
-    wide = 1.96 * error * np.exp(np.outer(missing, [1.0, 0.0]))
-    _, two = fit_missing_term(residual, error, wide, missing, given=given)
-    assert two == pytest.approx([0.5, 0.0], abs=0.2)
+    return residual, error, inputs, given
+
+
+@pytest.mark.parametrize("usual", [0.0, 0.1])
+def test_growth_with_missing_pixels_is_found(usual):
+    """Errors that grow as exp(1.5 m), in units of what fits whole spectra already."""
+    residual, error, inputs, given = make_short([1.5, 0.0], usual)
+    whole = np.zeros((5, 2, 9))
+    whole[:, :, 0], whole[:, :, 1] = 1.0, usual
+    shapes = [np.zeros((2, 9)), np.zeros((2, 9))]
+    shapes[1][0, 1] = 1.0  # what natural gaps gave: it is not believed twice
+    shapes[1][0, 0] = -usual
+    found = add_missing_term(shapes, residual, error, inputs, given=given, whole=whole)
+    for shape in found:
+        assert shape[:, 1] == pytest.approx([1.5, 0.0], abs=0.2)
+        # the errors of whole spectra stay what they are
+        assert error_factor(whole, shape) == pytest.approx(1.0, abs=1e-6)
+    assert shapes[0].max() == 0.0
+
+
+def test_few_thinned_spectra_say_nothing():
+    residual, error, inputs, given = make_short([3.0, 3.0], 0.0, n_spectra=30)
+    found = add_missing_term(
+        [np.zeros((2, 9))] * 2, residual, error, inputs, given=given, whole=inputs[:1]
+    )
+    assert max(shape.max() for shape in found) == 0.0
+
+
+def test_thinned_spectra_lack_up_to_two_fifths():
+    whole = prepare_spectra(as_block(make_stars()), GRID, MeanModel.recipe)
+    thinned = thin_pixels(whole, seed=3)
+    lost = 1.0 - thinned.valid.sum(1) / whole.valid.sum(1)
+    assert 0.15 < lost.mean() < 0.25
+    assert lost.max() < 0.6
+    many = (thinned.flags & QualityFlag.MANY_BAD_PIXELS) != 0
+    assert (many == (lost > 0.2)).mean() > 0.95
