@@ -49,7 +49,7 @@ def run_in_terminal(command: str, folder: Path) -> str:
     """Run a command in a terminal of its own and return what that shows."""
     words = shlex.split(command)
     if words[0] == "astro-latent":
-        words[:1] = [sys.executable, "-m", "astro_latent.cli.main"]
+        words[:1] = [sys.executable, "-m", "astro_latent"]
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, _WIDTH, 0, 0))
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}

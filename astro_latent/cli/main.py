@@ -121,7 +121,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             complain("interrupted")
             return EXIT_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main())

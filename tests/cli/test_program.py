@@ -9,7 +9,7 @@ import pytest
 
 from astro_latent import read_table
 
-PROGRAM = [sys.executable, "-m", "astro_latent.cli.main"]
+PROGRAM = [sys.executable, "-m", "astro_latent"]
 
 
 def call(*arguments, text=None, program=PROGRAM):

@@ -154,7 +154,7 @@ def test_from_a_name_to_latents_in_one_shell_line(vo_server, sesame, mirror, tmp
             "surveys.eso.file_url": mirror,
         },
     )
-    program = f"{sys.executable} -m astro_latent.cli.main"
+    program = f"{sys.executable} -m astro_latent"
     line = (
         f"set -o pipefail; {program} fetch harps --object 'HD 128621' --radius 2 "
         f"--snr 183 -d files --no-progress "
