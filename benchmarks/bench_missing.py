@@ -4,15 +4,12 @@
 ``python benchmarks/bench_missing.py --data FOLDER --work FOLDER`` asks
 ``gaia_xp_starnet_v1`` about stars that calibrated its errors and taught it nothing
 else, and networks that are trained here, as ``lamost_starnet_v1`` is but one for each
-seed, about a quarter of the LAMOST stars that they never saw: as they are, and with
-views that solve for their coefficients. Test stars have no part.
+seed, about a quarter of the LAMOST stars that they never saw. Test stars have no part.
 It writes ``docs/experiments/missing.ecsv`` and ``missing.png``; scores are kept in the
 work folder, so a stopped run goes on.
 """
 
 import argparse
-import json
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -39,12 +36,7 @@ ARMS = {
     "gaia_xp": {"BP": (3300.0, 6400.0), "RP": (6400.0, 10300.0)},
     "lamost": {"the blue arm": (3600.0, 5900.0), "the red arm": (5900.0, 9200.0)},
 }
-#: What is asked, by the set of spectra.
-SETS = {"gaia_xp": ["gaia_xp"], "lamost": ["lamost", "lamost_solve"]}
-_TITLES = {
-    "gaia_xp": "Gaia BP/RP", "lamost": "LAMOST, views that fill once",
-    "lamost_solve": "LAMOST, views that solve",
-}  # fmt: skip
+_TITLES = {"gaia_xp": "Gaia BP/RP", "lamost": "LAMOST"}
 _LINES = {"pixels": "-", "stretches": "--"}
 _SCORES = {
     "scatter": "scatter / that of whole spectra",
@@ -68,7 +60,7 @@ def ask_gaia(options: argparse.Namespace) -> Table:
     return found
 
 
-def ask_lamost(options: argparse.Namespace, seed: int, fill: str) -> Table:
+def ask_lamost(options: argparse.Namespace, seed: int) -> Table:
     """Train without a quarter of the stars, and ask about these."""
     stars, labels, star, facts = read_lamost(options.data)
     names = np.unique(star)
@@ -84,7 +76,7 @@ def ask_lamost(options: argparse.Namespace, seed: int, fill: str) -> Table:
         )  # fmt: skip
     asked = ~taught & (stars["teff"] <= 8000.0)
     found = evaluate_missing(
-        fill_views(folder / "own_v1", fill), select(stars, asked), labels,
+        folder / "own_v1", select(stars, asked), labels,
         fractions=FRACTIONS, arms=ARMS["lamost"], seeds=options.seeds[:1],
         facts=facts["facts"], radial_velocity=velocity[asked], device="cpu",
     )  # fmt: skip
@@ -107,18 +99,6 @@ def train_lamost(
         limits=recipe["limits"], arguments=recipe["arguments"], progress=False,
         **{**settings, **given},
     )  # fmt: skip
-
-
-def fill_views(weights: Path, fill: str) -> Path:
-    """Copy weights; the views of the copy fill gaps otherwise, nothing else changes."""
-    copy = weights.with_name(f"{fill}_v1")
-    shutil.copytree(weights, copy, dirs_exist_ok=True)
-    path = copy / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    for view in config["arguments"]["views"]:
-        view["fill"] = fill
-    path.write_text(json.dumps(config), encoding="utf-8")
-    return copy
 
 
 def draw(table: Table, path: Path) -> None:
@@ -170,13 +150,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)
-    tasks = {"gaia_xp": {"gaia_xp": ask_gaia}}
-    for name, fill in zip(SETS["lamost"], ("once", "solve"), strict=True):
-        tasks[name] = {
-            f"{name}_{seed}": partial(ask_lamost, seed=seed, fill=fill)
-            for seed in options.seeds
-        }
-    for name in [asked for given in options.sets for asked in SETS[given]]:
+    lamost = {f"lamost_{k}": partial(ask_lamost, seed=k) for k in options.seeds}
+    tasks = {"gaia_xp": {"gaia_xp": ask_gaia}, "lamost": lamost}
+    for name in options.sets:
         for title, ask in tasks[name].items():
             path = options.work / f"{title}.ecsv"
             if not path.exists():

@@ -122,10 +122,6 @@ def _missing_lamost() -> str:
     return _missing("lamost")
 
 
-def _missing_solve() -> str:
-    return _missing("lamost_solve")
-
-
 def _gap() -> str:
     table = _read("gap")
     rows = []
@@ -222,7 +218,7 @@ def write_latent_tables(folder: Path) -> None:
     """Write each table as a file to be included."""
     folder.mkdir(exist_ok=True)
     makers = (
-        _census, _nodes, _found_again, _missing_gaia, _missing_lamost, _missing_solve,
+        _census, _nodes, _found_again, _missing_gaia, _missing_lamost,
         _gap, _gap_labels, _gap_apogee, _gap_apogee_stars, _pipelines,
     )  # fmt: skip
     for make in makers:

@@ -14,7 +14,7 @@ from ..models import LabelNetwork, SpectralModel
 from ..models.networks import inputs_of
 from .beginning import Beginning
 from .calibration import calibrate_errors
-from .error_fit import fit_error_shape
+from .error_fit import ErrorFit, fit_error_shape
 from .missing_term import add_missing_term
 from .prepared_file import PreparedFile
 from .report import describe_failures, describe_scores, score_bins
@@ -100,19 +100,8 @@ def calibrate_model(
         scale, floor = calibrate_errors(residual, seen.error)
         calibration |= {"scale": scale.tolist(), "floor": floor.tolist()}
         seen = seen.calibrated(scale, floor)
-    inputs = seen.inputs(raw)
-    fit = fit_error_shape(
-        residual, seen.error, inputs, stars[seen.rows], given=truth.errors
-    )
-    shapes = [fit.shape_68, fit.shape_95]
-    if seen.thinned is not None and len(seen.thinned.rows):
-        thinned, few = seen.thinned, targets[seen.thinned.rows]
-        shapes = add_missing_term(
-            shapes, thinned.values - few.values, thinned.error, thinned.inputs(raw),
-            given=few.errors, whole=inputs,
-        )  # fmt: skip
-    for name, shape in zip(("shape_68", "shape_95"), shapes, strict=True):
-        calibration[name] = np.round(shape, 5).tolist()
+    fit, shapes = _fit_errors(raw, seen, targets, stars)
+    calibration |= shapes
     by = {"snr": seen.snr} | dict(zip(targets.names, truth.values.T, strict=True))
     scores = score_bins(
         residual, fit.error, fit.interval_95,
@@ -134,6 +123,26 @@ def calibrate_model(
         scores=scores,
         predictions=_tabulate(file, targets, seen, fit.error),
     )
+
+
+def _fit_errors(
+    model: SpectralModel, seen: Seen, targets: Targets, stars: np.ndarray
+) -> tuple[ErrorFit, dict[str, list[list[float]]]]:
+    """Fit by what errors are multiplied, of whole spectra and of those with gaps."""
+    truth, inputs = targets[seen.rows], seen.inputs(model)
+    fit = fit_error_shape(
+        seen.values - truth.values, seen.error, inputs, stars[seen.rows],
+        given=truth.errors,
+    )  # fmt: skip
+    shapes = [fit.shape_68, fit.shape_95]
+    if seen.thinned is not None:
+        thinned, truth = seen.thinned, targets[seen.thinned.rows]
+        shapes = add_missing_term(
+            shapes, thinned.values - truth.values, thinned.error,
+            thinned.inputs(model), given=truth.errors, whole=inputs,
+        )  # fmt: skip
+    names = ("shape_68", "shape_95")
+    return fit, {n: np.round(s, 5).tolist() for n, s in zip(names, shapes, strict=True)}
 
 
 def _predicts_errors(

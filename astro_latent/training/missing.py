@@ -182,11 +182,11 @@ def thin_pixels(prepared: PreparedSpectra, *, seed: int = 0) -> PreparedSpectra:
     """
     rng = np.random.default_rng(seed)
     n_spectra, n_pixels = prepared.valid.shape
-    share = rng.uniform(0.0, _MOST, n_spectra)[:, None]
+    share = rng.uniform(0.0, _MOST, (n_spectra, 1))
     part = np.arange(n_pixels) * _STRETCHES // n_pixels
     alone = rng.random((n_spectra, n_pixels)) >= share
     together = (rng.random((n_spectra, _STRETCHES)) >= share)[:, part]
-    singly = rng.random(n_spectra)[:, None] < 0.5
+    singly = rng.random((n_spectra, 1)) < 0.5
     return drop_pixels(prepared, np.where(singly, alone, together))
 
 
