@@ -183,6 +183,7 @@ class Study:
             n_trials=4 * self.n_trials,
             timeout=self.timeout,
             callbacks=[optuna.study.MaxTrialsCallback(self.n_trials, states=_ENDED)],
+            gc_after_trial=True,  # Python does not see how large networks are
         )
 
     def attempt(self, trial: Trial) -> float:

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """search_hyperparameters on toy stars: what is found, stopped, resumed, refused."""
 
+import gc
 import json
 import sqlite3
 
@@ -9,6 +10,7 @@ import pytest
 
 from astro_latent import search_hyperparameters, train_model
 from astro_latent.exceptions import UnknownNameError
+from astro_latent.models.architectures.starnet import StarNet
 from astro_latent.plotting import plot_importances, plot_search
 from astro_latent.training import default_space, study
 from astro_latent.training.search_space import check_space
@@ -155,3 +157,25 @@ def test_pictures_show_every_trial(found):
         plot_search(found.trials[:0])
     with pytest.raises(ValueError, match="five complete trials"):
         plot_importances(found.importances[:0])
+
+
+def test_networks_of_ended_trials_are_let_go(tmp_path, monkeypatch):
+    """The collector of Python does not see how large a network is, and comes late."""
+    alive = []
+
+    def count(trial, name, values):
+        if name == "learning_rate":
+            known = [o for o in gc.get_objects() if type(o) is StarNet]
+            alive.append(len(known))
+        return suggest(trial, name, values)
+
+    suggest = study._suggest
+    monkeypatch.setattr(study, "_suggest", count)
+    gc.collect()
+    gc.disable()
+    try:
+        search(tmp_path, n_trials=4, prune=False)
+    finally:
+        gc.enable()
+    assert len(alive) == 4
+    assert max(alive) - alive[0] == 0
