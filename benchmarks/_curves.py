@@ -12,9 +12,9 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 
-def read_scores(folder: Path) -> Table:
-    """Rows of all files of scores in a work folder."""
-    paths = sorted(folder.glob("*.json"))
+def read_scores(folder: Path, ending: str = ".json") -> Table:
+    """Rows of all files of scores in a work folder whose names end so."""
+    paths = sorted(folder.glob(f"*{ending}"))
     return Table([row for path in paths for row in json.loads(path.read_text())])
 
 

@@ -67,10 +67,10 @@ def learn_miles(options: argparse.Namespace) -> Path:
     return folder
 
 
-def read_lamost(data: Path) -> tuple[dict, np.ndarray]:
-    """Spectra below 7500 K that are not for tests, and a number for each star."""
+def read_lamost(data: Path, *, test: bool = False) -> tuple[dict, np.ndarray]:
+    """Spectra below 7500 K, for tests or not, and a number for each star."""
     stars = lamost.read_stars(data)
-    stars = select(stars, ~stars["test"] & (stars["teff"] <= _HOTTEST))
+    stars = select(stars, (stars["test"] == test) & (stars["teff"] <= _HOTTEST))
     return stars, np.unique(stars["star"], return_inverse=True)[1]
 
 
@@ -116,15 +116,18 @@ def judge(model, stars: dict) -> list[dict]:
 
 def run(way: str, size: int, seed: int, options: argparse.Namespace) -> None:
     """Teach, judge, and keep the scores in a file."""
-    path = options.work / f"{way}-{size}-{seed}.json".replace(" ", "_")
+    last = "-test" if options.test_stars else ""
+    path = options.work / f"{way}-{size}-{seed}{last}.json".replace(" ", "_")
     if path.exists():
         return
     stars, star = read_lamost(options.data)
     place = np.random.default_rng(seed).permutation(star.max() + 1)[star]
-    few, others = place < size, place > star.max() - _N_JUDGE
-    model, seconds = teach(way, size, seed, select(stars, few), options)
+    model, seconds = teach(way, size, seed, select(stars, place < size), options)
+    others = select(stars, place > star.max() - _N_JUDGE)
+    if options.test_stars:
+        others, _ = read_lamost(options.data, test=True)
     about = {"way": way, "n_train": size, "seed": seed, "seconds": seconds}
-    scores = judge(model, select(stars, others))
+    scores = judge(model, others)
     path.write_text(json.dumps([about | row for row in scores], indent=1))
 
 
@@ -153,6 +156,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument(
+        "--test-stars", action="store_true", help="let these judge, in the end"
+    )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -160,10 +166,12 @@ def main() -> None:
         for size in options.sizes:
             for seed in options.seeds:
                 run(way, size, seed, options)
-    table = read_scores(options.work)
+    last = "-test" if options.test_stars else ""
+    table = read_scores(options.work, f"[0-9]{last}.json")
     table.sort(["way", "n_train", "seed"])
-    write_rounded(table, OUTPUT / "few_stars.ecsv")
-    draw(table, OUTPUT / "few_stars.png")
+    write_rounded(table, OUTPUT / f"few_stars{last.replace('-', '_')}.ecsv")
+    if not options.test_stars:
+        draw(table, OUTPUT / "few_stars.png")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,15 @@ def _kernel() -> str:
 
 
 def _few_stars() -> str:
-    table = Table.read(HERE / "experiments/few_stars.ecsv")
+    return _few("few_stars")
+
+
+def _few_stars_test() -> str:
+    return _few("few_stars_test")
+
+
+def _few(name: str) -> str:
+    table = Table.read(HERE / f"experiments/{name}.ecsv")
     labels = [name for name in _LABELS if name in table["label"]]
     rows = []
     for way in dict.fromkeys(table["way"]):
@@ -269,7 +277,9 @@ def write_experiment_tables(folder: Path) -> None:
     for name, make in (
         ("experiment_gaia", _gaia), ("experiment_lamost", _lamost),
         ("experiment_seven_folds", _seven_folds), ("experiment_kernel", _kernel),
-        ("experiment_few_stars", _few_stars), ("experiment_small_sets", _small_sets),
+        ("experiment_few_stars", _few_stars),
+        ("experiment_few_stars_test", _few_stars_test),
+        ("experiment_small_sets", _small_sets),
         ("experiment_several", _several), ("experiment_several_pairs", _several_pairs),
         ("experiment_several_found", _several_found),
         ("experiment_search_gaia", _search_gaia), ("experiment_searched", _searched),
