@@ -131,7 +131,7 @@ class Reference:
             Means, zero where half of a pixel or less counts, and one elsewhere.
         """
         count = self.covered
-        if np.count_nonzero(valid) < count.sum():
+        if not valid[int(self.sides[0]) : int(self.sides[-1]) + 1].all():
             count = integrate(valid.astype(float), self.sides)
         weight = count > 0.5 * np.maximum(self.covered, 0.5)
         return integrate(flux, self.sides) * weight / np.maximum(count, 0.25), weight
@@ -142,7 +142,7 @@ class Reference:
         Parameters
         ----------
         lines : Lines
-            One spectrum from `join`.
+            One spectrum, at any velocity.
 
         Returns
         -------

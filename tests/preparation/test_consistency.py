@@ -138,6 +138,19 @@ def test_what_templates_leave_is_noise(giant):
     assert found.explained > 0.9
 
 
+def test_masked_pixels_are_not_dark(dwarf, rng):
+    mask = rng.random(len(dwarf.flux)) < 0.1
+    some = finish_arrays(
+        dwarf.wavelength, np.array(dwarf.flux, float), sigma=dwarf.sigma,
+        mask=dwarf.mask | mask, observation=dwarf.observation,
+    )  # fmt: skip
+    spectra = prepare_spectra([dwarf, some], "harps_327680", HARPS_RECIPE)
+    rows = spectra.flux.astype(float), spectra.variance, spectra.valid
+    whole, found = compare_parts(*rows, get_grid("harps_327680"))
+    assert found.explained == pytest.approx(whole.explained, abs=0.01)
+    assert np.median(found.residual / whole.residual) < 1.2
+
+
 def test_noise_alone_is_nothing_to_compare(rng):
     grid = get_grid(GRID)
     flux = 1 + 0.05 * rng.standard_normal((1, grid.n_pixels))
