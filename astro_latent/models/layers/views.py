@@ -108,7 +108,7 @@ class View(nn.Module):
         missing pixels both are the same. The first makes an error of all that stood in
         the gaps, times their share; it stays the default, since older weights were
         calibrated with it. In training mode gaps are always filled once, which takes
-        half of the time and teaches as well.
+        half of the time.
     """
 
     mean: Tensor
