@@ -43,7 +43,7 @@ STARS = {
     "gaia_xp": {"train": 2000, "validation": 500, "held_out": 1500},
     "lamost": {"train": 800, "validation": 250, "held_out": 600},
 }
-SAMPLERS = ("tpe", "random")
+SAMPLERS = {"tpe": "TPE", "random": "at random"}
 SHARED = 10  # trials; what TPE draws at random before it has an opinion
 SEEDS = 3
 FULL = 60  # passes, the default for so few stars
@@ -130,13 +130,14 @@ def draw(name, found):
     figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
     for ax, sampler in zip(axes, SAMPLERS, strict=False):
         plot_search(found[sampler].trials, ax=ax)
-        ax.set_title(f"{sampler}: {ax.get_title()}")
+        ax.set_title(f"{SAMPLERS[sampler]}: {ax.get_title()}")
     low = min(ax.get_ylim()[0] for ax in axes[:2])
     high = max(ax.get_ylim()[1] for ax in axes[:2])
     for ax in axes[:2]:
         ax.set_ylim(low, high)
     if len(found["tpe"].importances):
         plot_importances(found["tpe"].importances, ax=axes[2])
+        axes[2].set_title("What the loss depends on, by TPE's trials")
     figure.savefig(OUTPUT / f"search_{name}.png", dpi=70)
     plt.close(figure)
 

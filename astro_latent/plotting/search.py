@@ -62,11 +62,16 @@ def plot_search(trials: Table, *, ax: "Axes | None" = None) -> "Axes":
         label=f"{complete.sum()} complete",
     )  # fmt: skip
     order = np.argsort(number[complete])
-    best = np.minimum.accumulate(loss[complete][order])
-    ax.step(number[complete][order], best, where="post", color=VERMILLION, label="best")
+    best = np.minimum.accumulate(np.minimum(loss[complete], top)[order])
+    ax.step(
+        [*number[complete][order], number.max()], [*best, best[-1]],
+        where="post", color=VERMILLION, label="best",
+    )  # fmt: skip
     ax.set(xlabel="Trial", ylabel="Loss on validation stars [nat]")
     ax.set_title(f"{len(trials)} trials, {np.count_nonzero(state == 'fail')} failed")
-    ax.legend(frameon=False)
+    bottom, highest = ax.get_ylim()
+    ax.set_ylim(bottom, highest + 0.15 * (highest - bottom))  # room for the legend
+    ax.legend(frameon=False, loc="upper center", ncols=3, columnspacing=1.0)
     return ax
 
 
@@ -103,5 +108,6 @@ def plot_importances(importances: Table, *, ax: "Axes | None" = None) -> "Axes":
     rows = importances[np.argsort(importances["importance"])]
     ax = new_axes(ax, width=6.0, height=1.0 + 0.25 * len(rows))
     ax.barh([str(name) for name in rows["name"]], rows["importance"], color=BLUE)
+    ax.margins(x=0.1)
     ax.set_xlabel("Share of the variance of the loss")
     return ax
