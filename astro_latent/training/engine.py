@@ -6,6 +6,7 @@ from the seed and the number of the epoch: a training that went on after a stop 
 done what one without a stop does.
 """
 
+import csv
 import io
 import logging
 import warnings
@@ -185,7 +186,7 @@ def fit_networks(
     accelerator: str = "cpu",
     progress: bool = False,
     callbacks: Sequence[Callback] = (),
-) -> None:
+) -> bytes:
     """Fit a network, or several that have layers in common, or go on fitting.
 
     They are left in evaluation mode, with the mean weights of the epoch that did best
@@ -200,7 +201,7 @@ def fit_networks(
     task : LabelTask or LatentTask
         What they are asked for.
     folder : Path
-        For checkpoints, one after each epoch, and the log ``metrics.csv``.
+        For checkpoints, one after each epoch, and a log of each start.
     seed : int, optional
         Of order, noise and dropout.
     accelerator : str, optional
@@ -209,6 +210,12 @@ def fit_networks(
         Show a bar.
     callbacks : sequence, optional
         More callbacks of Lightning.
+
+    Returns
+    -------
+    bytes
+        The log as CSV: ``epoch``, ``training_loss`` and ``validation_loss`` of all
+        epochs, however often the training was stopped.
     """
     torch.manual_seed(seed)
     module = _Fit(parts, options, task, seed=seed)
@@ -231,7 +238,7 @@ def fit_networks(
             gradient_clip_val=options.clip,
             callbacks=[keep, *callbacks],
             plugins=[_WholeFiles()],
-            logger=CSVLogger(folder, name="", version=""),
+            logger=_begin_log(folder),
             enable_progress_bar=progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -245,6 +252,29 @@ def fit_networks(
     kept = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
     module.networks.load_state_dict(kept)
     module.networks.cpu().eval()
+    return _join_logs(folder)
+
+
+def _begin_log(folder: Path) -> CSVLogger:
+    """Begin a log for this start, since Lightning would replace that of the last."""
+    name = f"log-{len(list(folder.glob('log-*'))):04d}"
+    return CSVLogger(folder, name="", version=name, flush_logs_every_n_steps=1)
+
+
+def _join_logs(folder: Path) -> bytes:
+    """Join the logs of all starts; the later is right where they overlap."""
+    names = ("epoch", "training_loss", "validation_loss")
+    found: dict[int, dict[str, str]] = {}
+    for path in sorted(folder.glob("log-*/metrics.csv")):
+        with path.open(newline="") as file:
+            for line in csv.DictReader(file):
+                figures = {name: line[name] for name in names if line.get(name)}
+                found.setdefault(int(line["epoch"]), {}).update(figures)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(found[epoch] for epoch in sorted(found))
+    return text.getvalue().encode()
 
 
 @contextmanager

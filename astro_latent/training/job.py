@@ -155,13 +155,13 @@ class Job:
                 network.load_state_dict(safetensors.torch.load_file(finished))
             else:
                 part = self.part(network)
-                fit_networks(
+                log = fit_networks(
                     [part], self.fit, self.task, folder, seed=seed,
                     accelerator=self.device, progress=self.progress,
                     callbacks=callbacks,
                 )  # fmt: skip
                 fit_process(network, part.data, seed=self.seed, others=networks)
-                self.keep(network, member, (folder / "metrics.csv").read_bytes())
+                self.keep(network, member, log)
             networks.append(network.eval())
         return networks
 
@@ -202,7 +202,7 @@ class Job:
         member : int
             Its number.
         log : bytes
-            Lines of ``metrics.csv``.
+            Of `~astro_latent.training.engine.fit_networks`.
         """
         finished = self.folder / f"member-{member}.safetensors"
         state = {n: t.contiguous() for n, t in network.state_dict().items()}

@@ -263,12 +263,12 @@ def _fit(jobs: list[Job], shared: Shared, work: Path) -> Path:
         if finished.is_file():
             networks.load_state_dict(safetensors.torch.load_file(finished))
         else:
-            fit_networks(
+            lines = fit_networks(
                 parts, first.fit, first.task, at, seed=seed, accelerator=first.device,
                 progress=first.progress,
             )  # fmt: skip
             state = {name: t.clone() for name, t in networks.state_dict().items()}
-            write_bytes(log, (at / "metrics.csv").read_bytes())
+            write_bytes(log, lines)
             write_bytes(finished, safetensors.torch.save(state))
         for job, part, own in zip(jobs, parts, columns, strict=True):
             network = ARCHITECTURES[job.architecture](**job.arguments)

@@ -1,7 +1,9 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """A training that is killed goes on, and ends as one that was not."""
 
+import csv
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from astropy.table import Table
 from lightning.pytorch.callbacks import Callback
 
 from astro_latent import train_model
-from astro_latent.training import engine
+from astro_latent.training import engine, job
 from astro_latent.utils import writing
 
 from .conftest import FAST, SMALL, make_stars
@@ -68,7 +70,17 @@ def test_it_ends_as_if_it_had_not_been_stopped(
     monkeypatch.undo()
     (run,) = tmp_path.glob("run-*")
     assert (run / "member-0" / "last.ckpt").is_file() is (epoch > 0)
-    for one, other in zip(states(train(tmp_path)), uninterrupted, strict=True):
+    keep, logs = job.Job.keep, []
+    monkeypatch.setattr(
+        job.Job, "keep", lambda *given: (logs.append(given[-1]), keep(*given))
+    )
+    again = train(tmp_path)
+    for log in logs:  # all epochs, those before the stop, too
+        lines = list(csv.DictReader(io.StringIO(log.decode())))
+        assert [int(line["epoch"]) for line in lines] == list(range(5))
+        assert all(float(line["training_loss"]) for line in lines)
+    assert len(logs) == 2
+    for one, other in zip(states(again), uninterrupted, strict=True):
         for name, tensor in one.items():
             assert torch.equal(tensor, other[name]), name
     assert not run.exists()  # checkpoints are gone when all is done
@@ -89,7 +101,17 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(
     with pytest.raises(OSError, match=r"last\.ckpt cannot be written: No space left"):
         train(tmp_path)
     monkeypatch.undo()
-    for one, other in zip(states(train(tmp_path)), uninterrupted, strict=True):
+    keep, logs = job.Job.keep, []
+    monkeypatch.setattr(
+        job.Job, "keep", lambda *given: (logs.append(given[-1]), keep(*given))
+    )
+    again = train(tmp_path)
+    for log in logs:  # all epochs, those before the stop, too
+        lines = list(csv.DictReader(io.StringIO(log.decode())))
+        assert [int(line["epoch"]) for line in lines] == list(range(5))
+        assert all(float(line["training_loss"]) for line in lines)
+    assert len(logs) == 2
+    for one, other in zip(states(again), uninterrupted, strict=True):
         for name, tensor in one.items():
             assert torch.equal(tensor, other[name]), name
 
