@@ -154,7 +154,7 @@ def fit_process(
     network : Module
         Fitted; a `~astro_latent.models.layers.process.ProcessMean` that is its
         ``process`` is filled in place, unless it knows stars already: those of the
-        weights that a training began with are kept.
+        weights that a training began with are kept. Left in evaluation mode then.
     data : FitData
         Spectra and labels. Of more stars than the network has place for, some are
         drawn.
@@ -169,6 +169,7 @@ def fit_process(
     part = network.process
     if part.is_filled:
         return
+    network.eval()  # views see gaps in another way while a network is in training
     rows = np.random.default_rng([seed, 4]).permutation(data.train)
     rows = np.sort(rows[: len(part.centres)])
     components = _look(network, data, rows).half().float()  # as it may be stored

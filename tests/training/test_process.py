@@ -12,7 +12,9 @@ from astro_latent.models.architectures import ResidualMLP
 from astro_latent.models.layers.process import ProcessMean, compare, covariance
 from astro_latent.preparation import prepare_spectra
 from astro_latent.training.arrays import as_block
-from astro_latent.training.process import Process
+from astro_latent.training.batches import FitData
+from astro_latent.training.prepared_file import record_type
+from astro_latent.training.process import Process, fit_process
 
 from .conftest import FAST, SMALL, make_stars
 
@@ -188,3 +190,25 @@ def test_fine_tuning_keeps_what_is_remembered_but_not_for_other_labels(folder):
     part = other.members[0].process
     assert float(part.share) == 0.5
     assert not torch.equal(part.centres, before["centres"])
+
+
+def test_what_is_remembered_is_what_predictions_see(rng):
+    """Gaps of the spectra, too, which a network in training mode fills in haste."""
+    flux = 1.0 + 0.1 * rng.normal(size=(30, 1)) + 0.01 * rng.normal(size=(30, 50))
+    valid = rng.random(flux.shape) > 0.3
+    records = np.zeros(30, record_type(50))
+    records["flux"], records["valid"], records["variance"] = flux, valid, 1e-4
+    data = FitData(
+        records=records, targets=rng.normal(size=(30, 1)).astype(np.float32),
+        target_variance=np.zeros((30, 1), np.float32), train=np.arange(30),
+        validation=np.arange(0),
+    )  # fmt: skip
+    views = [{"kind": "flux", "n_components": 4, "fill": "solve"}]
+    sizes = SMALL | {"views": views}
+    network = ResidualMLP(n_pixels=50, n_labels=1, n_centres=30, **sizes)
+    seen = [torch.from_numpy(records[name]) for name in ("flux", "valid", "variance")]
+    network.adapt(*seen)
+    fit_process(network, data, seed=0)
+    with torch.inference_mode():
+        found = network.components(network.eval().features(*seen))
+    torch.testing.assert_close(network.process.centres, found, rtol=1e-3, atol=1e-3)
