@@ -136,6 +136,8 @@ class Plan:
         Labels, one row for each spectrum of the file.
     stars : ndarray of int, shape (n_spectra,)
         The star of each.
+    who : Table
+        What tells them apart, a row for each spectrum.
     parts : ndarray of str, shape (n_spectra,)
         What each is for; ``""`` for what is left out.
     told_apart_by : str
@@ -147,6 +149,7 @@ class Plan:
     file: PreparedFile
     targets: Targets
     stars: np.ndarray
+    who: Table
     parts: np.ndarray
     told_apart_by: str
     omissions: Omissions
@@ -245,7 +248,8 @@ def plan_training(
     targets[np.flatnonzero(usable)].check()
     for remark in targets.remarks():
         log.warning(remark)
-    stars, how = group_stars(_what_is_known(gathered, file, at), star, rows=at)
+    who = _what_is_known(gathered, file, at)
+    stars, how = group_stars(who, star, rows=at)
     if all_teach is not None and all_teach(file.grid, int(usable.sum())):
         parts = spare_none(stars, usable, how=how)
     elif split is None:
@@ -257,8 +261,8 @@ def plan_training(
     if gathered.omissions.counts():
         log.warning(str(gathered.omissions))
     return Plan(
-        file=file, targets=targets, stars=stars, parts=parts, told_apart_by=how,
-        omissions=gathered.omissions,
+        file=file, targets=targets, stars=stars, who=who, parts=parts,
+        told_apart_by=how, omissions=gathered.omissions,
     )  # fmt: skip
 
 

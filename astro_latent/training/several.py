@@ -7,11 +7,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
+from astropy import log
 from torch import nn
 
 from ..exceptions import UnknownNameError
@@ -23,7 +25,7 @@ from .defaults import default_fit
 from .job import Job
 from .setting_up import set_up
 from .shared import Shared, narrow_network, order_labels, share_trunk, widen
-from .stars import PARTS
+from .stars import PARTS, find_common
 from .train import finish_training
 
 __all__ = ["train_several"]
@@ -74,7 +76,8 @@ def train_several(
         ``recipe``, ``facts``, ``radial_velocity``, ``star``, ``split``, ``held_out``,
         ``validation``, ``augment``, ``limits``, ``false_alarms``, ``about`` and
         ``arguments`` (``views``, ``n_noise`` and ``n_centres``). Where surveys have
-        stars in common, give each a ``split``, so that a star is held out of all.
+        stars in common, give each a ``split``, so that a star is held out of all; a
+        warning says if one is not, as far as names and positions tell.
     output : path-like, optional
         Folder in which each survey gets a folder of weights of its name; without it
         the models exist in memory only.
@@ -115,6 +118,8 @@ def train_several(
         if the labels of surveys cannot share a head, or for several devices.
     UnknownNameError
         If a column, recipe, option or argument does not exist.
+    TypeError
+        If what is told of a survey is no mapping.
     ImportError
         If what the extra ``train`` installs is not there.
     FileExistsError
@@ -142,10 +147,11 @@ def train_several(
     with tempfile.TemporaryDirectory() as scratch:
         at = Path(work or (f"{output}.work" if output else scratch))
         jobs = {
-            name: _set_up(own, labels, sizes, work=at, members=members, seed=seed,
-                          device=device, progress=progress, **options)
+            name: _set_up(name, own, labels, sizes, work=at, members=members,
+                          seed=seed, device=device, progress=progress, **options)
             for name, own in given.items()
         }  # fmt: skip
+        _say_who_teaches_and_judges(jobs)
         jobs, shared = _join(jobs, labels, options)
         together = _fit(list(jobs.values()), shared, at)
         models = {
@@ -178,6 +184,9 @@ def _check(
         raise ValueError(msg)
     found = {}
     for survey, own in surveys.items():
+        if not isinstance(own, Mapping):
+            msg = f"the survey {survey!r} needs a mapping, with spectra and labels"
+            raise TypeError(msg)
         if survey != Path(survey).name or survey in ("", ".", ".."):
             msg = f"{survey!r} can be no name of a folder: call the survey otherwise"
             raise ValueError(msg)
@@ -204,16 +213,34 @@ def _check(
 
 
 def _set_up(
-    own: Mapping[str, Any], labels: list[str], sizes: Mapping[str, Any], **rest: Any
-) -> Job:
+    name: str, own: Mapping[str, Any], labels: list[str], sizes: Mapping[str, Any],
+    **rest: Any,
+) -> Job:  # fmt: skip
     """Prepare the spectra of one survey; its labels come in the common order."""
-    told = {name: own[name] for name in _OWN if name in own}
+    told = {key: own[key] for key in _OWN if key in own}
     arguments = {**sizes, **(told.pop("arguments", None) or {})}
     mine = told.pop("labels")
-    return set_up(
-        told.pop("spectra"), [name for name in labels if name in mine],
-        architecture=_ARCHITECTURE, arguments=arguments, **told, **rest,
-    )  # fmt: skip
+    try:
+        return set_up(
+            told.pop("spectra"), [label for label in labels if label in mine],
+            architecture=_ARCHITECTURE, arguments=arguments, **told, **rest,
+        )  # fmt: skip
+    except ValueError as error:
+        error.args = (f"survey {name!r}: {error}",)
+        raise
+
+
+def _say_who_teaches_and_judges(jobs: Mapping[str, Job]) -> None:
+    """Warn if stars of one survey are held out that another learns from."""
+    for (name, one), (other, two) in permutations(jobs.items(), 2):
+        judges, taught = one.plan.rows(PARTS[2]), two.plan.rows(PARTS[0])
+        count = find_common(one.plan.who[judges], two.plan.who[taught]).sum()
+        if count:
+            log.warning(
+                f"{count} held-out spectra of {name!r} are of stars that teach by "
+                f"{other!r}, so that errors may turn out too small: give each survey a "
+                "split that holds a star out of all"
+            )
 
 
 def _join(

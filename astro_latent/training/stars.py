@@ -15,6 +15,7 @@ __all__ = [
     "OUTSIDE",
     "PARTS",
     "check_split",
+    "find_common",
     "find_places",
     "group_stars",
     "spare_none",
@@ -111,6 +112,41 @@ def find_places(table: Table) -> Positions | None:
     except ValueError:
         return None
     return places if np.isfinite(places.ra + places.dec).any() else None
+
+
+def find_common(rows: Table, others: Table) -> NDArray[np.bool_]:
+    """Find the rows of a table that are of stars of another, too.
+
+    Parameters
+    ----------
+    rows, others : `~astropy.table.Table`
+        One row for each spectrum.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+        True if a usual column of both names the star, or if there is a position of the
+        other within 3 arcsec.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from astro_latent.training.stars import find_common
+    >>> find_common(Table({"source_id": [7, 9]}), Table({"source_id": [9, 11, 9]}))
+    array([False,  True])
+    """
+    found = np.zeros(len(rows), dtype=bool)
+    for name in _IDS:
+        if name in rows.colnames and name in others.colnames:
+            one, two = (
+                np.char.strip(np.ma.filled(np.ma.asarray(table[name]).astype(str), ""))
+                for table in (rows, others)
+            )
+            found |= np.isin(one, two[two != ""])
+    here, there = find_places(rows), find_places(others)
+    if here is not None and there is not None:
+        found[find_pairs(here, there, np.radians(_SAME_STAR / 3600)).first] = True
+    return found
 
 
 def _group_places(places: Positions) -> NDArray:

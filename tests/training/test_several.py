@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import torch
+from astropy import log
 from astropy.table import Table
 
 from astro_latent import load_model, predict_parameters, train_model
@@ -243,6 +244,11 @@ def test_what_is_asked_for_is_checked_before_any_work(tmp_path):
         train_several({})
     with pytest.raises(ValueError, match="'one' needs spectra and labels"):
         train_several({"one": {"spectra": one["spectra"]}})
+    with pytest.raises(TypeError, match="'one' needs a mapping"):
+        train_several({"one": "stars.ecsv"})
+    few = make_stars(7)
+    with pytest.raises(ValueError, match=r"survey 'one': .* are too few"):
+        train({"one": {"spectra": few, "labels": ["teff"], "arguments": OWN}})
     with pytest.raises(UnknownNameError, match="from_weights"):
         train_several({"one": {**one, "from_weights": "x"}})
     with pytest.raises(UnknownNameError, match="n_hiden"):
@@ -261,6 +267,31 @@ def test_what_is_asked_for_is_checked_before_any_work(tmp_path):
     (tmp_path / "v1/two/config.json").write_text("{}")
     with pytest.raises(FileExistsError, match="two holds weights"):
         train_several(surveys, output=tmp_path / "v1")
+
+
+@pytest.mark.parametrize("known", ["source_id", "positions", "nothing"])
+def test_who_teaches_in_one_survey_and_judges_in_another_is_said(known):
+    surveys = make_surveys(60)
+    for name, own in surveys.items():
+        stars = own["spectra"]
+        if known != "source_id":
+            del stars["source_id"]
+        if known == "positions":
+            stars["ra"], stars["dec"] = 3.0 * np.arange(60.0), np.zeros(60)
+        if name == "two":  # of the held-out stars of the first, every other teaches
+            first, at = stars["part"] == "held_out", np.arange(60)
+            stars["part"] = np.where(first & (at % 8 == 1), "train", stars["part"])
+    with log.log_to_list() as remarks:
+        train(surveys, epochs=1)
+    said = [r.getMessage() for r in remarks if "stars that teach" in r.getMessage()]
+    count = np.sum(surveys["one"]["spectra"]["part"] == "held_out")
+    judged = np.sum(surveys["two"]["spectra"]["part"] == "held_out")
+    if known == "nothing":
+        assert not said
+        return
+    (remark,) = said
+    assert remark.startswith(f"{count - judged} held-out spectra of 'one'")
+    assert "teach by 'two'" in remark
 
 
 def test_labels_that_are_no_part_of_each_other_need_independent_errors():
