@@ -156,7 +156,8 @@ def judge_networks(
         domain = _find_domain(make_model(bare, members), file, train, outside)
     model = make_model(bare, members, domain=domain)
     seen = _ask_all(model, file, rows)
-    thinned = _ask_all(model, file, rows[:_THINNED_ROWS], thin_pixels)
+    some = np.sort(np.random.default_rng(0).permutation(rows)[:_THINNED_ROWS])
+    thinned = _ask_all(model, file, some, thin_pixels)
     return model, domain, replace(seen, thinned=thinned)
 
 
