@@ -249,7 +249,12 @@ def judge_left_out(
     values = np.mean([left.values for left in left_out], axis=0)
     ratio = np.mean([left.ratio for left in left_out], axis=0)
     values = offset + scale * values
-    return replace(seen, values=values, error=ratio * seen.error, thinned=None)
+    thinned = seen.thinned
+    if thinned is not None:  # missing pixels move what others teach as what all do
+        at = np.searchsorted(rows, thinned.rows)
+        moved = values[at] + thinned.values - seen.values[at]
+        thinned = replace(thinned, values=moved, error=ratio[at] * thinned.error)
+    return replace(seen, values=values, error=ratio * seen.error, thinned=thinned)
 
 
 def _find_domain(

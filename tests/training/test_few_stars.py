@@ -16,6 +16,7 @@ from astro_latent.training.beginning import begin_with
 from astro_latent.training.correction import fit_correction
 from astro_latent.training.defaults import default_fit
 from astro_latent.training.like_grid import stay_on_grid
+from astro_latent.training.missing import thin_pixels
 from astro_latent.training.outputs import round_network
 
 from .conftest import FAST, SMALL, make_stars
@@ -86,6 +87,23 @@ def test_errors_hold_for_stars_that_did_not_teach(first):
         truth = np.stack([new[name] for name in LABELS], axis=1)
         shares.append(np.mean(np.abs(found.values - truth) < found.error))
     assert 0.6 < np.mean(shares) < 0.85
+
+
+@pytest.mark.parametrize("n_stars", [60, 250])
+def test_errors_hold_for_spectra_that_lost_pixels(first, n_stars):
+    model = train_model(moved(n_stars, 45), LABELS, from_weights=first)
+    new = moved(400, 46)
+    truth = np.stack([new[name] for name in LABELS], axis=1)
+    whole = prepare_spectra(list(as_block(new)), model.grid, model.recipe)
+    thinned = thin_pixels(whole, seed=1)
+    lost = whole.valid.mean(axis=1) - thinned.valid.mean(axis=1) > 0.1
+    one, two = (model.predict(prepared) for prepared in (whole, thinned))
+    off = np.abs(two.values - truth)[lost]
+    assert (np.median(off, axis=0) > np.median(np.abs(one.values - truth), axis=0)).all()
+    assert (two.error[lost] > 1.3 * one.error[lost]).mean() > 0.9
+    within = np.mean(off < two.error[lost], axis=0)
+    assert ((within > 0.6) & (within < 0.85)).all()
+    assert (np.mean(off < two.interval_95[lost], axis=0) > 0.88).all()
 
 
 def test_five_stars_are_enough_and_four_are_refused(first):
