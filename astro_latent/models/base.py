@@ -259,7 +259,8 @@ class SpectralModel:
         (`astro_latent.models.domain.weigh_missing`). Where the calibration has
         ``shape_68``, the errors are multiplied by a factor that depends on the
         spectrum, `astro_latent.models.error_shape.error_factor`, and ``shape_95`` gives
-        ``interval_95`` in the same way. The total has the square of
+        ``interval_95`` in the same way; of missing pixels those beyond
+        ``usual_missing`` count for it. The total has the square of
         ``systematic`` in addition: by how much models of real spectra disagree about
         the labels of one spectrum, the same for all; where there are
         ``systematic_slopes``, also the squares of what these give in each label's row,

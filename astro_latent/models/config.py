@@ -49,8 +49,8 @@ _DOMAIN_KEYS = (
     "unexplained_pixels", "second_limit", "second_band", "emission_limit", "one_sided",
 )  # fmt: skip
 _CALIBRATION_KEYS = (
-    "scale", "floor", "flux_scale", "missing", "shape_68", "shape_95", "systematic",
-    "systematic_slopes", "systematic_shape", "giants_shift",
+    "scale", "floor", "flux_scale", "missing", "usual_missing", "shape_68", "shape_95",
+    "systematic", "systematic_slopes", "systematic_shape", "giants_shift",
 )  # fmt: skip
 #: Numbers in a row of coefficients: so many, and so many for each output.
 _ROW = {

@@ -60,8 +60,10 @@ def error_inputs(
     ----------
     values, error : ndarray, shape (n_spectra, n_labels)
         Labels, and their errors before the factor.
-    snr, missing : ndarray, shape (n_spectra,)
-        Signal-to-noise ratio, NaN if not known, and share of missing pixels.
+    snr : ndarray, shape (n_spectra,)
+        Signal-to-noise ratio, NaN if not known.
+    missing : ndarray, shape (n_spectra,) or (n_spectra, n_labels)
+        Share of missing pixels, beyond the usual one if that is known.
     offsets, scales : ndarray, shape (n_labels,)
         Mean and scatter of the labels of the training set.
 
@@ -88,13 +90,13 @@ def error_inputs(
         own = np.clip(np.log(np.maximum(error / scales, 1e-6)), -6.0, 2.0)
     level = np.where(np.isfinite(level), level, 0.0)
     scaled = np.clip((values - offsets) / scales, -_REACH, _REACH)
-    common = [np.ones(n_spectra), missing]
+    shape = (n_spectra, n_labels)
+    missing = np.broadcast_to(np.reshape(missing, (n_spectra, -1)), shape)
     both = np.stack([level, level**2], axis=1)
     shared = np.concatenate([both, scaled, scaled**2], axis=1)
     return np.concatenate(
         [
-            np.repeat(np.stack(common, axis=1)[:, None], n_labels, axis=1),
-            own[:, :, None],
+            np.stack([np.ones(shape), missing, own], axis=2),
             np.repeat(shared[:, None], n_labels, axis=1),
         ],
         axis=2,

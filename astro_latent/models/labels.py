@@ -123,12 +123,12 @@ def _shape_errors(
     total: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what corrects the covariance of each spectrum, and 95 % intervals."""
-    error = _deviation(total)
+    error, missing = _deviation(total), measure_missing(prepared, rows)
     inputs = error_inputs(
         values,
         error,
         measure_snr(prepared, rows),
-        measure_missing(prepared, rows),
+        np.maximum(missing[:, None] - _calibration(model, "usual_missing", 0.0), 0.0),
         offsets=model.offsets,
         scales=model.scales,
     )

@@ -153,7 +153,8 @@ _LAYOUT = _keys({
     "outputs": _items(_keys(_OUTPUT, "name"), 0, 1000),
     "calibration": _keys({
         **dict.fromkeys(("scale", "floor", "flux_scale", "systematic"), _PER_OUTPUT),
-        "missing": _items(_number(-1e6, 1e6)), "systematic_slopes": _items(_PER_OUTPUT),
+        "missing": _items(_number(-1e6, 1e6)), "usual_missing": _items(_number(0, 1)),
+        "systematic_slopes": _items(_PER_OUTPUT),
         **dict.fromkeys(("shape_68", "shape_95", "systematic_shape"), _SHAPE),
         "giants_shift": _SHAPE,
     }),

@@ -127,22 +127,25 @@ def calibrate_model(
 
 def _fit_errors(
     model: SpectralModel, seen: Seen, targets: Targets, stars: np.ndarray
-) -> tuple[ErrorFit, dict[str, list[list[float]]]]:
+) -> tuple[ErrorFit, dict[str, list]]:
     """Fit by what errors are multiplied, of whole spectra and of those with gaps."""
     truth, inputs = targets[seen.rows], seen.inputs(model)
     fit = fit_error_shape(
         seen.values - truth.values, seen.error, inputs, stars[seen.rows],
         given=truth.errors,
     )  # fmt: skip
-    shapes = [fit.shape_68, fit.shape_95]
+    shapes, found = [fit.shape_68, fit.shape_95], {}
     if seen.thinned is not None:
         thinned, truth = seen.thinned, targets[seen.thinned.rows]
+        usual = float(np.round(np.median(seen.missing), 5))
         shapes = add_missing_term(
             shapes, thinned.values - truth.values, thinned.error,
-            thinned.inputs(model), given=truth.errors, whole=inputs,
+            thinned.inputs(model), given=truth.errors, usual=usual,
         )  # fmt: skip
-    names = ("shape_68", "shape_95")
-    return fit, {n: np.round(s, 5).tolist() for n, s in zip(names, shapes, strict=True)}
+        found["usual_missing"] = [usual] * len(targets.names)
+    for name, shape in zip(("shape_68", "shape_95"), shapes, strict=True):
+        found[name] = np.round(shape, 5).tolist()
+    return fit, found
 
 
 def _predicts_errors(

@@ -22,13 +22,14 @@ def add_missing_term(
     inputs: np.ndarray,
     *,
     given: np.ndarray,
-    whole: np.ndarray,
+    usual: float,
 ) -> list[np.ndarray]:
     """Let errors that fit whole spectra grow with the share of missing pixels.
 
     Quantile regression through the origin of the logarithm of the factor by which
     error and interval of spectra fall short from which pixels were taken. The origin
-    is the share that spectra lack anyhow, whose errors stay what they are.
+    is the share that spectra lack anyhow: errors of those that lack no more stay what
+    they are, since none was asked with pixels that it does not have.
 
     Parameters
     ----------
@@ -40,15 +41,15 @@ def add_missing_term(
         From `~astro_latent.models.error_shape.error_inputs`, of these.
     given : ndarray, shape (n_spectra, n_labels)
         Errors of the labels themselves.
-    whole : ndarray, shape (n_whole, n_labels, n_terms)
-        Inputs of the whole spectra.
+    usual : float
+        Share of missing pixels of the whole spectra.
 
     Returns
     -------
     list of ndarray
-        Both shapes with another term for missing pixels, which is not negative.
+        Both shapes with another term for missing pixels beyond the usual share, which
+        is not negative.
     """
-    usual = float(np.median(whole[:, 0, _MISSING]))
     missing = np.maximum(inputs[:, 0, _MISSING] - usual, 0.0)
     found = []
     for shape, share, width in zip(shapes, SHARES, WIDTHS, strict=True):
@@ -58,7 +59,6 @@ def add_missing_term(
         sized = error * error_factor(inputs, level)
         short = needed_factor(residual, sized, given, width)
         level[:, _MISSING] = [_fit_growth(s, missing, share) for s in short.T]
-        level[:, 0] -= usual * level[:, _MISSING]
         found.append(level)
     return found
 

@@ -99,7 +99,9 @@ def test_errors_hold_for_spectra_that_lost_pixels(first, n_stars):
     lost = whole.valid.mean(axis=1) - thinned.valid.mean(axis=1) > 0.1
     one, two = (model.predict(prepared) for prepared in (whole, thinned))
     off = np.abs(two.values - truth)[lost]
-    assert (np.median(off, axis=0) > np.median(np.abs(one.values - truth), axis=0)).all()
+    assert (
+        np.median(off, axis=0) > np.median(np.abs(one.values - truth), axis=0)
+    ).all()
     assert (two.error[lost] > 1.3 * one.error[lost]).mean() > 0.9
     within = np.mean(off < two.error[lost], axis=0)
     assert ((within > 0.6) & (within < 0.85)).all()
