@@ -2,6 +2,7 @@
 """Derivatives of labels by backward passes, one for each label."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from .networks import LabelNetwork, SeeingNetwork, inputs_of
 
-__all__ = ["differentiate", "differentiate_seen"]
+__all__ = ["Seen", "differentiate", "differentiate_seen"]
 
 
 def differentiate(network: LabelNetwork, *inputs: Tensor) -> Tensor:
@@ -27,11 +28,30 @@ def differentiate(network: LabelNetwork, *inputs: Tensor) -> Tensor:
     Tensor, shape (n, n_labels, n_pixels)
         In the network's units.
     """
-    flux = inputs[0].requires_grad_()
-    return _gradients(network(*inputs_of(network, *inputs)), flux)
+    with torch.inference_mode(False), torch.enable_grad():
+        # copies, as what was made in inference mode has no gradient
+        flux, *others = (tensor.clone() for tensor in inputs)
+        flux.requires_grad_()
+        return _gradients(network(*inputs_of(network, flux, *others)), flux)
 
 
-def differentiate_seen(networks: Sequence[LabelNetwork], *inputs: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What networks that see alike see of some spectra.
+
+    Parameters
+    ----------
+    flux : Tensor, shape (n, n_pixels)
+        Prepared flux.
+    values : Tensor, shape (n, n_inputs)
+        What is seen of it, with its derivatives if ``flux`` requires them.
+    """
+
+    flux: Tensor
+    values: Tensor
+
+
+def differentiate_seen(networks: Sequence[LabelNetwork], seen: Seen) -> Tensor:
     """Differentiate the mean of networks that see alike by the flux.
 
     What they see, which is most of the work, is passed once for each label.
@@ -40,24 +60,23 @@ def differentiate_seen(networks: Sequence[LabelNetwork], *inputs: Tensor) -> Ten
     ----------
     networks : sequence of SeeingNetwork
         Whose ``see`` is the same.
-    *inputs : Tensor, shape (n, n_pixels)
-        As for `differentiate`.
+    seen : Seen
+        Spectra, with derivatives.
 
     Returns
     -------
     Tensor, shape (n, n_labels, n_pixels)
         In the networks' units.
     """
-    members, flux = cast(Sequence[SeeingNetwork], networks), inputs[0].requires_grad_()
-    seen = members[0].see(*inputs_of(members[0], *inputs))
     outer = torch.zeros(())
-    for member in members:
-        leaf = seen.detach().requires_grad_()
-        outer = outer + _gradients(member.head(member.think(leaf)), leaf)
-    rows = [
-        torch.autograd.grad(seen, flux, each, retain_graph=True)[0]
-        for each in (outer / len(members)).unbind(1)
-    ]
+    with torch.inference_mode(False), torch.enable_grad():
+        for member in cast(Sequence[SeeingNetwork], networks):
+            leaf = seen.values.detach().requires_grad_()
+            outer = outer + _gradients(member.head(member.think(leaf)), leaf)
+        rows = [
+            torch.autograd.grad(seen.values, seen.flux, each, retain_graph=True)[0]
+            for each in (outer / len(networks)).unbind(1)
+        ]
     return torch.stack(rows, dim=1)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .backward import differentiate, differentiate_seen
+from .backward import Seen, differentiate, differentiate_seen
 from .layers.joined_slope import JoinedSlope
 from .layers.pooled_slope import ROWS_CONVOLVED, PooledSlope
 from .networks import (
@@ -157,15 +157,28 @@ class Runner:
         rows = zip(slopes, hidden, strict=False)  # without what fills up the rows
         return [replace(slope, hidden=row) for slope, row in rows]
 
-    def see(self, networks: Sequence[LabelNetwork], *inputs: Tensor) -> Tensor | None:
-        """Run the first part that networks have in common; None if they have none."""
+    def see(
+        self,
+        networks: Sequence[LabelNetwork],
+        *inputs: Tensor,
+        derivatives: bool = False,
+    ) -> Seen | None:
+        """Run the first part that networks have in common; None if they have none.
+
+        With ``derivatives`` it does for `labels` and for `iter_jacobians`.
+        """
         if not _see_alike(networks):
             return None
-        first = cast(SeeingNetwork, networks[0])
-        with torch.inference_mode(), self.numerics():
-            rows = _round_up(len(inputs[0]))
-            padded = [pad_rows(each, rows) for each in inputs_of(first, *inputs)]
-            return first.see(*padded)
+        first, rows = cast(SeeingNetwork, networks[0]), _round_up(len(inputs[0]))
+        with (
+            torch.inference_mode(not derivatives),
+            torch.set_grad_enabled(derivatives),
+            self.numerics(),
+        ):
+            # copies, as what was made in inference mode has no gradient
+            flux, *others = (pad_rows(each, rows).clone() for each in inputs)
+            flux.requires_grad_(derivatives)
+            return Seen(flux, first.see(*inputs_of(first, flux, *others)))
 
     def labels(
         self,
@@ -174,7 +187,7 @@ class Runner:
         valid: Tensor,
         variance: Tensor | None = None,
         slopes: list[Slope] | None = None,
-        seen: Tensor | None = None,
+        seen: Seen | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         """Run a label network on up to `ROWS_DENSE` spectra.
 
@@ -188,7 +201,7 @@ class Runner:
             Of the flux, for networks that take it.
         slopes : list of PooledSlope or of JoinedSlope, optional
             From `slopes`.
-        seen : Tensor, optional
+        seen : Seen, optional
             From `see`.
 
         Returns
@@ -208,7 +221,7 @@ class Runner:
             elif slopes is not None and isinstance(network, SlopedNetwork):
                 features = network.leave(_stack_hidden(slopes))
             elif seen is not None:
-                features = cast(SeeingNetwork, network).think(seen)
+                features = cast(SeeingNetwork, network).think(seen.values)
             else:
                 inputs = inputs_of(network, flux, valid, variance)
                 features = self.features(network, *inputs)
@@ -283,6 +296,7 @@ def iter_jacobians(
     networks: Sequence[LabelNetwork],
     *inputs: Tensor,
     slopes: Sequence[list[Slope] | None],
+    seen: Seen | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Differentiate the labels with respect to the flux, some spectra at a time.
 
@@ -296,6 +310,8 @@ def iter_jacobians(
         Prepared flux, which of it was measured, and its variance.
     slopes : sequence of list or None
         From `Runner.slopes`, of each network.
+    seen : Seen, optional
+        From `Runner.see`, with derivatives.
 
     Yields
     ------
@@ -305,6 +321,11 @@ def iter_jacobians(
         In the network's units; 0 where not valid.
     """
     n_spectra, n_pixels = inputs[0].shape
+    if seen is not None:
+        with runner.numerics():
+            jacobian = differentiate_seen(networks, seen)[:n_spectra]
+        yield slice(n_spectra), jacobian
+        return
     rows = _JACOBIANS_SIZE // (networks[0].n_outputs * n_pixels)
     size = max(1, min(rows, _JACOBIANS_ROWS))
     if runner.row_multiple(n_pixels) == 1:
@@ -312,9 +333,6 @@ def iter_jacobians(
     for start in range(0, n_spectra, size):
         block = slice(start, start + size)
         part = [tensor[block] for tensor in inputs]
-        if _see_alike(networks):
-            yield block, _backward(runner, networks, *part)
-            continue
         total = torch.zeros(())
         for network, each in zip(networks, slopes, strict=True):
             if each is not None and isinstance(network, JoinedNetwork):
@@ -325,7 +343,7 @@ def iter_jacobians(
                     network, cast(list[PooledSlope], each[block]), part[1]
                 )
             else:
-                jacobian = _backward(runner, [network], *part)
+                jacobian = _backward(runner, network, *part)
             total = jacobian if network is networks[0] else total + jacobian
         yield block, total / len(networks) if len(networks) > 1 else total
 
@@ -368,18 +386,12 @@ def _see_alike(networks: Sequence[LabelNetwork]) -> bool:
     return isinstance(first, SeeingNetwork) and all(map(first.sees_like, networks))
 
 
-def _backward(
-    runner: Runner, networks: Sequence[LabelNetwork], *inputs: Tensor
-) -> Tensor:
+def _backward(runner: Runner, network: LabelNetwork, *inputs: Tensor) -> Tensor:
     """Pass backwards over all rows at once: none depends on another."""
     count, multiple = len(inputs[0]), runner.row_multiple(inputs[0].shape[1])
     total = -(-count // multiple) * multiple
-    with torch.inference_mode(False), torch.enable_grad(), runner.numerics():
-        # copies, as what was made in inference mode has no gradient
-        copies = [pad_rows(tensor, total).clone() for tensor in inputs]
-        if _see_alike(networks):
-            return differentiate_seen(networks, *copies)[:count]
-        return differentiate(networks[0], *copies)[:count]
+    with runner.numerics():
+        return differentiate(network, *(pad_rows(i, total) for i in inputs))[:count]
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

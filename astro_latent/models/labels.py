@@ -2,12 +2,13 @@
 """Spectra to labels with errors, by a loaded label network or an ensemble of them."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 
 from ..preparation.prepared import PreparedSpectra
+from .backward import Seen
 from .domain import (
     judge_results,
     measure_missing,
@@ -26,6 +27,13 @@ from .results import Parameters
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 __all__ = ["label_jacobian", "mix_members", "predict_labels"]
+
+
+class _Begun(NamedTuple):
+    """What labels and their derivatives have in common, of each member and of all."""
+
+    slopes: list[list[Slope] | None]
+    seen: Seen | None
 
 
 def predict_labels(
@@ -74,10 +82,10 @@ def _predict_block(
 ) -> dict[str, np.ndarray]:
     """Results of some rows; what is not known is left out."""
     inputs = _inputs(model, prepared, rows)
-    slopes = _slopes(model, inputs) if flux_errors else [None] * len(model.members)
-    mean, predicted, features = _forward(model, inputs, slopes)
+    begun = _begin(model, inputs, derivatives=flux_errors)
+    mean, predicted, features = _forward(model, inputs, begun)
     unknown = np.full((*mean.shape, mean.shape[1]), np.nan)
-    from_flux = _flux_covariance(model, inputs, slopes) if flux_errors else unknown
+    from_flux = _flux_covariance(model, inputs, begun) if flux_errors else unknown
     missing = weigh_missing(measure_missing(prepared, rows))
     growth = 1.0 + np.outer(missing, _calibration(model, "missing", 0.0))
     statistical = _statistical_covariance(model, from_flux, predicted, growth)
@@ -157,8 +165,8 @@ def label_jacobian(model: LoadedModel, prepared: PreparedSpectra) -> np.ndarray:
     result = _nan(len(prepared.flux), model.config.n_outputs, model.grid.n_pixels)
     for rows in _blocks(model, prepared):
         inputs = _inputs(model, prepared, rows)
-        slopes = _slopes(model, inputs)
-        for at, block in _jacobians(model, inputs, slopes):
+        begun = _begin(model, inputs, derivatives=True)
+        for at, block in _jacobians(model, inputs, begun):
             result[rows[at]] = block.cpu().numpy() * model.scales[:, None]
     return result
 
@@ -229,29 +237,28 @@ def _networks(model: LoadedModel) -> tuple[LabelNetwork, ...]:
     return cast(tuple[LabelNetwork, ...], model.members)
 
 
-def _slopes(model: LoadedModel, inputs: Inputs) -> list[list[Slope] | None]:
-    """Run what labels and their derivatives have in common, of each member."""
-    return [model.runner.slopes(each, *inputs[:2]) for each in _networks(model)]
+def _begin(model: LoadedModel, inputs: Inputs, *, derivatives: bool) -> _Begun:
+    """Run the first part of the networks, with its derivatives if they are wanted."""
+    networks, runner = _networks(model), model.runner
+    slopes = [runner.slopes(n, *inputs[:2]) if derivatives else None for n in networks]
+    return _Begun(slopes, runner.see(networks, *inputs, derivatives=derivatives))
 
 
 def _jacobians(
-    model: LoadedModel,
-    inputs: Inputs,
-    slopes: Sequence[list[Slope] | None],
+    model: LoadedModel, inputs: Inputs, begun: _Begun
 ) -> Iterator[tuple[slice, torch.Tensor]]:
-    return iter_jacobians(model.runner, _networks(model), *inputs, slopes=slopes)
+    return iter_jacobians(
+        model.runner, _networks(model), *inputs, slopes=begun.slopes, seen=begun.seen
+    )
 
 
 def _forward(
-    model: LoadedModel,
-    inputs: Inputs,
-    slopes: Sequence[list[Slope] | None],
+    model: LoadedModel, inputs: Inputs, begun: _Begun
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Labels, their model covariance, and features of the first member."""
-    seen = model.runner.see(_networks(model), *inputs)
     results = [
-        model.runner.labels(network, *inputs, known, seen)
-        for network, known in zip(_networks(model), slopes, strict=True)
+        model.runner.labels(network, *inputs, known, begun.seen)
+        for network, known in zip(_networks(model), begun.slopes, strict=True)
     ]
     # to label units before mixing: a variance scales with the square
     mean, covariance = mix_members(
@@ -270,23 +277,19 @@ def _to_label_units(model: LoadedModel, variance: np.ndarray) -> np.ndarray:
     return np.outer(model.scales, model.scales) * variance
 
 
-def _flux_covariance(
-    model: LoadedModel,
-    inputs: Inputs,
-    slopes: Sequence[list[Slope] | None],
-) -> np.ndarray:
+def _flux_covariance(model: LoadedModel, inputs: Inputs, begun: _Begun) -> np.ndarray:
     """J diag(variance) J^T in label units; NaN where a used pixel has no variance."""
     _, valid, variance = inputs
     unknown = _unknown(valid, variance)
     known = torch.where(valid & ~unknown[:, None], variance, 0.0)
-    joined = [each for each in slopes[0] or () if isinstance(each, JoinedSlope)]
-    if joined and len(slopes) == 1:
+    joined = [each for each in begun.slopes[0] or () if isinstance(each, JoinedSlope)]
+    if joined and len(begun.slopes) == 1:
         blocks = [
             each.covariance(row)[None] for each, row in zip(joined, known, strict=True)
         ]
     else:
         sigma, blocks = known.sqrt(), []
-        for rows, jacobian in _jacobians(model, inputs, slopes):
+        for rows, jacobian in _jacobians(model, inputs, begun):
             weighted = jacobian.mul_(sigma[rows, None])
             blocks.append(torch.bmm(weighted, weighted.mT))
     covariance = torch.cat(blocks).cpu().numpy().astype(float)

@@ -102,6 +102,25 @@ def test_solving_is_ridge_regression_on_the_pixels_that_are_there(share, spectra
             np.testing.assert_allclose(found[row], expected, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_the_gradient_of_what_is_solved_is_its_slope(share, spectra):
+    """What is solved is linear in the flux, so that a finite difference is exact."""
+    flux, sigma, valid, _ = spectra
+    view = View(N, kind="flux", n_components=3, fill="solve").eval()
+    view.adapt(flux, sigma, valid)
+    generator = torch.Generator().manual_seed(5)
+    kept = torch.rand((4, N), generator=generator) > share
+    kept[:, 5] = False
+    leaf = flux[:4].clone().requires_grad_()
+    view(leaf, sigma[:4], kept)[:, 1].sum().backward()
+    step = 0.01 * torch.randn((4, N), generator=generator)
+    change = view(flux[:4] + step, sigma[:4], kept) - view(flux[:4], sigma[:4], kept)
+    torch.testing.assert_close(
+        (leaf.grad * step).sum(1), change[:, 1], rtol=1e-3, atol=1e-5
+    )
+    assert not leaf.grad[~kept].any()
+
+
 def test_nothing_left_gives_the_mean_spectrum(spectra):
     flux, sigma, valid, _ = spectra
     view = View(N, kind="flux", n_components=3, fill="solve").eval()

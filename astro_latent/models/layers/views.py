@@ -7,9 +7,11 @@ towards unit variance. Pixels that were not measured have no weight.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from ...utils.physics import SIGMA_PER_MAD
@@ -71,18 +73,48 @@ def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, T
     return total / count.clamp_min(1e-6), (count > 1e-3).expand_as(valid)
 
 
-def _fit_kept(coefficients: Tensor, lost: Tensor, own: Tensor) -> Tensor:
-    """Solve ``(diag(own) - lost.T @ lost) x = coefficients`` in double precision."""
-    right, lost = coefficients.double(), lost.double()
-    if len(lost) < len(own):  # Woodbury's identity: as many unknowns as pixels
+def _fit_kept(lost: Tensor, own: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what solves ``(diag(own) - lost.T @ lost) x = right``, factorised once."""
+    lost = lost.double()
+    if len(lost) >= len(own):
+        matrix = lost.T @ -lost
+        matrix.diagonal().add_(own)
+        factors = torch.linalg.lu_factor(matrix)
+        return lambda right: torch.linalg.lu_solve(*factors, right[:, None])[:, 0]
+    part = lost / -own  # Woodbury's identity: as many unknowns as pixels
+    matrix = part @ lost.T
+    matrix.diagonal().add_(1.0)
+    factors = torch.linalg.lu_factor(matrix)
+
+    def solve(right: Tensor) -> Tensor:
         right = right / own
-        part = lost / own
-        normal = torch.eye(len(lost), device=own.device, dtype=own.dtype)
-        solved = torch.linalg.solve(normal - part @ lost.T, lost @ right)
-        found = right + solved @ part
-    else:
-        found = torch.linalg.solve(torch.diag(own) - lost.T @ lost, right)
-    return found.to(coefficients.dtype)
+        solved = torch.linalg.lu_solve(*factors, (lost @ right)[:, None])[:, 0]
+        return right - solved @ part
+
+    return solve
+
+
+class _Context(FunctionCtx):
+    solvers: list[Callable[[Tensor], Tensor]]
+
+
+class _Solved(torch.autograd.Function):
+    """Rows of coefficients, each solved by its own symmetric equations.
+
+    Their gradient solves the same equations, of which the factors are there already.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: _Context, right: Tensor, solvers: list[Callable[[Tensor], Tensor]]
+    ) -> Tensor:
+        ctx.solvers = solvers
+        pairs = zip(solvers, right.double(), strict=True)
+        return torch.stack([solve(row) for solve, row in pairs]).to(right.dtype)
+
+    @staticmethod
+    def backward(ctx: _Context, *gradient: Tensor) -> tuple[Tensor, None]:
+        return _Solved.apply(*gradient, ctx.solvers), None
 
 
 class View(nn.Module):
@@ -228,11 +260,12 @@ class View(nn.Module):
         spread = (self.scale[live] * largest**self.shrink) ** (1 / (self.shrink - 1.0))
         own = torch.ones_like(self.scale, dtype=torch.float64)
         own[live] += spread.double() ** -2
-        rows = torch.nonzero(~valid.all(1))[:, 0]
+        # of nothing at all the coefficients are zero already
+        rows = torch.nonzero(~valid.all(1) & valid.any(1))[:, 0]
         if not len(rows):
             return found
-        solved = [_fit_kept(found[k], self.basis[~valid[k]], own) for k in rows]
-        return found.index_put((rows,), torch.stack(solved))
+        solvers = [_fit_kept(self.basis[~valid[k]], own) for k in rows]
+        return found.index_put((rows,), _Solved.apply(found[rows], solvers))
 
     def forward(self, flux: Tensor, sigma: Tensor, valid: Tensor) -> Tensor:
         """Return scaled coefficients, shape (n, n_components)."""
