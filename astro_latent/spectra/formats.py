@@ -6,7 +6,7 @@ the entry-point group ``astro_latent.formats``, each pointing to a `Format`.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -71,8 +71,8 @@ class Format:
         ``identify(file) -> bool``; looks at headers only. It is given files of the
         right container.
     read : callable
-        ``read(file, **options) -> list of SpectrumArrays``. The file may be damaged or
-        hold nothing of the kind: then `~astro_latent.exceptions.SpectrumReadError`.
+        ``read(file, **options) -> sequence of SpectrumArrays``. The file may be damaged
+        or hold nothing of the kind: then `~astro_latent.exceptions.SpectrumReadError`.
     options : tuple of str, optional
         Keyword arguments that ``read`` takes.
     priority : int, optional
@@ -85,7 +85,7 @@ class Format:
     name: str
     title: str
     identify: Callable[[Any], bool]
-    read: Callable[..., list[SpectrumArrays]]
+    read: Callable[..., Sequence[SpectrumArrays]]
     options: tuple[str, ...] = ()
     priority: int = 30
     container: str = "fits"
@@ -284,7 +284,7 @@ def read_arrays(
     """
     check_options(format, options)
     with guarding(path, SpectrumReadError, remedy="give another name"):
-        return read_file(Path(path).expanduser(), format, options)
+        return list(read_file(Path(path).expanduser(), format, options))
 
 
 def check_options(format: str | None, options: dict[str, Any]) -> None:
@@ -318,7 +318,7 @@ def check_options(format: str | None, options: dict[str, Any]) -> None:
 
 def read_file(
     path: Path | AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
+) -> Sequence[SpectrumArrays]:
     """Read one file, for a call that `check_options` found right.
 
     Parameters
@@ -332,8 +332,8 @@ def read_file(
 
     Returns
     -------
-    list of SpectrumArrays
-        As `read_arrays`.
+    sequence of SpectrumArrays
+        As `read_arrays`; of a long table each is made when it is asked for.
 
     Raises
     ------
@@ -349,7 +349,7 @@ def read_file(
 
 def _read_file(
     path: Path | AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
+) -> Sequence[SpectrumArrays]:
     """Read one file; what a strange one makes libraries raise comes through."""
     if not isinstance(path, Path):
         found = _read_known(path, format, options)
@@ -372,7 +372,7 @@ def _read_file(
 
 def _read_known(
     file: AnyFile, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays] | None:
+) -> Sequence[SpectrumArrays] | None:
     """Read with one of our own formats; None if the file has none of them."""
     if format is None and options.get("column_mapping") is not None:
         format = _BY_COLUMNS.get(file.container)

@@ -5,8 +5,9 @@
 frame, normalisation, resolving power. Unknown is a value of its own, never a guess.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from astropy import units as u
@@ -18,6 +19,7 @@ __all__ = [
     "FRAMES",
     "MEDIA",
     "NORMALISATIONS",
+    "MadeWhenAsked",
     "Observation",
     "SpectrumArrays",
     "placeholder",
@@ -203,3 +205,35 @@ def placeholder(message: str, **facts: Any) -> SpectrumArrays:
         mask=np.empty(0, dtype=bool),
         observation=observation,
     )
+
+
+class MadeWhenAsked(Sequence[SpectrumArrays]):
+    """The spectra of a file of many, each made when it is asked for and not kept.
+
+    A million rows are a few GB as columns, and several times that as objects.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+    make : callable
+        ``make(number)`` returns one of them.
+    """
+
+    def __init__(self, count: int, make: Callable[[int], SpectrumArrays]) -> None:
+        self._numbers = range(count)
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> SpectrumArrays: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[SpectrumArrays]: ...
+
+    def __getitem__(self, index: int | slice) -> SpectrumArrays | list[SpectrumArrays]:
+        if isinstance(index, slice):
+            return [self._make(number) for number in self._numbers[index]]
+        return self._make(self._numbers[index])

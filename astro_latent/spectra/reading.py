@@ -7,7 +7,7 @@ Files, folders, tables and specutils objects become arrays.
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Number
 from pathlib import Path
@@ -111,7 +111,11 @@ def _iterate(
             found = _read_item(item, format, options)
         except Exception as error:
             found = [_stand_in(item, error, on_error)]
-        for arrays in found:
+        for number in range(len(found)):
+            try:
+                arrays = found[number]
+            except Exception as error:
+                arrays = _stand_in(item, error, on_error)
             if item.overrides:
                 facts = _number_visits(item, arrays, len(found))
                 observation = replace(arrays.observation, **facts)
@@ -130,7 +134,7 @@ def _number_visits(item: Item, arrays: SpectrumArrays, count: int) -> dict[str, 
 
 def _read_item(
     item: Item, format: str | None, options: dict[str, Any]
-) -> list[SpectrumArrays]:
+) -> Sequence[SpectrumArrays]:
     if item.problem:
         raise SpectrumReadError(item.problem)
     if isinstance(item.value, Path | FitsFile | VotableFile | TableFile):

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import weakref
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from astro_latent.archives import conf
 from astro_latent.exceptions import SpectrumReadError
 from astro_latent.spectra import decode_flags, iter_arrays, read_arrays, read_spectra
 from astro_latent.surveys import fetch
+from astro_latent.surveys.gaia import rows
 from astro_latent.surveys.gaia.config import conf as gaia_conf
 
 DATA = Path(__file__).parents[1] / "data" / "gaia"
@@ -213,6 +215,40 @@ def test_one_bad_source_costs_no_other(tmp_path):
     assert decode_flags(bad.observation.flags) == ["UNREADABLE"]
     assert "something else than numbers" in bad.observation.message
     assert bad.observation.target_name == "4295806720"
+
+
+def rows_of_one_spectrum(xp, count):
+    """Return the archive's spectrum as a table of many sources."""
+    flux, sigma = (np.tile(each, (count, 1)) for each in (xp.flux, xp.sigma))
+    return Table({"source_id": np.arange(count), "flux": flux, "flux_error": sigma})
+
+
+def test_a_long_table_is_made_into_spectra_one_at_a_time(tmp_path, xp):
+    path = tmp_path / "long.fits"
+    rows_of_one_spectrum(xp, 40).write(path)
+    seen, alive = [], []
+    for spectrum in iter_arrays(path, on_error="raise"):
+        np.testing.assert_allclose(spectrum.flux, xp.flux)
+        seen.append(weakref.ref(spectrum))
+        alive.append(sum(made() is not None for made in seen))
+    assert len(seen) == 40
+    assert max(alive) <= 2
+
+
+def test_an_unforeseen_fault_in_a_row_is_a_flagged_row(monkeypatch, tmp_path, xp):
+    path, make = tmp_path / "long.fits", rows._make
+
+    def fails_at_two(found, where, *, alone):
+        if where.start == 2:
+            raise ZeroDivisionError("of nobody's")
+        return make(found, where, alone=alone)
+
+    monkeypatch.setattr(rows, "_make", fails_at_two)
+    rows_of_one_spectrum(xp, 4).write(path)
+    flags = [decode_flags(found.observation.flags) for found in iter_arrays(path)]
+    assert flags == [[], [], ["UNREADABLE"], []]
+    with pytest.raises(SpectrumReadError, match=r"long\.fits"):
+        list(iter_arrays(path, on_error="raise"))
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -8,7 +8,7 @@ spectrum: they need GaiaXPy first.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,12 @@ from astropy import units as u
 from ...exceptions import SpectrumReadError
 from ...spectra.checks import finish_arrays
 from ...spectra.facts import identifier_from_path
-from ...spectra.observation import Observation, SpectrumArrays, placeholder
+from ...spectra.observation import (
+    MadeWhenAsked,
+    Observation,
+    SpectrumArrays,
+    placeholder,
+)
 from ...spectra.units import parse_unit
 
 __all__ = ["GaiaColumns", "holds_spectra", "read_columns"]
@@ -91,8 +96,8 @@ def holds_spectra(names: Iterable[str], facts: Iterable[str]) -> bool:
     return source and (columns >= _PIXELS or columns >= _COEFFICIENTS)
 
 
-def read_columns(found: GaiaColumns) -> list[SpectrumArrays]:
-    """Read all spectra of a table.
+def read_columns(found: GaiaColumns) -> Sequence[SpectrumArrays]:
+    """Read all spectra of a table, each when it is asked for.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ def read_columns(found: GaiaColumns) -> list[SpectrumArrays]:
 
     Returns
     -------
-    list of SpectrumArrays
+    sequence of SpectrumArrays
         One per source, in the order of the rows.
 
     Raises
@@ -115,7 +120,7 @@ def read_columns(found: GaiaColumns) -> list[SpectrumArrays]:
         _refuse(found, "has no rows")
     if len(pieces) == 1:
         return [_make(found, pieces[0], alone=True)]
-    return [_make_or_flag(found, rows) for rows in pieces]
+    return MadeWhenAsked(len(pieces), lambda at: _make_or_flag(found, pieces[at]))
 
 
 def _refuse(found: GaiaColumns, reason: str) -> NoReturn:

@@ -9,7 +9,7 @@ not stated stays unknown.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -118,7 +118,7 @@ def identify_gaia_fits(file: FitsFile) -> bool:
     return holds_spectra(names, _lower(dict.fromkeys(known)))
 
 
-def read_gaia_fits(file: FitsFile) -> list[SpectrumArrays]:
+def read_gaia_fits(file: FitsFile) -> Sequence[SpectrumArrays]:
     """Read all mean spectra of the first table of a FITS file."""
     table = file[1]
     head = table.header
@@ -164,7 +164,7 @@ def _read_meta(file: TableFile) -> dict[str, Any]:
     return {"source_id": named[1], **facts} if named else facts
 
 
-def read_gaia_table(file: TableFile) -> list[SpectrumArrays]:
+def read_gaia_table(file: TableFile) -> Sequence[SpectrumArrays]:
     """Read all mean spectra of a text, or of a table in memory."""
     table, facts = file.table, _read_meta(file)
     columns = {}
