@@ -5,6 +5,9 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -19,3 +22,23 @@ def test_the_benchmark_of_gpus_runs_on_a_cpu(monkeypatch, capsys):
     verbs = [line[29:40].strip() for line in said[1:]]
     assert verbs == ["predict", "labels only", "encode", "decode"]
     assert all("full  batch     2" in line and "/s (" in line for line in said[1:])
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (np.array([1.0, np.nan, 3.0], "f4"), ""),
+        (np.array([1.0, np.nan, np.nextafter(3, 4, dtype="f4")], "f4"), "by 7.9e-08"),
+        (np.array([1.0, 2.0, 3.0], "f4"), "1 are NaN in one of them"),
+        (np.array(["1", "", "3"]), "float32 (3,), <U1 (3,)"),
+        (np.array([1.0, np.nan], "f4"), "float32 (3,), float32 (2,)"),
+    ],
+)
+def test_the_comparison_of_tables_sees_the_last_bit(other, said, monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    describe = runpy.run_path(str(FOLDER / "compare_tables.py"))["describe"]
+    found = describe(np.array([1.0, np.nan, 3.0], "f4"), other)
+    assert said in found
+    assert bool(said) == bool(found)
+    words = np.array(["a", "b"])
+    assert describe(words, np.array(["a", "c"])).startswith("row 1: ")
