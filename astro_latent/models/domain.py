@@ -45,7 +45,7 @@ _MODEL_ERROR = 0.01  # of the low-rank model, in prepared flux
 _MIMICRY = 0.01  # strongest line of the emission that an error of the model looks like
 _NEAR_LAGS = np.arange(7, 45)  # of a second star, in pixels
 _FAR, _LAST = 60, 700  # lags where there is neither
-_WIDE = 5  # pixels by which emission may lie off its template
+_CENTRE = np.array([-5, 0, 5])  # lags of emission: where its template is, and near
 _ROWS = 8  # spectra that are searched together: what stays in the cache
 _MOST = 2.0  # weight of the best pixels, in units of the median
 _REACH = 3.0  # beyond so many scatters of the training set nothing is extrapolated
@@ -76,7 +76,11 @@ class FluxBasis:
     emission: NDArray
 
     def search(
-        self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
+        self,
+        flux: np.ndarray,
+        valid: np.ndarray,
+        variance: np.ndarray,
+        emission_limit: float = -np.inf,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Look for a second set of lines and for emission.
 
@@ -86,6 +90,9 @@ class FluxBasis:
             Prepared flux and its variance.
         valid : ndarray of bool, shape (n_spectra, n_pixels)
             Pixels that count.
+        emission_limit : float, optional
+            Emission that is certainly weaker than this is not measured, which saves 4
+            of 10 Fourier transforms: an upper bound, itself below, stands for it.
 
         Returns
         -------
@@ -111,11 +118,16 @@ class FluxBasis:
         enough = np.flatnonzero(np.count_nonzero(valid, axis=1) > 2 * _LAST)
         for start in range(0, len(enough), _ROWS):
             rows = enough[start : start + _ROWS]
-            found[:, rows] = self._search_rows(flux[rows], valid[rows], variance[rows])
+            part = flux[rows], valid[rows], variance[rows]
+            found[:, rows] = self._search_rows(*part, emission_limit)
         return found[0], found[1]
 
     def _search_rows(
-        self, flux: np.ndarray, valid: np.ndarray, variance: np.ndarray
+        self,
+        flux: np.ndarray,
+        valid: np.ndarray,
+        variance: np.ndarray,
+        emission_limit: float,
     ) -> tuple[np.ndarray, np.ndarray]:
         known = np.where(valid & np.isfinite(variance), variance, 0.0)
         weight = np.where(valid, 1.0 / (known + _MODEL_ERROR**2), 0.0)
@@ -129,15 +141,17 @@ class FluxBasis:
         np.minimum(weight, _MOST, out=weight)
         both -= both @ weight[:, :, None] / weight.sum(axis=1)[:, None, None]
         both *= (weight > 0)[:, None]
-        found = _correlate(both[:, 0], both[:, 1:], weight)
-        second, emission = found[:, 0], found[:, 1]
+        residual, single, template = both[:, 0], both[:, 1], both[:, 2]
+        second = _correlate(residual, single, weight)
         near = second[:, [*(_LAST + _NEAR_LAGS), *(_LAST - _NEAR_LAGS)]].max(axis=1)
-        centre = emission[:, [_LAST - _WIDE, _LAST, _LAST + _WIDE]].max(axis=1)
-        mimicry = _MIMICRY * np.sqrt(np.sum(weight * both[:, 2] ** 2, axis=1))
-        return (
-            _divide_by_scatter(near, second),
-            _divide_by_scatter(centre, emission, least=mimicry),
-        )
+        with np.errstate(invalid="ignore", divide="ignore"):  # no template, no bound
+            emission, mimicry = _bound_emission(residual, template, weight)
+        rows = np.flatnonzero(~(emission <= emission_limit))
+        if len(rows):
+            found = _correlate(residual[rows], template[rows], weight[rows])
+            centre = found[:, _LAST + _CENTRE].max(axis=1)
+            emission[rows] = _divide_by_scatter(centre, found, least=mimicry[rows])
+        return _divide_by_scatter(near, second), emission
 
     @cached_property
     def _single(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,8 +179,23 @@ def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (whole @ matrix)[: len(rows)]
 
 
+def _bound_emission(
+    residual: np.ndarray, template: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Emission if the correlation had no scatter; what the model mimics of it."""
+    seen, squares = weight * residual, template**2
+    mimicry = _MIMICRY * np.sqrt(np.sum(weight * squares, axis=1))
+    heights, size = [], seen.shape[1]
+    for lag in _CENTRE.tolist():
+        at = np.s_[:, max(lag, 0) : size + min(lag, 0)]
+        of = np.s_[:, max(-lag, 0) : size - max(lag, 0)]
+        norm = np.vecdot(weight[at], squares[of])
+        heights.append(np.vecdot(seen[at], template[of]) / np.sqrt(norm))
+    return np.max(heights, axis=0).clip(min=0.0) / mimicry, mimicry
+
+
 def _correlate(
-    residual: np.ndarray, templates: np.ndarray, weight: np.ndarray
+    residual: np.ndarray, template: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """Amplitudes of templates in residuals over their errors, from lag -_LAST on.
 
@@ -174,9 +203,9 @@ def _correlate(
     """
     n = next_fast_len(residual.shape[1] + _LAST, real=True)
     seen = rfft(np.stack([weight * residual, weight], axis=1), n)
-    made = rfft(np.stack([templates, templates**2], axis=1), n)
+    made = rfft(np.stack([template, template**2], axis=1), n)
     np.conjugate(made, out=made)
-    made *= seen[:, :, None]
+    made *= seen
     both = irfft(made, n)
     largest = np.max(both[:, 1], axis=-1, keepdims=True)
     both = np.concatenate([both[..., -_LAST:], both[..., :_LAST]], axis=-1)

@@ -115,9 +115,9 @@ def _predict_block(
         rest = error.astype(float) ** 2 - error_flux**2
         found["error_model"] = np.sqrt(np.maximum(rest, 0.0))
     if model.flux_basis is not None:
-        found["second"], found["emission"] = model.flux_basis.search(
-            prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
-        )
+        arrays = prepared.flux[rows], prepared.valid[rows], prepared.variance[rows]
+        limit = model.config.domain.get("emission_limit", np.inf)
+        found["second"], found["emission"] = model.flux_basis.search(*arrays, limit)
     elif isinstance(model.members[0], CompanionNetwork):
         found["second"] = features[:, model.members[0].second_feature]
     return found

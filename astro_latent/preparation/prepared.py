@@ -120,9 +120,10 @@ class Row:
         if not len(measured):
             return
         errors, step = sigma[measured], max(1, len(measured) // _SAMPLE)
-        typical = quantile(errors[::step])
-        if errors.max() <= _LARGE * typical and errors.min() >= _SMALL * typical:
-            return  # the usual case
+        least, most = errors.min(), errors.max()
+        typical = quantile(errors[::step]) if most > _LARGE * least else least
+        if most <= _LARGE * typical and least >= _SMALL * typical:
+            return  # the usual case, often without a median
         size = np.abs(self.flux)
         large = (sigma > _LARGE * typical) & (sigma > quantile(size[measured[::step]]))
         large &= sigma > _LEAST_ERROR * size
@@ -227,9 +228,10 @@ def _compare(
     stride = _CHUNK if len(row.flux) < _LONG else _SPARSE
     if len(row.flux) < size + stride:
         return None
-    flux, variance, valid = (
-        np.lib.stride_tricks.sliding_window_view(values, size)[::stride]
-        for values in (row.flux, row.variance, row.valid)
+    shape = (len(row.flux) - size) // stride + 1, size
+    flux, variance, valid = (  # windows, as views
+        np.ndarray(shape, a.dtype, a, 0, (stride * a.itemsize, a.itemsize))
+        for a in map(np.ascontiguousarray, (row.flux, row.variance, row.valid))
     )
     total, spread = np.zeros((2, len(flux), _CHUNK))
     every = np.ones(total.shape, dtype=bool)

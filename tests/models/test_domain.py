@@ -61,6 +61,20 @@ def test_emission_is_seen_and_absorption_is_not(stars):
     assert down[0] < 0.0
 
 
+@pytest.mark.parametrize("limit", [1.0, 4.0])
+def test_a_bound_stands_for_emission_that_is_weak(stars, limit):
+    basis, lines = stars
+    heights = np.array([-0.1, 0.0, 0.003, 0.006, 0.01, 0.02, 0.05, 0.1])
+    inputs = observe(1.0 + lines[0] + np.outer(heights, basis.emission), noise=0.02)
+    second, measured = basis.search(*inputs)
+    again, found = basis.search(*inputs, emission_limit=limit)
+    np.testing.assert_array_equal(again, second)
+    bounded = found != measured
+    assert 2 <= np.count_nonzero(bounded) < len(heights)
+    assert (found[bounded] >= measured[bounded]).all()
+    assert (found[bounded] <= limit).all()
+
+
 @pytest.mark.parametrize("noise", [1e-4, 1e-3])
 def test_emission_that_the_model_mimics_does_not_count_without_noise(stars, noise):
     basis, lines = stars

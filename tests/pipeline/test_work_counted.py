@@ -63,7 +63,12 @@ def test_calls_for_two_files_and_for_one_more(model, paths):
     assert more < 1_600  # 1,322
 
 
-def test_a_search_for_second_stars_takes_ten_transforms(model, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "forward", "back"), [(np.inf, 4, 2), (-np.inf, 8, 4)]
+)
+def test_transforms_of_a_search_for_second_stars(
+    limit, forward, back, model, monkeypatch
+):
     rows = {"rfft": 0, "irfft": 0}
 
     def counted(name):
@@ -78,9 +83,10 @@ def test_a_search_for_second_stars_takes_ten_transforms(model, monkeypatch):
     for name in rows:
         monkeypatch.setattr(domain, name, counted(name))
     flux = np.ones((1, 7214)) + 0.01 * np.sin(np.arange(7214.0))
-    found = model.flux_basis.search(flux, flux > 0, np.full(flux.shape, 1e-4))
+    inputs = flux, flux > 0, np.full(flux.shape, 1e-4)
+    found = model.flux_basis.search(*inputs, emission_limit=limit)
     assert np.isfinite(found).all()
-    assert rows == {"rfft": 6, "irfft": 4}
+    assert rows == {"rfft": forward, "irfft": back}
 
 
 def test_parts_of_many_spectra_are_compared_together(model, paths, monkeypatch):
@@ -133,6 +139,6 @@ def test_many_spectra_are_transformed_together(model, monkeypatch):
     monkeypatch.setattr(domain, "rfft", note)
     flux = np.ones((11, 7214)) + 0.01 * np.sin(np.arange(7214.0))
     found = model.flux_basis.search(flux, flux > 0, np.full(flux.shape, 1e-4))
-    assert together == [8, 8, 3, 3]
+    assert together == [8, 8, 8, 8, 3, 3, 3, 3]
     alone = model.flux_basis.search(flux[:1], flux[:1] > 0, np.full((1, 7214), 1e-4))
     np.testing.assert_array_equal(np.array(found)[:, 0], np.array(alone)[:, 0])
