@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.io.votable import tree
-from astropy.io.votable.table import parse
 from astropy.utils.xml.check import fix_id
 
 from ...exceptions import TableReadError
 from ...utils.absurd import find_fault
 from ..fields import Field, unit_from_text, unit_to_text
+from .dex import parse_columns
 
 __all__ = [
     "build_document",
@@ -274,8 +274,7 @@ def parse_document(content: bytes, *, size: int | None = None) -> tree.VOTableFi
     if fault := find_fault(content, size=size):
         msg = f"the VOTable {fault}"
         raise TableReadError(msg)
-    with warnings.catch_warnings(action="ignore"):
-        return parse(io.BytesIO(content), verify="ignore")
+    return parse_columns(content)
 
 
 def _one_line(text: str | None) -> str:
