@@ -39,10 +39,10 @@ def test_columns_are_those_of_astropy(case):
     kinds = ("name", "ID", "unit", "ucd", "datatype")
     for mine, theirs in zip(found.iter_tables(), expected.iter_tables(), strict=True):
         for one, other in zip(mine.fields, theirs.fields, strict=True):
-            mine_told, told = (
+            seen, told = (
                 [str(getattr(f, k)) for k in kinds] for f in (one, other)
             )
-            assert mine_told == told
+            assert seen == told
         assert mine.array.tolist() == theirs.array.tolist()
 
 
