@@ -39,9 +39,7 @@ def test_columns_are_those_of_astropy(case):
     kinds = ("name", "ID", "unit", "ucd", "datatype")
     for mine, theirs in zip(found.iter_tables(), expected.iter_tables(), strict=True):
         for one, other in zip(mine.fields, theirs.fields, strict=True):
-            seen, told = (
-                [str(getattr(f, k)) for k in kinds] for f in (one, other)
-            )
+            seen, told = ([str(getattr(f, k)) for k in kinds] for f in (one, other))
             assert seen == told
         assert mine.array.tolist() == theirs.array.tolist()
 
