@@ -21,11 +21,12 @@ from ..models import ARCHITECTURES, SpectralModel
 from ..utils.writing import write_bytes
 from .batches import FitPart
 from .checks import check_place, check_texts
+from .common_stars import find_common
 from .defaults import default_fit
 from .job import Job
 from .setting_up import set_up
 from .shared import Shared, narrow_network, order_labels, share_trunk, widen
-from .stars import PARTS, find_common
+from .stars import PARTS
 from .train import finish_training
 
 __all__ = ["train_several"]
@@ -77,7 +78,8 @@ def train_several(
         ``validation``, ``augment``, ``limits``, ``false_alarms``, ``about`` and
         ``arguments`` (``views``, ``n_noise`` and ``n_centres``). Where surveys have
         stars in common, give each a ``split``, so that a star is held out of all; a
-        warning says if one is not, as far as names and positions tell.
+        warning says if one is not, as far as names (``star``, or columns of usual
+        names) and positions tell, or that they do not.
     output : path-like, optional
         Folder in which each survey gets a folder of weights of its name; without it
         the models exist in memory only.
@@ -151,7 +153,7 @@ def train_several(
                           seed=seed, device=device, progress=progress, **options)
             for name, own in given.items()
         }  # fmt: skip
-        _say_who_teaches_and_judges(jobs)
+        _say_who_teaches_and_judges(jobs, given)
         jobs, shared = _join(jobs, labels, options)
         together = _fit(list(jobs.values()), shared, at)
         models = {
@@ -230,16 +232,27 @@ def _set_up(
         raise
 
 
-def _say_who_teaches_and_judges(jobs: Mapping[str, Job]) -> None:
+def _say_who_teaches_and_judges(
+    jobs: Mapping[str, Job], given: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Warn if stars of one survey are held out that another learns from."""
-    for (name, one), (other, two) in permutations(jobs.items(), 2):
-        judges, taught = one.plan.rows(PARTS[2]), two.plan.rows(PARTS[0])
-        count = find_common(one.plan.who[judges], two.plan.who[taught]).sum()
-        if count:
+    for name, other in permutations(jobs, 2):
+        one, two = jobs[name].plan, jobs[other].plan
+        common = find_common(
+            one.who[one.rows(PARTS[2])], two.who[two.rows(PARTS[0])],
+            star=(given[name].get("star"), given[other].get("star")),
+        )  # fmt: skip
+        if common is not None and common.any():
             log.warning(
-                f"{count} held-out spectra of {name!r} are of stars that teach by "
-                f"{other!r}, so that errors may turn out too small: give each survey a "
-                "split that holds a star out of all"
+                f"{common.sum()} held-out spectra of {name!r} are of stars that teach "
+                f"by {other!r}, so that errors may turn out too small: give each "
+                "survey a split that holds a star out of all"
+            )
+        elif common is None and given[name].get("split") is None:
+            log.warning(
+                f"whether held-out stars of {name!r} teach by {other!r} cannot be told:"
+                " no columns of one kind name the stars of both, and not both have "
+                "positions; say star= of each, or give each a split"
             )
 
 

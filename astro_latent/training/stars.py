@@ -14,8 +14,9 @@ from ..matching.positions import Positions, get_positions
 __all__ = [
     "OUTSIDE",
     "PARTS",
+    "SAME_STAR",
+    "STAR_COLUMNS",
     "check_split",
-    "find_common",
     "find_places",
     "group_stars",
     "spare_none",
@@ -26,12 +27,14 @@ __all__ = [
 PARTS = ("train", "validation", "held_out")
 #: Or to show what the model shall flag; a part that only the caller can name.
 OUTSIDE = "outside"
-#: Columns that tell stars apart, the first that is there.
-_IDS = (
+#: Columns that tell stars apart, in capitals or not; the first that is there.
+STAR_COLUMNS = (
     "star", "star_id", "source_id", "gaia_source_id", "gaia_dr3_source_id",
-    "gaiaedr3_source_id", "tmass_id", "apogee_id", "tic", "target_name", "name",
+    "gaiaedr3_source_id", "sdss_id", "tmass_id", "apogee_id", "tic", "target_name",
+    "name",
 )  # fmt: skip
-_SAME_STAR = 3.0  # arcsec
+#: Positions so near are of one star, arcsec.
+SAME_STAR = 3.0
 _FEWEST = 3  # stars of a part
 _FEWEST_OF_ALL = 5  # if none is spared: of three, two intervals in three hold
 
@@ -73,12 +76,13 @@ def group_stars(
     """
     if star is not None and star not in table.colnames:
         raise UnknownNameError("column of the table", star, table.colnames)
-    name = star or next((n for n in _IDS if n in table.colnames), None)
+    named = {name.lower(): name for name in reversed(table.colnames)}
+    name = star or next((named[n] for n in STAR_COLUMNS if n in named), None)
     if name is not None:
         return _group_names(table[name]), f"column {name}"
     places = find_places(table)
     if places is not None:
-        return _group_places(places), f"position, {_SAME_STAR:g} arcsec"
+        return _group_places(places), f"position, {SAME_STAR:g} arcsec"
     how = "row: no column tells which spectra are of one star"
     return np.arange(len(table)) if rows is None else rows.copy(), how
 
@@ -114,47 +118,12 @@ def find_places(table: Table) -> Positions | None:
     return places if np.isfinite(places.ra + places.dec).any() else None
 
 
-def find_common(rows: Table, others: Table) -> NDArray[np.bool_]:
-    """Find the rows of a table that are of stars of another, too.
-
-    Parameters
-    ----------
-    rows, others : `~astropy.table.Table`
-        One row for each spectrum.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_rows,)
-        True if a usual column of both names the star, or if there is a position of the
-        other within 3 arcsec.
-
-    Examples
-    --------
-    >>> from astropy.table import Table
-    >>> from astro_latent.training.stars import find_common
-    >>> find_common(Table({"source_id": [7, 9]}), Table({"source_id": [9, 11, 9]}))
-    array([False,  True])
-    """
-    found = np.zeros(len(rows), dtype=bool)
-    for name in _IDS:
-        if name in rows.colnames and name in others.colnames:
-            one, two = (
-                np.char.strip(np.ma.filled(np.ma.asarray(table[name]).astype(str), ""))
-                for table in (rows, others)
-            )
-            found |= np.isin(one, two[two != ""])
-    here, there = find_places(rows), find_places(others)
-    if here is not None and there is not None:
-        found[find_pairs(here, there, np.radians(_SAME_STAR / 3600)).first] = True
-    return found
-
-
 def _group_places(places: Positions) -> NDArray:
     """Give numbers to groups of positions that are within reach of each other."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    pairs = find_pairs(places, places, np.radians(_SAME_STAR / 3600))
+    pairs = find_pairs(places, places, np.radians(SAME_STAR / 3600))
     count = len(places.ra)
     ones = np.ones(len(pairs.first))
     links = coo_matrix((ones, (pairs.first, pairs.second)), shape=(count, count))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from astropy import log
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from astro_latent import load_model, predict_parameters, train_model
 from astro_latent.cli.main import main
@@ -15,6 +15,7 @@ from astro_latent.models import hidden_vectors
 from astro_latent.models.architectures import ResidualMLP
 from astro_latent.training import as_block, several, shared, train_several
 from astro_latent.training.batches import Batches, FitData
+from astro_latent.training.common_stars import find_common
 from astro_latent.training.job import Job
 from astro_latent.training.tasks import LabelTask
 
@@ -23,6 +24,11 @@ from .conftest import FAST, SMALL, make_stars
 OWN = {key: SMALL[key] for key in ("views", "n_noise")}
 TRUNK = {key: SMALL[key] for key in ("n_hidden", "n_blocks")}
 BOTH = ("teff", "logg")
+
+
+def main_names(values):
+    """Make a column whose UCD says that it names the rows."""
+    return Column(values, meta={"ucd": "meta.id;meta.main"})
 
 
 def make_surveys(n_stars=160):
@@ -269,13 +275,16 @@ def test_what_is_asked_for_is_checked_before_any_work(tmp_path):
         train_several(surveys, output=tmp_path / "v1")
 
 
-@pytest.mark.parametrize("known", ["source_id", "positions", "nothing"])
+@pytest.mark.parametrize("known", ["source_id", "positions", "own", "nothing"])
 def test_who_teaches_in_one_survey_and_judges_in_another_is_said(known):
     surveys = make_surveys(60)
     for name, own in surveys.items():
         stars = own["spectra"]
         if known != "source_id":
             del stars["source_id"]
+        if known == "own":
+            own["star"] = f"nr_{name}"
+            stars[own["star"]] = np.arange(60)
         if known == "positions":
             stars["ra"], stars["dec"] = 3.0 * np.arange(60.0), np.zeros(60)
         if name == "two":  # of the held-out stars of the first, every other teaches
@@ -283,7 +292,7 @@ def test_who_teaches_in_one_survey_and_judges_in_another_is_said(known):
             stars["part"] = np.where(first & (at % 8 == 1), "train", stars["part"])
     with log.log_to_list() as remarks:
         train(surveys, epochs=1)
-    said = [r.getMessage() for r in remarks if "stars that teach" in r.getMessage()]
+    said = [r.getMessage() for r in remarks if "teach by" in r.getMessage()]
     count = np.sum(surveys["one"]["spectra"]["part"] == "held_out")
     judged = np.sum(surveys["two"]["spectra"]["part"] == "held_out")
     if known == "nothing":
@@ -292,6 +301,52 @@ def test_who_teaches_in_one_survey_and_judges_in_another_is_said(known):
     (remark,) = said
     assert remark.startswith(f"{count - judged} held-out spectra of 'one'")
     assert "teach by 'two'" in remark
+
+
+def test_that_nothing_tells_who_teaches_and_judges_is_said():
+    surveys = make_surveys(60)
+    for own in surveys.values():
+        del own["split"], own["spectra"]["source_id"]
+    with log.log_to_list() as remarks:
+        train(surveys, epochs=1)
+    said = [r.getMessage() for r in remarks if "cannot be told" in r.getMessage()]
+    assert [text.split("teach")[0] for text in said] == [
+        f"whether held-out stars of {name!r} " for name in surveys
+    ]
+    assert all("star= of each, or give each a split" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({"source_id": [1, 2]}, {"GAIAEDR3_SOURCE_ID": [2, 5]}),
+        ({"source_id": [1, 2]}, {"Source": ["Gaia DR3 2", "Gaia DR3 5"]}),
+        ({"APOGEE_ID": ["2M01", "2M02+1"]}, {"tmass_id": ["J02+1", " J03"]}),
+        ({"obsid": [1, 2]}, {"obsid": [2.0, 5.0]}),
+        ({"hip": main_names([1, 2])}, {"HIP": main_names([2, 5])}),
+        ({"target_name": ["a", "HD 2"]}, {"target_name": ["hd 2", "b"]}),
+        ({"ra": [1.0, 2.0], "dec": [0.0, 0.0]}, {"ra": [2.0001], "dec": [0.0]}),
+    ],
+)
+def test_stars_are_found_by_names_of_one_kind_and_by_places(one, two):
+    one, two = Table(one), Table(two)
+    assert find_common(one, two).tolist() == [False, True]
+    assert find_common(two, one)[0]
+    one["nr"], two["number"] = [7, 8], 7
+    by_number = find_common(one[["nr"]], two[["number"]], star=("nr", "number"))
+    assert by_number.tolist() == [True, False]
+    assert find_common(one[["nr"]], two) is None
+    with pytest.raises(UnknownNameError, match="nr_"):
+        find_common(one, two, star=("nr_", None))
+
+
+def test_names_of_several_kinds_and_missing_ones_are_no_common_stars():
+    one = Table({"tic": [1, 2], "name": ["", "x"]})
+    assert find_common(one, Table({"source_id": [1, 2]})) is None
+    assert not find_common(one, Table({"name": ["", "y"]})).any()
+    some = Table({"tic": [np.nan, 2.0]})  # as pandas reads numbers with gaps
+    assert find_common(some, one).tolist() == [False, True]
+    assert not find_common(some[:1], some).any()
 
 
 def test_labels_that_are_no_part_of_each_other_need_independent_errors():

@@ -271,6 +271,7 @@ def test_stars_without_a_name_or_a_place_are_not_one_star():
     numbers, how = group_stars(Table({"star": names}))
     assert how == "column star"
     assert len(np.unique(numbers)) == 4
+    assert group_stars(Table({"APOGEE_ID": names}))[1] == "column APOGEE_ID"
     places = Table({"ra": [1.0, 1.0, np.nan, np.nan], "dec": [0.0] * 4})
     numbers, how = group_stars(places)
     assert how == "position, 3 arcsec"
