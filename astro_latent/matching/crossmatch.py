@@ -80,7 +80,9 @@ def crossmatch(
     Raises
     ------
     ValueError
-        If a table has no positions, or an option is not known.
+        If a table has no positions, an option is not known, or the radius is no angle.
+    TypeError
+        If ``table`` is no table, or ``other`` nothing that leads to one.
     ArchiveError
         If a service does not answer.
 
@@ -102,8 +104,7 @@ def crossmatch(
     >>> float(matched["separation"][0].to_value(u.arcsec).round(4))
     0.7173
     """
-    radius = u.Quantity(radius).to(u.arcsec)
-    _check(radius, find, join)
+    radius = _check(table, other, radius, find, join)
     record: dict[str, Any] = {
         "other": _name_of(other),
         "radius_arcsec": float(radius.value),
@@ -135,7 +136,20 @@ def crossmatch(
     )
 
 
-def _check(radius: u.Quantity, find: str, join: str) -> None:
+def _check(
+    table: Table, other: CatalogueLike, radius: u.Quantity, find: str, join: str
+) -> u.Quantity:
+    """Return the radius in arcsec; complain of what is of another kind than meant."""
+    for name, given, kinds, wanted in (
+        ("table", table, Table, "a table; read_table reads one from a file"),
+        ("other", other, Table | TapTable | str | PathLike, "a table, file or service"),
+    ):
+        if not isinstance(given, kinds):
+            msg = f"{name} must be {wanted}, not {type(given).__name__} {given!r:.60}"
+            raise TypeError(msg)
+    if not u.Quantity(radius).unit.is_equivalent(u.arcsec):
+        msg = f"radius must be an angle, such as 2 * astropy.units.arcsec, not {radius}"
+        raise u.UnitsError(msg)
     for name, value, allowed in (("find", find, _FIND), ("join", join, _JOIN)):
         if value not in allowed:
             msg = f"{name} must be one of {allowed}, not {value!r}"
@@ -143,6 +157,7 @@ def _check(radius: u.Quantity, find: str, join: str) -> None:
     if not radius > 0:
         msg = f"radius must be positive, not {radius}"
         raise ValueError(msg)
+    return u.Quantity(radius).to(u.arcsec)
 
 
 def _is_remote(other: CatalogueLike) -> TypeGuard[str | TapTable]:

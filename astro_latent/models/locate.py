@@ -102,7 +102,13 @@ def find_weights(name_or_path: str | os.PathLike) -> Path:
         If a path leads to no folder of weights.
     UnknownNameError
         If no weights have that name.
+    TypeError
+        If it is neither.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        kind = type(name_or_path).__name__
+        msg = f"a model is a name or a folder, not the {kind} {name_or_path!r}"
+        raise TypeError(msg)
     text = os.fspath(name_or_path)
     if isinstance(name_or_path, os.PathLike) or "/" in text or os.sep in text:
         folder = Path(text).expanduser()

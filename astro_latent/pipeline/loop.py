@@ -294,8 +294,9 @@ def iter_rows(
     progress: bool | None = None,
 ) -> Iterator[Rows]:
     """Yield rows chunk by chunk, in order; see `push_rows`."""
-    if batch_size is not None and batch_size < 1:
-        msg = f"batch_size must be 1 or more, not {batch_size}"
+    whole = isinstance(batch_size, int | np.integer)
+    if batch_size is not None and not (whole and batch_size > 0):
+        msg = f"batch_size must be 1 or more, not {batch_size!r}"
         raise ValueError(msg)
     resamplers: dict[str, list[Resampler]] = {}
     count = 0

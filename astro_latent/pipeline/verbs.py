@@ -4,7 +4,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from astropy import units as u
@@ -349,10 +349,10 @@ def as_chooser(model: ModelLike | None, task: str, device: str | None) -> Choose
     """
     if model is None:
         return ModelChooser(task, device)
-    if isinstance(model, str | os.PathLike):
+    if isinstance(model, str | os.PathLike) or not hasattr(model, "capabilities"):
         from ..models import load_model
 
-        model = load_model(model, device=device)
+        model = load_model(cast("str", model), device=device)
     elif device is not None:
         msg = f"the model is loaded already; device={device!r} goes to load_model"
         raise ValueError(msg)

@@ -80,8 +80,8 @@ def run_parts(
     WorkerError
         If a process ends before its work is done.
     """
-    if workers < 1:
-        msg = f"workers must be 1 or more, not {workers}"
+    if not isinstance(workers, int | np.integer) or workers < 1:
+        msg = f"workers must be 1 or more, not {workers!r}"
         raise ValueError(msg)
     if workers > 1 and client is not None:
         msg = "workers= starts processes here, client= names those of Dask: give one"

@@ -56,6 +56,9 @@ def iter_chunks(
     list of SpectrumArrays, ndarray of shape (n_spectra,)
         Spectra, and velocities in km/s, NaN where none is given.
     """
+    if facts is not None and not isinstance(facts, Mapping):
+        msg = f"facts must be a mapping such as {{'frame': 'rest'}}, not {facts!r}"
+        raise TypeError(msg)
     stated = dict(facts or {})
     unknown = stated.keys() - {*_FACTS, *_TOLD}
     if unknown:
@@ -94,6 +97,8 @@ def as_velocities(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
     ------
     ValueError
         If they have more than one dimension.
+    TypeError
+        If they are no numbers.
 
     Examples
     --------
@@ -105,7 +110,11 @@ def as_velocities(given: float | np.ndarray | u.Quantity | None) -> np.ndarray:
     if isinstance(given, u.Quantity):
         given = given.to_value(u.km / u.s)
     values = np.nan if given is None else np.ma.filled(given, np.nan)
-    values = np.asarray(values, dtype=float)
+    try:
+        values = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        msg = f"radial_velocity must be km/s, for all spectra or each, not {given!r}"
+        raise TypeError(msg) from None
     if values.ndim > 1:
         msg = f"radial_velocity has shape {values.shape}; one each is needed"
         raise ValueError(msg)

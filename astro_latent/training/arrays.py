@@ -136,12 +136,18 @@ def as_block(source: object) -> SpectrumBlock | None:
     if isinstance(source, str | Path) and str(source).lower().endswith(".npz"):
         with np.load(source, allow_pickle=False) as file:
             return _from_mapping({name: file[name] for name in file.files})
-    if isinstance(source, Mapping) and np.ndim(source.get("flux", 0)) == 2:
+    if isinstance(source, Mapping) and _is_block(source):
         return _from_mapping(dict(source))
     specutils = sys.modules.get("specutils")
     if specutils is not None and isinstance(source, specutils.SpectrumCollection):
         return _from_collection(source)
     return None
+
+
+def _is_block(source: Mapping[str, Any]) -> bool:
+    """Whether fluxes, or wavelengths without fluxes, are not those of one spectrum."""
+    axis = any(str(key).split("_")[0] == "wavelength" for key in source)
+    return np.ndim(source.get("flux", 0)) == 2 or (axis and "flux" not in source)
 
 
 def _from_mapping(arrays: dict[str, Any]) -> SpectrumBlock:

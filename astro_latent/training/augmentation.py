@@ -47,6 +47,9 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
+            if not isinstance(value, float | int | np.number):
+                msg = f"the augmentation {name} must be a number, not {value!r}"
+                raise TypeError(msg)
             if value < 0 or (name in ("missing", "resolution") and value >= 1):
                 msg = f"the augmentation {name} must not be {value}"
                 raise ValueError(msg)

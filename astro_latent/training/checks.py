@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from inspect import signature
+from numbers import Real
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..exceptions import UnknownNameError
 from ..models import ARCHITECTURES
@@ -24,6 +27,8 @@ __all__ = [
     "check_values",
 ]
 
+#: How matrices may be stored.
+DTYPES = ("float32", "float16")
 #: Texts of the card that a user may write.
 CARD_TEXTS = ("intended_use", "out_of_scope", "limitations", "real_stars", "fails")
 #: What a user may say of weights.
@@ -62,8 +67,13 @@ def check_place(
         If Lightning is not there.
     FileExistsError
         If there are weights in the folder.
+    NotADirectoryError
+        If it is a file.
     """
     check_installed("lightning")
+    if output is not None and Path(output).is_file():
+        msg = f"{output} is a file; give a folder for the weights"
+        raise NotADirectoryError(msg)
     if output is not None and Path(output, "config.json").exists() and not overwrite:
         msg = f"{output} holds weights already; overwrite=True replaces them"
         raise FileExistsError(msg)
@@ -85,9 +95,10 @@ def check_arguments(architecture: str, arguments: Iterable[str] | None) -> None:
 def check_texts(
     labels: Sequence[str],
     *,
-    about: Iterable[str] | None,
-    limits: Iterable[str] | None,
+    about: Mapping[str, Any] | None,
+    limits: Mapping[str, Any] | None,
     false_alarms: float,
+    dtype: str = "float32",
 ) -> None:
     """Check what goes into the configuration of the weights.
 
@@ -96,11 +107,20 @@ def check_texts(
     UnknownNameError
         If a text or a label with limits does not exist.
     ValueError
-        If a label is called as a column of results, or comes twice; if ``false_alarms``
-        is no share.
+        If a label is called as a column of results, or comes twice; if a text is none,
+        limits are no low and high value, ``false_alarms`` is no share, or there is no
+        such ``dtype``.
     """
     _check_known("text about weights", about, list(ABOUT))
+    for name, text in (about or {}).items():
+        if not isinstance(text, str):
+            msg = f"about[{name!r}] must be text, not {text!r}"
+            raise ValueError(msg)
     _check_known("label to be learnt", limits, list(labels))
+    _check_limits(limits or {})
+    if dtype not in DTYPES:
+        msg = f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}"
+        raise ValueError(msg)
     _check_shares(false_alarms=false_alarms)
     for name in labels:
         if name in COLUMNS and name not in LABELS:
@@ -109,6 +129,15 @@ def check_texts(
     if len(set(labels)) < len(labels):
         msg = f"a label stands twice in {', '.join(labels)}"
         raise ValueError(msg)
+
+
+def _check_limits(limits: Mapping[str, Any]) -> None:
+    for name, pair in limits.items():
+        ends = [end for end in pair if end is not None] if np.ndim(pair) == 1 else []
+        right = np.shape(pair) == (2,) and all(isinstance(end, Real) for end in ends)
+        if not right or ends != sorted(set(ends)):
+            msg = f"limits[{name!r}] must be a lowest and a highest value, not {pair!r}"
+            raise ValueError(msg)
 
 
 def _check_known(kind: str, names: Iterable[str] | None, known: list[str]) -> None:

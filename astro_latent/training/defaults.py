@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Any
 
 from ..exceptions import UnknownNameError
@@ -91,6 +92,13 @@ class FitOptions:
     strategy: str = "auto"
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            wanted = {int: Integral, float: Real, str: str}[kind]
+            if value is not None and not isinstance(value, wanted):
+                kinds = {int: "a whole number", float: "a number", str: "a name"}
+                msg = f"{field.name} of a training must be {kinds[kind]}, not {value!r}"
+                raise TypeError(msg)
         for name, right in (
             ("epochs", self.epochs >= 1),
             ("batch_size", self.batch_size >= 1),

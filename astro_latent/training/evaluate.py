@@ -17,6 +17,7 @@ from ..pipeline import predict_parameters
 from ..spectra.reading import SpectraLike
 from ..tables.columns import LABELS
 from .gather import gather_spectra
+from .kinds import check_kinds
 from .listing import as_word, row_name
 from .omissions import Omissions
 from .report import score_bins
@@ -109,6 +110,7 @@ def evaluate_model(
     >>> found = evaluate_model("my_survey_v1", "test.ecsv")  # doctest: +SKIP
     >>> found.scores["label", "by", "n", "bias", "scatter"]  # doctest: +SKIP
     """
+    check_kinds(locals())
     gathered = gather_spectra(spectra, table=table, folder=folder, facts=facts)
     predicted = predict_parameters(
         gathered.source, model=model, facts=gathered.facts, device=device,
@@ -170,6 +172,7 @@ def compare_labels(
     >>> compare_labels(one, two)
     <Evaluation of 3 rows: teff +10 +- 29.7>
     """
+    check_kinds(locals())
     omissions = omissions or Omissions()
     if not matched:
         predicted, given = _match(predicted, given, omissions)

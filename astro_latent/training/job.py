@@ -298,7 +298,12 @@ class Job:
             Not fitted.
         """
         torch.manual_seed(seed)
-        network = ARCHITECTURES[self.architecture](**self.arguments)
+        try:
+            network = ARCHITECTURES[self.architecture](**self.arguments)
+        except (KeyError, TypeError, ValueError) as error:
+            shown = ", ".join(f"{k}={v!r}" for k, v in self.arguments.items())
+            msg = f"no {self.architecture} can be made with {shown}: {error!r}"
+            raise ValueError(msg) from error
         file, beginning = self.plan.file, self.beginning
         kept = beginning is not None and beginning.keeps_grid(file.grid)
         if hasattr(network, "adapt") and not kept:

@@ -16,6 +16,7 @@ from ..spectra.reading import SpectraLike
 from ..utils.quality import NOTICE_FLAGS, QualityFlag
 from .evaluate import compare_labels
 from .gather import gather_spectra
+from .kinds import check_kinds
 from .velocities import VelocityLike, find_velocities
 
 __all__ = ["drop_pixels", "evaluate_missing", "thin_pixels"]
@@ -85,12 +86,13 @@ def evaluate_missing(
     >>> found = evaluate_missing(  # doctest: +SKIP
     ...     "gaia_xp_starnet_v1", "test.ecsv", arms={"blue": (3300, 6400)})
     """
+    check_kinds(locals())
     for fraction in fractions:
         if not 0.0 <= fraction < 1.0:
             msg = f"a share of missing pixels must be from 0 to below 1, not {fraction}"
             raise ValueError(msg)
-    if isinstance(model, str | os.PathLike):
-        model = load_model(model, device=device)
+    if isinstance(model, str | os.PathLike) or not hasattr(model, "capabilities"):
+        model = load_model(cast("str", model), device=device)
     loaded = cast(LabelModel, model)
     gathered = gather_spectra(spectra, table=table, folder=folder, facts=facts)
     prepared = prepare_spectra(

@@ -15,6 +15,7 @@ from ..tables import write_table
 from ..utils.writing import write_bytes
 from .checks import check_installed, check_texts
 from .job import Job
+from .kinds import check_kinds
 from .search_space import Space, change_job, check_space, default_space
 from .setting_up import set_up
 
@@ -130,6 +131,7 @@ def search_hyperparameters(
     ...     "stars.ecsv", ["teff", "logg"], output="my_v2", **found.settings
     ... )  # doctest: +SKIP
     """
+    check_kinds({**training, "labels": labels, "output": output, "seed": seed})
     output = Path(output)
     check_installed("lightning", "optuna")
     from .study import Study

@@ -24,6 +24,7 @@ from .checks import check_place, check_texts
 from .common_stars import find_common
 from .defaults import default_fit
 from .job import Job
+from .kinds import check_kinds
 from .setting_up import set_up
 from .shared import Shared, narrow_network, order_labels, share_trunk, widen
 from .stars import PARTS
@@ -121,7 +122,7 @@ def train_several(
     UnknownNameError
         If a column, recipe, option or argument does not exist.
     TypeError
-        If what is told of a survey is no mapping.
+        If what is told of a survey is no mapping, or an argument of another kind.
     ImportError
         If what the extra ``train`` installs is not there.
     FileExistsError
@@ -138,8 +139,9 @@ def train_several(
     ...     output="both_v1",
     ... )  # doctest: +SKIP
     """
+    check_kinds(locals())
     sizes = _SIZES | dict(trunk or {})
-    given = _check(surveys, sizes, options)
+    given = _check(surveys, sizes, options, dtype)
     labels = order_labels(
         {n: own["labels"] for n, own in given.items()}, sizes["posterior"]
     )
@@ -173,6 +175,7 @@ def _check(
     surveys: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, Any],
     options: Mapping[str, Any],
+    dtype: str,
 ) -> dict[str, dict[str, Any]]:
     """Refuse what is unknown or missing before any work."""
     if not surveys:
@@ -184,34 +187,36 @@ def _check(
     if options.get("devices", 1) != 1:
         msg = "a training of several surveys runs on one device, not on several"
         raise ValueError(msg)
-    found = {}
-    for survey, own in surveys.items():
-        if not isinstance(own, Mapping):
-            msg = f"the survey {survey!r} needs a mapping, with spectra and labels"
-            raise TypeError(msg)
-        if survey != Path(survey).name or survey in ("", ".", ".."):
-            msg = f"{survey!r} can be no name of a folder: call the survey otherwise"
+    return {str(n): _check_survey(str(n), own, dtype) for n, own in surveys.items()}
+
+
+def _check_survey(survey: str, own: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """Refuse what is unknown or missing in what is told of a survey."""
+    if not isinstance(own, Mapping):
+        msg = f"the survey {survey!r} needs a mapping, with spectra and labels"
+        raise TypeError(msg)
+    check_kinds(own, f"survey {survey!r}: ")
+    if survey != Path(survey).name or survey in ("", ".", ".."):
+        msg = f"{survey!r} can be no name of a folder: call the survey otherwise"
+        raise ValueError(msg)
+    known = [*_OWN, *_FINISH]
+    for name in own:
+        if name not in known:
+            raise UnknownNameError(f"argument of survey {survey!r}", name, known)
+    names = own.get("labels") or ()
+    names = [names] if isinstance(names, str) else list(names)
+    if "spectra" not in own or not names:
+        msg = f"the survey {survey!r} needs spectra and labels"
+        raise ValueError(msg)
+    for name in own.get("arguments") or ():
+        if name in _SIZES:
+            msg = f"{name} is the same for all surveys: give trunk={{{name!r}: ...}}"
             raise ValueError(msg)
-        for name in own:
-            if name not in (*_OWN, *_FINISH):
-                raise UnknownNameError(f"of {survey!r}", name, [*_OWN, *_FINISH])
-        names = own.get("labels") or ()
-        names = [names] if isinstance(names, str) else list(names)
-        if "spectra" not in own or not names:
-            msg = f"the survey {survey!r} needs spectra and labels"
-            raise ValueError(msg)
-        for name in own.get("arguments") or ():
-            if name in _SIZES:
-                msg = (
-                    f"{name} is the same for all surveys: give trunk={{{name!r}: ...}}"
-                )
-                raise ValueError(msg)
-        check_texts(
-            names, about=own.get("about"), limits=own.get("limits"),
-            false_alarms=own.get("false_alarms", 0.04),
-        )  # fmt: skip
-        found[survey] = {**own, "labels": names}
-    return found
+    check_texts(
+        names, about=own.get("about"), limits=own.get("limits"),
+        false_alarms=own.get("false_alarms", 0.04), dtype=dtype,
+    )  # fmt: skip
+    return {**own, "labels": names}
 
 
 def _set_up(
@@ -227,8 +232,11 @@ def _set_up(
             told.pop("spectra"), [label for label in labels if label in mine],
             architecture=_ARCHITECTURE, arguments=arguments, **told, **rest,
         )  # fmt: skip
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         error.args = (f"survey {name!r}: {error}",)
+        raise
+    except UnknownNameError as error:
+        error.message = f"survey {name!r}: {error}"
         raise
 
 

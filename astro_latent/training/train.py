@@ -19,6 +19,7 @@ from .checks import check_place, check_texts
 from .finish import Finished, calibrate_model
 from .finish_encoder import judge_encoder
 from .job import Job
+from .kinds import check_kinds
 from .outputs import round_network
 from .record import describe_weights
 from .seen import judge_across, judge_left_out
@@ -179,6 +180,8 @@ def train_model(
         If the spectra are of two kinds.
     UnknownNameError
         If a column, architecture, recipe, option or text about it does not exist.
+    TypeError
+        If an argument is of another kind, such as a list where a mapping belongs.
     ImportError
         If what the extra ``train`` installs is not there.
     FileExistsError
@@ -191,9 +194,12 @@ def train_model(
     ...     "stars.ecsv", ["teff", "logg"], output="my_survey_v1"
     ... )  # doctest: +SKIP
     """
+    check_kinds(locals())
     output = check_place(output, overwrite=overwrite)
     labels = [labels] if isinstance(labels, str) else list(labels or ())
-    check_texts(labels, about=about, limits=limits, false_alarms=false_alarms)
+    check_texts(
+        labels, about=about, limits=limits, false_alarms=false_alarms, dtype=dtype
+    )
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(work or (f"{output}.work" if output else scratch))
         job = set_up(

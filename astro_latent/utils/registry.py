@@ -68,7 +68,7 @@ class LazyRegistry:
 
     def __getitem__(self, name: str) -> Any:
         targets = self._targets()
-        if name not in targets:
+        if not isinstance(name, str) or name not in targets:
             raise UnknownNameError(self.kind, name, list(targets))
         target = targets[name]
         if not isinstance(target, str):

@@ -156,8 +156,18 @@ def test_radius_is_inclusive_and_has_a_unit():
         assert len(crossmatch(first, second, radius=0.999 * ARCSEC)) == 0
     with pytest.raises(ValueError, match="radius must be positive"):
         crossmatch(first, second, radius=-1 * ARCSEC)
-    with pytest.raises(u.UnitConversionError):
-        crossmatch(first, second, radius=1 * u.m)
+    for wrong in (1 * u.m, 2):
+        with pytest.raises(u.UnitsError, match=rf"2 \* astropy.*, not {wrong}"):
+            crossmatch(first, second, radius=wrong)
+
+
+def test_what_is_no_table_is_named():
+    stars = sky([0], [0])
+    for wrong in (None, ["stars.vot"]):
+        with pytest.raises(TypeError, match="other must be a table, file or service"):
+            crossmatch(stars, wrong, radius=ARCSEC)
+    with pytest.raises(TypeError, match="table must be a table; read_table reads one"):
+        crossmatch("stars.vot", stars, radius=ARCSEC)
 
 
 def test_proper_motion_brings_epochs_together():
