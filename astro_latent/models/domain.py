@@ -47,6 +47,7 @@ _NEAR_LAGS = np.arange(7, 45)  # of a second star, in pixels
 _FAR, _LAST = 60, 700  # lags where there is neither
 _CENTRE = np.array([-5, 0, 5])  # lags of emission: where its template is, and near
 _ROWS = 8  # spectra that are searched together: what stays in the cache
+_NOTHING = 1e30  # variance of a pixel that tells nothing, in single precision, too
 _MOST = 2.0  # weight of the best pixels, in units of the median
 _REACH = 3.0  # beyond so many scatters of the training set nothing is extrapolated
 _LARGEST = 1.2  # ln of the largest ratio of systematic parts
@@ -130,8 +131,8 @@ class FluxBasis:
         emission_limit: float,
     ) -> tuple[np.ndarray, np.ndarray]:
         known = np.where(valid & np.isfinite(variance), variance, 0.0)
-        weight = np.where(valid, 1.0 / (known + _MODEL_ERROR**2), 0.0)
-        weight = weight.astype(np.float32, copy=False)
+        known = known.clip(max=_NOTHING) + _MODEL_ERROR**2
+        weight = np.where(valid, 1.0 / known, 0.0).astype(np.float32)
         both = np.empty((len(flux), 3, flux.shape[1]), dtype=np.float32)
         both[:, 0], both[:, 2] = np.where(valid, flux, 0.0), self.emission
         both[:, 1] = self._fit(both[:, 0], weight)

@@ -95,6 +95,18 @@ def test_no_error_of_the_flux_has_to_be_right(stars, factor, seed):
     np.testing.assert_allclose(wrong[0], told[0], atol=0.7)
 
 
+@pytest.mark.parametrize("variance", [1e20, 1e46, 1e300])
+def test_variances_beyond_single_precision_are_no_single_star(stars, variance):
+    """What is searched for is seen in the scatter, however large all errors are."""
+    basis, lines = stars
+    one = 1.0 + lines[0] + 0.3 * lines[1]
+    two = 0.6 * one + 0.4 * np.roll(one, 25)
+    flux, valid, known = observe(np.stack([one, two]), noise=0.02)
+    second, _ = basis.search(flux, valid, np.full_like(known, variance))
+    assert second[0] < 5.0
+    assert second[1] > 7.0
+
+
 def test_masked_pixels_carry_nothing(stars):
     basis, lines = stars
     flux, valid, variance = observe(1.0 + lines[0], noise=0.02)
