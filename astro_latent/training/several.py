@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -17,8 +17,8 @@ from astropy import log
 from torch import nn
 
 from ..exceptions import UnknownNameError
-from ..models import ARCHITECTURES, SpectralModel
-from ..utils.writing import write_bytes
+from ..models import ARCHITECTURES, SpectralModel, load_model
+from ..utils.writing import replacing_folder, write_bytes
 from .batches import FitPart
 from .checks import check_place, check_texts
 from .common_stars import find_common
@@ -82,8 +82,8 @@ def train_several(
         warning says if one is not, as far as names (``star``, or columns of usual
         names) and positions tell, or that they do not.
     output : path-like, optional
-        Folder in which each survey gets a folder of weights of its name; without it
-        the models exist in memory only.
+        Folder in which each survey gets a folder of weights of its name, when all are
+        done; without it the models exist in memory only.
     trunk : mapping, optional
         Size of the common layers: ``n_hidden``, ``n_blocks``, ``dropout`` and
         ``posterior`` (``covariance``, or ``gaussian`` if the labels of one survey are
@@ -158,17 +158,26 @@ def train_several(
         _say_who_teaches_and_judges(jobs, given)
         jobs, shared = _join(jobs, labels, options)
         together = _fit(list(jobs.values()), shared, at)
-        models = {
-            name: finish_training(
-                job, Path(output or scratch, name), given[name].get("about") or {},
-                given[name].get("limits") or {},
-                false_alarms=given[name].get("false_alarms", 0.04), dtype=dtype,
-                overwrite=overwrite,
-            )
-            for name, job in jobs.items()
-        }  # fmt: skip
-        shutil.rmtree(together, ignore_errors=True)
-        return models
+        for name, job in jobs.items():
+            own = given[name]
+            finish_training(
+                job, together / name, own.get("about") or {}, own.get("limits") or {},
+                false_alarms=own.get("false_alarms", 0.04), dtype=dtype, overwrite=True,
+            )  # fmt: skip
+        return _hand_over(together, Path(output or scratch), jobs)
+
+
+def _hand_over(
+    together: Path, output: Path, names: Iterable[str]
+) -> dict[str, SpectralModel]:
+    """Bring weights to their place when all are done: those of one trunk belong so."""
+    models = {}
+    for name in names:
+        with replacing_folder(output / name, overwrite=True) as part:
+            shutil.copytree(together / name, part, dirs_exist_ok=True)
+        models[name] = load_model(output / name, device="cpu")
+    shutil.rmtree(together, ignore_errors=True)
+    return models
 
 
 def _check(

@@ -13,7 +13,7 @@ from astro_latent.exceptions import UnknownNameError
 from astro_latent.latent import LatentIndex
 from astro_latent.models import hidden_vectors
 from astro_latent.models.architectures import ResidualMLP
-from astro_latent.training import as_block, several, shared, train_several
+from astro_latent.training import as_block, engine, several, shared, train_several
 from astro_latent.training.batches import Batches, FitData
 from astro_latent.training.common_stars import find_common
 from astro_latent.training.job import Job
@@ -232,9 +232,11 @@ def test_a_training_that_was_stopped_goes_on(tmp_path, monkeypatch):
         return finish(job, *rest, **options)
 
     monkeypatch.setattr(several, "finish_training", once)
-    place = {"output": tmp_path / "v1", "overwrite": True}
+    place = {"output": tmp_path / "v1"}
     with pytest.raises(KeyboardInterrupt):
         train(surveys, **fit, **place)
+    assert not (tmp_path / "v1").exists()  # all of one trunk, or nothing
+    monkeypatch.setattr(engine, "fit_networks", None)  # they are fitted already
     found = train(surveys, **fit, **place)
     assert not list((tmp_path / "v1.work").glob("several-*"))
     for name, model in found.items():
