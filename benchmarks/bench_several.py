@@ -292,9 +292,11 @@ def draw(scores: Table, ranks: dict, latents: dict, path: Path) -> None:
                            label=TITLES[name])  # fmt: skip
     figure.colorbar(shown, ax=ax, label=axis_text("teff"))
     ax.set(xlabel="first component of the latents", ylabel="second")
-    legend = ax.legend(fontsize="small")
+    legend = ax.legend(
+        fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
+    )
     for handle in legend.legend_handles:
-        handle.set(color="0.3")
+        handle.set(array=None, color="0.3")
     figure.savefig(path, dpi=80)
 
 
