@@ -134,16 +134,16 @@ def _fit_errors(
         seen.values - truth.values, seen.error, inputs, stars[seen.rows],
         given=truth.errors,
     )  # fmt: skip
-    shapes, found = [fit.shape_68, fit.shape_95], {}
+    found: dict[str, list] = {}
     if seen.thinned is not None:
         thinned, truth = seen.thinned, targets[seen.thinned.rows]
         usual = float(np.round(np.median(seen.missing), 5))
-        shapes = add_missing_term(
-            shapes, thinned.values - truth.values, thinned.error,
-            thinned.inputs(model), given=truth.errors, usual=usual,
+        fit = add_missing_term(
+            fit, thinned.values - truth.values, thinned.error, thinned.inputs(model),
+            given=truth.errors, whole=inputs, usual=usual,
         )  # fmt: skip
         found["usual_missing"] = [usual] * len(targets.names)
-    for name, shape in zip(("shape_68", "shape_95"), shapes, strict=True):
+    for name, shape in (("shape_68", fit.shape_68), ("shape_95", fit.shape_95)):
         found[name] = np.round(shape, 5).tolist()
     return fit, found
 

@@ -1,12 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Fit how errors have to grow when pixels are missing."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..models.error_shape import error_factor
-from .error_fit import SHARES, WIDTHS, needed_factor
+from .error_fit import SHARES, WIDTHS, ErrorFit, needed_factor
 
 __all__ = ["add_missing_term"]
 
@@ -16,14 +16,15 @@ _FEW = 40  # spectra; fewer say nothing
 
 
 def add_missing_term(
-    shapes: Sequence[np.ndarray],
+    fit: ErrorFit,
     residual: np.ndarray,
     error: np.ndarray,
     inputs: np.ndarray,
     *,
     given: np.ndarray,
+    whole: np.ndarray,
     usual: float,
-) -> list[np.ndarray]:
+) -> ErrorFit:
     """Let errors that fit whole spectra grow with the share of missing pixels.
 
     Quantile regression through the origin of the logarithm of the factor by which
@@ -33,25 +34,30 @@ def add_missing_term(
 
     Parameters
     ----------
-    shapes : sequence of ndarray, shape (n_labels, n_terms)
-        ``shape_68`` and ``shape_95`` of a configuration, fitted to whole spectra.
+    fit : ErrorFit
+        Of whole spectra.
     residual, error : ndarray, shape (n_spectra, n_labels)
         Of spectra from which pixels were taken; errors before the factor.
     inputs : ndarray, shape (n_spectra, n_labels, n_terms)
         From `~astro_latent.models.error_shape.error_inputs`, of these.
     given : ndarray, shape (n_spectra, n_labels)
         Errors of the labels themselves.
+    whole : ndarray, shape (n_whole, n_labels, n_terms)
+        Inputs of the whole spectra.
     usual : float
-        Share of missing pixels of the whole spectra.
+        Share of missing pixels that these have.
 
     Returns
     -------
-    list of ndarray
-        Both shapes with another term for missing pixels beyond the usual share, which
-        is not negative.
+    ErrorFit
+        Shapes with another term for missing pixels beyond the usual share, which is not
+        negative; errors and intervals of the whole spectra are changed alike.
     """
+    shapes = (fit.shape_68, fit.shape_95)
+    beyond = whole.copy()
+    beyond[:, :, _MISSING] = np.maximum(whole[:, :, _MISSING] - usual, 0.0)
     missing = np.maximum(inputs[:, 0, _MISSING] - usual, 0.0)
-    found = []
+    found, change = [], []
     for shape, share, width in zip(shapes, SHARES, WIDTHS, strict=True):
         level = shape.copy()
         level[:, 0] += usual * level[:, _MISSING]
@@ -60,7 +66,11 @@ def add_missing_term(
         short = needed_factor(residual, sized, given, width)
         level[:, _MISSING] = [_fit_growth(s, missing, share) for s in short.T]
         found.append(level)
-    return found
+        change.append(error_factor(beyond, level) / error_factor(whole, shape))
+    return replace(
+        fit, shape_68=found[0], shape_95=found[1],
+        error=change[0] * fit.error, interval_95=change[1] * fit.interval_95,
+    )  # fmt: skip
 
 
 def _fit_growth(short: np.ndarray, missing: np.ndarray, share: float) -> float:

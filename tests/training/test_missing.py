@@ -20,6 +20,7 @@ from astro_latent.training import (
     evaluate_missing,
     train_model,
 )
+from astro_latent.training.error_fit import ErrorFit
 from astro_latent.training.missing import thin_pixels
 from astro_latent.training.missing_term import add_missing_term
 from astro_latent.utils.quality import QualityFlag
@@ -149,21 +150,39 @@ def make_short(growth, usual, n_spectra=8000):
     return residual, error, inputs, given
 
 
-@pytest.mark.parametrize("usual", [0.0, 0.1])
+def no_shape(n_whole):
+    """Make errors of whole spectra that are right as they are."""
+    ones = np.ones((n_whole, 2))
+    return ErrorFit(
+        shape_68=np.zeros((2, 9)), shape_95=np.zeros((2, 9)), error=ones,
+        interval_95=ones,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("usual", [0.1, 0.3])
 def test_growth_with_missing_pixels_is_found(usual):
     """Errors that grow as exp(1.5 m), in units of what fits whole spectra already."""
     residual, error, inputs, given = make_short([1.5, 0.0], usual)
     whole = np.zeros((5, 2, 9))
     whole[:, :, 0] = 1.0
-    shapes = [np.zeros((2, 9)), np.zeros((2, 9))]
-    shapes[1][0, 1] = 1.0  # what natural gaps gave: it is not believed twice
-    shapes[1][0, 0] = -usual
-    found = add_missing_term(shapes, residual, error, inputs, given=given, usual=usual)
-    for shape in found:
+    fit = no_shape(n_whole=3)
+    fit.shape_95[0, 1] = 1.0  # what natural gaps gave: it is not believed twice
+    fit.shape_95[0, 0] = -usual
+    few = np.zeros((3, 2, 9))  # whole spectra with fewer gaps than usual, as many, more
+    few[:, :, 0], few[:, 0, 1] = 1.0, usual + np.array([-0.1, 0.0, 0.2])
+    few[:, 1, 1] = few[:, 0, 1]
+    found = add_missing_term(
+        fit, residual, error, inputs, given=given, whole=few, usual=usual
+    )
+    for shape in (found.shape_68, found.shape_95):
         assert shape[:, 1] == pytest.approx([1.5, 0.0], abs=0.2)
         # the errors of whole spectra stay what they are
         assert error_factor(whole, shape) == pytest.approx(1.0, abs=1e-6)
-    assert shapes[0].max() == 0.0
+    assert fit.shape_68.max() == 0.0
+    expected = np.exp(np.outer([0.0, 0.0, 0.2], [1.5, 0.0]))
+    assert found.error == pytest.approx(expected, rel=0.05)
+    natural = np.exp(np.outer([-0.1, 0.0, 0.2], [1.0, 0.0]))
+    assert found.interval_95 * natural == pytest.approx(expected, rel=0.05)
 
 
 def test_errors_do_not_shrink_with_fewer_gaps_than_usual():
@@ -192,10 +211,12 @@ def test_errors_do_not_shrink_with_fewer_gaps_than_usual():
 
 def test_few_thinned_spectra_say_nothing():
     residual, error, inputs, given = make_short([3.0, 3.0], 0.0, n_spectra=30)
+    fit = no_shape(n_whole=1)
     found = add_missing_term(
-        [np.zeros((2, 9))] * 2, residual, error, inputs, given=given, usual=0.0
+        fit, residual, error, inputs, given=given, whole=inputs[:1], usual=0.0
     )
-    assert max(shape.max() for shape in found) == 0.0
+    assert found.shape_68.max() == found.shape_95.max() == 0.0
+    assert (found.error == fit.error).all()
 
 
 def test_thinned_spectra_lack_up_to_two_fifths():
