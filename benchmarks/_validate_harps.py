@@ -25,7 +25,7 @@ __all__ = ["ENCODERS", "MODELS", "judge_encoders", "judge_labels"]
 
 #: The one whose pixels least squares are fitted on comes first.
 MODELS = ("harps_parameters_v2", "harps_parameters_v1")
-ENCODERS = ("harps_dae_fast_v1", "harps_dae128_v1")
+ENCODERS = ("harps_dae_fast_v1", "harps_dae128_v1", "harps_dae128_v2")
 
 
 class Star(NamedTuple):
@@ -141,7 +141,7 @@ def judge_labels(data: Path) -> Iterator[dict[str, Any]]:
 
 
 def judge_encoders(data: Path) -> Iterator[dict[str, Any]]:
-    """Ask both autoencoders how well they render the same stars, and M dwarfs.
+    """Ask the autoencoders how well they render the same stars, and M dwarfs.
 
     Parameters
     ----------

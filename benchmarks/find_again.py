@@ -3,7 +3,7 @@
 
 ``python benchmarks/find_again.py --data FOLDER`` writes
 ``docs/experiments/found_again.ecsv``: twelve nights of alpha Cen B among the real HARPS
-spectra, by the latents of both autoencoders; and LAMOST stars that were observed twice
+spectra, by the latents of all autoencoders; and LAMOST stars that were observed twice
 among all LAMOST spectra that are not for tests, by the features of
 ``lamost_starnet_v1``, which has learned from both spectra, by its labels, and by
 components of the pixels.
@@ -71,7 +71,7 @@ def harps(data: Path) -> list[dict]:
     nights = sorted((data / "harps/alpha_cen_b").glob("*.fits"))
     others = sorted((data / "harps/s1d").glob("*.fits"))
     rows = []
-    for name in ("harps_dae_fast_v1", "harps_dae128_v1"):
+    for name in ("harps_dae_fast_v1", "harps_dae128_v1", "harps_dae128_v2"):
         table = encode_spectra([*nights, *others], model=name, reconstruct=False)
         star = {
             str(row["obs_id"]): "alpha Cen B" if k < len(nights) else ""

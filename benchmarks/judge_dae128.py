@@ -2,11 +2,10 @@
 """Whether an unfinished training of the published autoencoder is disentangled already.
 
 ``python benchmarks/judge_dae128.py --data FOLDER --work FOLDER`` takes the newest
-checkpoint in the work folder of ``recipes/harps_dae128_v2``, gives the network its
-outer layers if they have not been trained, and prints what ``harps_dae128_v1`` missed:
-how many nodes are informative, the nodes of velocity and temperature, RVIS, and the
-residual. Stars are those of ``analyse_harps.py`` (seed 91); residuals at S/N 100 of
-those of the cards (seed 77).
+checkpoint in the work folder of ``recipes/harps_dae128_v2``, and prints what
+``harps_dae128_v1`` missed: how many nodes are informative, the nodes of velocity and
+temperature, RVIS, and the residual. Stars are those of ``analyse_harps.py`` (seed 91);
+residuals at S/N 100 of those of the cards (seed 77).
 """
 
 import argparse
@@ -25,7 +24,6 @@ from astro_latent.latent import (
     score_velocity_node,
 )
 from astro_latent.preparation.grid import get_grid
-from recipes.harps.coarse import CoarseAutoencoder, grow
 from recipes.harps.published import build_autoencoder
 from recipes.harps.stars import simulate_stars
 from recipes.reading import read_recipe
@@ -35,22 +33,16 @@ _FASTEST = 50.0  # km/s, of stars whose velocity is moved by 40 more
 
 
 def newest(recipe: dict[str, Any], work: Path) -> tuple[Any, str]:
-    """Network of the newest checkpoint at full length, and where it is from."""
-    reached = sorted(work.glob("stage_*/checkpoint.pt"))
+    """Network of the newest checkpoint, and where it is from."""
+    reached = [work / name for name in ("stage_0/checkpoint.pt", "start.pt")]
+    reached = [path for path in reached if path.exists()]
     if not reached:
-        msg = f"there is no stage_*/checkpoint.pt in {work}"
+        msg = f"there is neither stage_0/checkpoint.pt nor start.pt in {work}"
         raise SystemExit(msg)
-    number = int(reached[-1].parent.name.removeprefix("stage_"))
-    state = torch.load(reached[-1], weights_only=True)
+    state = torch.load(reached[0], weights_only=True)
     network: Any = build_autoencoder(recipe)
-    levels = recipe["stages"][number]["joined"].bit_length() - 1
-    if levels:
-        coarse = CoarseAutoencoder(network, levels)
-        coarse.load_state_dict(state["model"])
-        grow(coarse)
-    else:
-        network.load_state_dict(state["model"])
-    return network.eval(), f"stage {number}, step {state['step']}"
+    network.load_state_dict(state["model"])
+    return network.eval(), f"{reached[0].name}, step {state.get('step', 0)}"
 
 
 def residuals(network: Any, data: Path, n_spectra: int) -> np.ndarray:

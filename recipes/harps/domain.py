@@ -38,7 +38,8 @@ M_DWARFS = ("harps/s1d/GJ*.fits", "harps/s1d/Gl581*.fits")
 _PIXELS = (251, 3)  # 2.5 A, wider than lines; 0.03 A, wider than what noise shares
 _BAND = (4400.0, 5860.0)  # Angstrom: many lines, hardly any of the Earth's air
 _SECOND = 0.01  # of the lines; singles leave 0.001 on one side at most
-_LEAST_SECOND = 0.9  # of simulated pairs: a decoder that finds fewer states no limit
+_LEAST_SECOND = 0.9  # of simulated pairs: a decoder that finds fewer, or that takes
+# more than a share of _ALARMS of single stars for pairs, states no limit
 _BATCH = 10
 _ALARMS = 0.02  # share of held-out spectra beyond the limit of a direction
 _MARGIN = 1.5  # times what real spectra leave
@@ -182,6 +183,7 @@ def _star_nodes(model: SpectralModel) -> slice:
 def _find_direction(own: _Seen, foreign: _Seen, nodes: slice) -> np.ndarray:
     """Return the direction of foreign latents, one at its limit."""
     centre, spread = own.latents.mean(0), own.latents.std(0)
+    spread[spread == 0.0] = 1.0  # idle nodes, which stay at the prior
     fit, judge = own.half(0), own.half(1)
     both = np.concatenate([fit.latents, foreign.half(0).latents])
     kinds = np.arange(len(both)) >= len(fit.latents)
@@ -221,7 +223,10 @@ def describe_foreign(
     nodes, mean = _star_nodes(model), own.latents.mean(0)
     directions = _find_direction(own, foreign["metal-poor"], nodes)[None]
     limit = max(_MARGIN * real.left.max(), np.quantile(own.left, 1.0 - _ALARMS))
-    resolves = (foreign["two stars"].second > _SECOND).mean() > _LEAST_SECOND
+    resolves = (
+        (foreign["two stars"].second > _SECOND).mean() > _LEAST_SECOND
+        and (own.second > _SECOND).mean() <= _ALARMS
+    )  # fmt: skip
     second_limit = _SECOND if resolves else np.inf
 
     def flagged(seen: _Seen) -> list[float]:

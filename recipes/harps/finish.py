@@ -124,7 +124,8 @@ def finish_autoencoder(
     Parameters
     ----------
     recipe : dict
-        The training recipe, with the texts of the card.
+        The training recipe, with the texts of the card; ``stored_as`` is the format of
+        the weights, by default half precision.
     model : `torch.nn.Module`
         Trained.
     data, output : path
@@ -155,8 +156,9 @@ def finish_autoencoder(
     def save() -> Path:
         # Velocities and ratios of noise make more of rounding than sums do.
         return save_weights(
-            output, model, config, dtype="float16", tolerance=1e-3, overwrite=True
-        )
+            output, model, config, dtype=recipe.get("stored_as", "float16"),
+            tolerance=1e-3, overwrite=True,
+        )  # fmt: skip
 
     save()
     stored = load_model(output, device="cpu").members[0]  # what users get

@@ -1,55 +1,124 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""What the network is taught before the published loss: the teacher's nodes."""
+"""What the decoder's outer layers learn: spectra of given nodes, in windows."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from astro_latent.training.losses import gaussian_nll
+from astro_latent.models.architectures.disentangled_autoencoder import (
+    DisentangledAutoencoder,
+)
+from astro_latent.simulation.harps_bank import HarpsBank
+from astro_latent.utils.physics import SPEED_OF_LIGHT
 
-__all__ = ["teach"]
+from .moving import move_spectra
+from .moving_decoder import MOVING_LAYERS
+from .stars import JOINED, blue_edge
+from .start import Teaching
 
-_BLUR = 0.05  # of the nodes that the decoder is taught with, so that it is smooth
-_NODES = 0.01  # of a nat in the posterior of the nodes, in units of the residual
+__all__ = ["free_layers", "lesson", "window_batches"]
 
 
-def teach(
-    model: Any, batch: dict[str, Tensor], valid: Tensor
-) -> tuple[Tensor, dict[str, float]]:
-    """Let encoder and decoder learn, each by itself, what the teacher's nodes are.
+def free_layers(network: DisentangledAutoencoder) -> None:
+    """Let the innermost layer of the decoder and the outer ones learn, and no other.
 
-    The nodes that the teacher does not know stay zero, in the middle of the prior.
+    Thresholds in the others are differences of two numbers times thousands, which
+    steps of an optimiser would destroy.
 
     Parameters
     ----------
-    model : `torch.nn.Module`
-        With ``encode`` and ``decode``.
+    network : DisentangledAutoencoder
+        Changed in place.
+    """
+    network.requires_grad_(False)
+    for layer in (network.expand, *network.up[MOVING_LAYERS:], network.smooth):
+        layer.requires_grad_(True)
+
+
+def window_batches(
+    bank: HarpsBank, teaching: Teaching, rows: np.ndarray, options: dict[str, Any],
+    *, seed: int,
+) -> Callable[[int], dict[str, Tensor]]:  # fmt: skip
+    """Make batches of windows of spectra; each is a function of its number alone.
+
+    Parameters
+    ----------
+    bank : HarpsBank
+        Source of spectra.
+    teaching : Teaching
+        Their nodes.
+    rows : ndarray of int
+        Spectra to draw from.
+    options : dict
+        ``window``, pixels; ``batch_size``; ``width``, km/s: half of the spectra keep
+        their velocities, those of the others are uniform between its negative and
+        itself.
+    seed : int
+        Of all draws.
+
+    Returns
+    -------
+    callable
+        ``batches(number)`` returns ``clean``, of shape (batch_size, window), ``nodes``
+        and ``first``, the first pixel.
+    """
+    grid = bank.simulator.grid
+    n, length = options["batch_size"], options["window"]
+    inside = np.flatnonzero(grid.valid)[[0, -1]] // JOINED
+
+    def make(number: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([seed, number])
+        mine = rng.choice(rows, n, replace=False)
+        before = teaching.before[mine]
+        drawn = rng.uniform(-options["width"], options["width"], n)
+        velocity = np.where(rng.random(n) < 0.5, before, drawn)
+        first = JOINED * int(rng.integers(inside[0], inside[1] - length // JOINED))
+        clean = move_spectra(
+            bank.clean(mine).numpy(), grid.valid,
+            (1 + velocity / SPEED_OF_LIGHT) / (1 + before / SPEED_OF_LIGHT),
+            start=blue_edge(bank), window=(first, first + length),
+        )  # fmt: skip
+        nodes = teaching.nodes[mine].clone()
+        nodes[:, 0] = torch.from_numpy(velocity / teaching.scale)
+        return {
+            "clean": torch.from_numpy(clean), "nodes": nodes,
+            "first": torch.tensor(first),
+        }  # fmt: skip
+
+    return make
+
+
+def lesson(
+    network: Any, batch: dict[str, Tensor], valid: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the residual of decoded nodes with the errors of reading.
+
+    Parameters
+    ----------
+    network : DisentangledAutoencoder
+        Its posterior does not depend on the spectrum yet: the errors are the biases.
     batch : dict of Tensor
-        ``flux``, ``clean`` and ``nodes``.
+        From `window_batches`.
     valid : Tensor of bool, shape (n_pixels,)
         Pixels that count.
 
     Returns
     -------
     loss : Tensor, scalar
-        Mean absolute residual of the decoder, and the likelihood of the nodes.
+        Mean absolute residual against the noiseless spectrum.
     figures : dict of float
-        For the log: the residual, and how far nodes are off.
+        For the log.
     """
-    flux, clean, nodes = (
-        batch[name].to(valid.device) for name in ("flux", "clean", "nodes")
-    )
-    n_nodes = nodes.shape[1]
-    mean, log_variance = (part.float() for part in model.encode(flux))
-    latent = torch.zeros_like(mean)
-    latent[:, :n_nodes] = nodes + _BLUR * torch.randn_like(nodes)
-    residual = ((model.decode(latent).float() - clean).abs() * valid).mean()
-    likelihood = gaussian_nll(mean[:, :n_nodes], log_variance[:, :n_nodes], nodes)
-    with torch.no_grad():
-        off = (mean[:, :n_nodes] - nodes).abs().mean(0)
-    return residual + _NODES * likelihood, {
-        "residual": residual.item(),
-        "velocity_off": off[0].item(),
-        "others_off": off[1:].mean().item(),
-    }
+    clean, nodes, first = batch["clean"], batch["nodes"], int(batch["first"])
+    last = first + clean.shape[1]
+    spread = torch.exp(0.5 * network.log_variance.bias)
+    latent = torch.zeros(len(nodes), len(spread))
+    n = nodes.shape[1]
+    latent[:, :n] = nodes + spread[:n] * torch.randn_like(nodes)
+    mask = valid[first:last]
+    off = (network.decode_part(latent, first, last) - clean).abs() * mask
+    residual = off.sum() / mask.sum() / len(nodes)
+    return residual, {"residual": residual.item()}

@@ -1,26 +1,29 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Make ``harps_dae128_v2``: lessons, the published loss, finer pixels; judge, write."""
+"""Make ``harps_dae128_v2``: set the layers, let the outer ones learn, judge, write."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from astro_latent.models import load_model
 from astro_latent.simulation.harps_bank import HarpsBank
+from astro_latent.training.loop import write_checkpoint
 from recipes.harps import finish
 from recipes.harps.coarse import CoarseAutoencoder, grow
-from recipes.harps.published import build_autoencoder, fit_stage, publish
+from recipes.harps.published import build_autoencoder, fit_stage
 from recipes.harps.stars import make_star_bank
-from recipes.harps_dae128_v2.first_weights import start_from_nodes
-from recipes.harps_dae128_v2.lessons import teach
-from recipes.harps_dae128_v2.moving import moving_batches
-from recipes.harps_dae128_v2.teacher import choose_nodes, encode_bank
 from recipes.options import Options
 
-__all__ = ["make", "train_stages"]
+from .lessons import free_layers, lesson, window_batches
+from .stars import JOINED, held_out
+from .start import Teaching, set_first_weights
+from .teacher import choose_nodes, encode_bank
+
+__all__ = ["make", "train"]
 
 
 def make(recipe: dict[str, Any], options: Options) -> bool:
@@ -38,20 +41,17 @@ def make(recipe: dict[str, Any], options: Options) -> bool:
     bool
         Whether the weights are written.
     """
-    model, done = train_stages(recipe, options)
-    if done < len(recipe["stages"]):
+    network, step = train(recipe, options)
+    if step < recipe["lessons"]["n_steps"]:
         return False
-    full: Any = grow(model) if isinstance(model, CoarseAutoencoder) else model
     finish.finish_autoencoder(
-        recipe, full.eval().cpu(), data=options.data, output=options.output
+        recipe, network.eval(), data=options.data, output=options.output
     )
     return True
 
 
-def train_stages(recipe: dict[str, Any], options: Options) -> tuple[Any, int]:
-    """Train stage after stage, each on pixels as fine as those before or finer.
-
-    A stage that was finished before is taken from its checkpoint.
+def train(recipe: dict[str, Any], options: Options) -> tuple[Any, int]:
+    """Set the first weights, once, and train the layers that may learn.
 
     Parameters
     ----------
@@ -62,77 +62,52 @@ def train_stages(recipe: dict[str, Any], options: Options) -> tuple[Any, int]:
 
     Returns
     -------
-    model : CoarseAutoencoder or DisentangledAutoencoder
-        As the last stage left it.
-    done : int
-        How many stages are finished.
+    network : DisentangledAutoencoder
+        As far as it came.
+    step : int
+        The step reached.
     """
     bank = make_star_bank(options.data, options.work / "bank", **recipe["bank"])
-    teacher: Any = load_model(recipe["teacher"]["model"], device="cpu").members[0]
-    latents = encode_bank(bank, teacher, options.work / "teacher.npy")
-    nodes = choose_nodes(latents, teacher, **recipe["teacher"]["nodes"])
-    moving = {"nodes": nodes, "velocity_scale": float(teacher.scale[0])}
-    full: Any = build_autoencoder(recipe)
-    model: Any = None
-    for number, stage in enumerate(recipe["stages"]):
-        torch.manual_seed(recipe["seed"] + number)
-        levels = stage["joined"].bit_length() - 1
-        if model is None:
-            model = _begin(full, levels, bank, moving, recipe, options)
-        elif isinstance(model, CoarseAutoencoder) and levels < model.levels:
-            model = grow(model, levels)
-        work = options.work / f"stage_{number}"
-        step = _train_stage(model, bank, moving, stage, recipe, options, work)
-        if step < stage["n_steps"]:
-            return model, number
-    return model, len(recipe["stages"])
+    network: Any = build_autoencoder(recipe)
+    teaching = _begin(network, bank, recipe, options)
+    free_layers(network)
+    lessons = recipe["lessons"]
+    learned = np.flatnonzero(~held_out(len(bank)))
+    batches = window_batches(bank, teaching, learned, lessons, seed=recipe["seed"])
+    valid = torch.from_numpy(bank.simulator.grid.valid.copy())
+    left = options.stop_after - (time.monotonic() - options.started)
+    torch.manual_seed(recipe["seed"])
+    step = fit_stage(
+        network, lambda model, batch, _: lesson(model, batch, valid), batches, lessons,
+        work=options.work / "stage_0", stop_after=left,
+    )  # fmt: skip
+    return network, step
 
 
 def _begin(
-    full: Any,
-    levels: int,
-    bank: HarpsBank,
-    moving: dict[str, Any],
-    recipe: dict[str, Any],
-    options: Options,
-) -> Any:
-    """Return the network of the first stage."""
-    if levels == 0:
-        return full.to(options.device)
-    model = CoarseAutoencoder(full, levels)
-    first = recipe.get("first")
-    if first and not (options.work / "stage_0/checkpoint.pt").exists():
-        batch = moving_batches(
-            bank, **moving, width=first["width"], joined=2**levels,
-            batch_size=first["n_spectra"], seed=recipe["seed"] + 1,
-        )(0)  # fmt: skip
-        start_from_nodes(model, batch["clean"], batch["nodes"])
-    return model.to(options.device)
+    network: Any, bank: HarpsBank, recipe: dict[str, Any], options: Options
+) -> Teaching:
+    """Set the first weights, or take them up."""
+    path = options.work / "start.pt"
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        network.load_state_dict(kept["model"])
+        return _teaching(kept["teaching"])
+    teacher: Any = load_model(recipe["teacher"]["model"], device="cpu").members[0]
+    latents = encode_bank(bank, teacher, options.work / "teacher.npy")
+    velocity, star = choose_nodes(latents, teacher, n_star=recipe["teacher"]["n_star"])
+    coarse = CoarseAutoencoder(network, JOINED.bit_length() - 1)
+    scale = float(teacher.scale[0])
+    teaching = set_first_weights(coarse, bank, velocity, star, scale, recipe["first"])
+    grow(coarse)
+    _keep(path, network, teaching)
+    return teaching
 
 
-def _train_stage(
-    model: Any,
-    bank: HarpsBank,
-    moving: dict[str, Any],
-    stage: dict[str, Any],
-    recipe: dict[str, Any],
-    options: Options,
-    work: Path,
-) -> int:
-    """Train one stage; return the step reached."""
-    device = next(model.parameters()).device
-    batches = moving_batches(
-        bank, **moving, width=stage["width"], joined=stage["joined"],
-        batch_size=stage["batch_size"], seed=recipe["seed"],
-    )  # fmt: skip
-    valid = (batches(0)["clean"] != 0.0).any(0).to(device)
+def _keep(path: Path, network: Any, teaching: Teaching) -> None:
+    kept = asdict(teaching) | {"before": torch.from_numpy(teaching.before)}
+    write_checkpoint(path, {"model": network.state_dict(), "teaching": kept})
 
-    def loss(model: Any, batch: dict[str, Tensor], step: int) -> Any:
-        half = recipe.get("half_precision", True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            if stage["lesson"] == "nodes":
-                return teach(model, batch, valid)
-            return publish(model, batch, valid, step=step, options=stage)
 
-    left = options.stop_after - (time.monotonic() - options.started)
-    return fit_stage(model, loss, batches, stage, work=work, stop_after=left)
+def _teaching(kept: dict[str, Any]) -> Teaching:
+    return Teaching(kept["nodes"], kept["before"].numpy(), kept["scale"])

@@ -1,5 +1,5 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Nodes that another network found without labels, for the first lessons."""
+"""What another network found without labels: velocities, and first nodes of stars."""
 
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,9 @@ def encode_bank(bank: HarpsBank, teacher: Any, path: Path) -> np.ndarray:
 
 
 def choose_nodes(
-    latents: np.ndarray, teacher: Any, *, n_star: int, n_telluric: int, n_shape: int
-) -> np.ndarray:
-    """Take the velocity, the first nodes of star and air, and components of the shape.
+    latents: np.ndarray, teacher: Any, *, n_star: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the velocity and the first nodes of the star.
 
     Parameters
     ----------
@@ -57,27 +57,18 @@ def choose_nodes(
         From `encode_bank`.
     teacher : `torch.nn.Module`
         With ``latent_groups`` and ``scale``.
-    n_star, n_telluric : int
-        How many of these nodes; the teacher holds them in order of what they explain.
-    n_shape : int
-        How many principal components of the nodes of the flux shape.
+    n_star : int
+        How many nodes of the star; they are in order of what they explain.
 
     Returns
     -------
-    ndarray, shape (n_spectra, 1 + n_star + n_telluric + n_shape)
-        The velocity in the teacher's unit, the others with mean zero and variance one.
+    velocity : ndarray, shape (n_spectra,)
+        km/s.
+    star : ndarray, shape (n_spectra, n_star)
+        With mean zero and variance one.
     """
     groups = teacher.latent_groups
-    shape = latents[:, groups["shape"]] * teacher.scale.numpy()[groups["shape"]]
-    shape = shape - shape.mean(axis=0)
-    components = np.linalg.svd(shape, full_matrices=False)[2][:n_shape]
-    others = np.column_stack(
-        [
-            latents[:, groups["star"][:n_star]],
-            latents[:, groups["telluric"][:n_telluric]],
-            shape @ components.T,
-        ]
-    )
-    others = (others - others.mean(axis=0)) / others.std(axis=0)
-    velocity = latents[:, groups["star_velocity"]]
-    return np.column_stack([velocity, others]).astype(np.float32)
+    (column,) = groups["star_velocity"]
+    star = latents[:, groups["star"][:n_star]]
+    star = (star - star.mean(axis=0)) / star.std(axis=0)
+    return latents[:, column] * float(teacher.scale[column]), star.astype(np.float32)

@@ -33,6 +33,15 @@ def test_real_single_stars_are_inside_and_m_dwarfs_outside(real_data, name):
     assert flagged(model, real_data, M_DWARFS).all()
 
 
+def test_the_network_that_was_set_renders_m_dwarfs_badly_and_says_so(real_data):
+    model = load_model("harps_dae128_v2", device="cpu")
+    files = sorted(path for pattern in M_DWARFS for path in real_data.glob(pattern))
+    prepared = prepare_spectra(files, model.grid, model.recipe, progress=False)
+    flags = model.reconstruct(prepared, keep_flux=False).flags
+    assert ((flags & QualityFlag.POOR_RECONSTRUCTION) != 0).all()
+    assert not flagged(model, real_data, SINGLE[1:]).any()
+
+
 def test_directions_find_what_is_simulated_anew(real_data):
     """Metal-poor stars lie beyond the limit, few others do; noise needs no network."""
     model = load_model("harps_dae_fast_v1", device="cpu")

@@ -182,7 +182,8 @@ def test_every_real_apogee_file_gives_one_row(real_data, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "n_latent"), [("harps_dae_fast_v1", 48), ("harps_dae128_v1", 128)]
+    ("name", "n_latent"),
+    [("harps_dae_fast_v1", 48), ("harps_dae128_v1", 128), ("harps_dae128_v2", 128)],
 )
 def test_every_real_harps_file_gives_one_row(real_data, tmp_path, name, n_latent):
     model = bundled(name)

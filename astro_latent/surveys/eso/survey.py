@@ -103,8 +103,8 @@ class Harps(EsoSurvey):
     resolving_power = 115000.0
     citation = "2003Msngr.114...20M"
     models = (
-        "harps_parameters_v2", "harps_dae_fast_v1", "harps_dae128_v1",
-        "harps_parameters_v1",
+        "harps_parameters_v2", "harps_dae_fast_v1", "harps_dae128_v2",
+        "harps_dae128_v1", "harps_parameters_v1",
     )  # fmt: skip
 
 
