@@ -83,6 +83,18 @@ def _leave_tidily() -> None:
         signal.signal(signal.SIGTERM, leave)
 
 
+def _say(error: BaseException) -> str:
+    """Name the file first where the system complains of one."""
+    if (
+        isinstance(error, OSError)
+        and type(error).__module__ == "builtins"  # ours say what they mean
+        and error.filename is not None
+        and error.strerror
+    ):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
@@ -116,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except _EXPECTED as error:
             if options.verbose:
                 traceback.print_exc()
-            complain(f"error: {error}")
+            complain(f"error: {_say(error)}")
             return EXIT_FAILED
         except KeyboardInterrupt:
             complain("interrupted")

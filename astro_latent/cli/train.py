@@ -1,5 +1,8 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
-"""Train a model on spectra and labels of your own."""
+"""Train a model on spectra and labels of your own.
+
+TABLE may be a .toml file, too, with a section for each of several surveys.
+"""
 
 import argparse
 import json

@@ -142,10 +142,10 @@ def _read_plain(
             reasons.append(f"{type(error).__name__}: {reason}")
             continue
         return [_describe(s, path, name, n, len(found)) for n, s in enumerate(found)]
-    why = reasons[0] if reasons else "none of those that it has for surveys fits"
+    why = reasons[0] if reasons else "none fits"
     msg = (
-        f"{path}: no spectrum found, by specutils neither ({why}); if it has columns, "
-        "column_mapping= names them"
+        f"{path}: no spectrum found, by readers here or of specutils ({why}); if it "
+        "has columns, name them: column_mapping=, --spectrum-columns"
     )
     raise SpectrumReadError(msg)
 

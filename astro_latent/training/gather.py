@@ -75,12 +75,15 @@ class Gathered:
     def some(self, n_spectra: int = 300) -> list[SpectrumArrays]:
         """Return the first spectra that can be read."""
         found: list[SpectrumArrays] = []
+        reasons: list[str] = []
         for chunk, _ in iter_chunks(self.source, 50, facts=self.facts, progress=False):
             found += [arrays for arrays in chunk if len(arrays.wavelength) > 1]
+            reasons += [arrays.observation.message for arrays in chunk]
             if len(found) >= n_spectra:
                 break
         if not found:
-            msg = "none of the spectra could be read"
+            why = next(filter(None, reasons), "they hold nothing")
+            msg = f"none of {len(reasons)} spectra could be read: {why}"
             raise SpectrumReadError(msg)
         return found
 
@@ -175,10 +178,12 @@ def gather_spectra(
     if block is not None:
         return _from_block(block, table, facts)
     files = _list_files(spectra)
+    of_folder = isinstance(spectra, str | os.PathLike) and Path(spectra).is_dir()
     if files is not None and not any(path.is_file() for path in files):
-        msg = f"{spectra} leads to no file"
+        why = "the folder holds no spectra" if of_folder else "there is nothing there"
+        msg = f"{spectra} leads to no file: {why}"
         raise SpectrumReadError(msg)
-    if files is None or (table is None and len(files) == 1):
+    if files is None or (table is None and len(files) == 1 and not of_folder):
         listed, home = _as_listing(spectra)
         if listed is not None:
             base = home if folder is None else Path(folder)
@@ -221,6 +226,9 @@ def _as_listing(source: object) -> tuple[Table | None, Path]:
     if isinstance(source, str | os.PathLike):
         home, table = Path(source).parent, read_listing(Path(source))
         table.meta["path"] = str(source)
+        if not len(table):
+            msg = f"{source}: the table has no rows, or the file holds no table"
+            raise SpectrumReadError(msg)
     else:
         table = to_table(source)
     if table is None:

@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import os
+import re
 import stat
 import time
 import zlib
@@ -38,6 +39,7 @@ __all__ = [
 
 #: Columns of tables that name files of this machine, the first that is there counts.
 PATH_COLUMNS = ("path", "local_path", "file", "filename", "file_name")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+]+:/")  # as a path it has lost a slash
 
 MB = 1_000_000
 _PIECE = 1 << 20
@@ -253,6 +255,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Iterator[bytes]]:
         raise SpectrumReadError(msg) from error
     except OSError as error:  # also what bz2 raises where it is damaged
         msg = f"{path}: cannot be opened ({error.strerror or error})"
+        if _ADDRESS.match(str(path)):
+            msg += "; an address is no path: fetch its file, or name it in access_url"
         raise SpectrumReadError(msg) from error
 
 

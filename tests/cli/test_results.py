@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import QTable, Table
 
 from astro_latent import predict_parameters, read_table
@@ -199,6 +200,44 @@ def test_a_file_that_is_not_there_is_named(run):
     assert code == 1
     assert "no_such_star.fits: cannot be opened" in err
     assert "error: no_such_star.fits: there is no such file" in err
+
+
+def test_an_address_in_place_of_a_path_gets_a_remedy(run):
+    code, _, err = run("predict", "https://example.org/star.fits")
+    assert code == 1
+    assert "an address is no path: fetch its file" in " ".join(err.split())
+
+
+def test_a_file_of_another_kind_gets_a_remedy(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fits.PrimaryHDU(np.ones((20, 20))).writeto("image.fits")
+    code, _, err = run("predict", "image.fits")
+    assert code == 1
+    said = " ".join(err.split())
+    assert "no spectrum found" in said
+    assert "--spectrum-columns" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("crossmatch", "none.vot", "none.vot"), "error: none.vot: No such file"),
+        (("train", "none.toml", "-o", "v1"), "error: none.toml: No such file"),
+        (("train", "none.csv", "-l", "teff", "-o", "v1"), "there is nothing there"),
+        (("train", ".", "-l", "teff", "-o", "v1"), "the folder holds no spectra"),
+        (("train", "words.txt", "-l", "teff", "-o", "v1"), "the table has no rows"),
+    ],
+)
+def test_what_is_not_there_or_empty_is_told(
+    run, tmp_path, monkeypatch, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.txt").write_text("hello this is no table\n")
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+    assert "Errno" not in err
 
 
 def test_one_missing_file_fails_but_the_others_are_done(run, apogee):

@@ -96,7 +96,7 @@ def test_arrays_of_numpy(tmp_path):
 def test_arrays_whose_names_say_nothing(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, x=WAVE / 10, y=FLUX, other=np.ones(3))
-    with pytest.raises(SpectrumReadError, match="column_mapping= names them"):
+    with pytest.raises(SpectrumReadError, match="name them: column_mapping="):
         read_arrays(path)
     (found,) = read_arrays(path, column_mapping=("x", "y"), wavelength_unit="nm")
     check(found, errors=False)

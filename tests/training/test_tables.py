@@ -216,6 +216,14 @@ def test_a_file_that_lists_nothing_is_an_error(tmp_path):
         train(tmp_path / "nowhere.csv")
 
 
+def test_why_no_spectrum_could_be_read_is_said(tmp_path):
+    (tmp_path / "empty.fits").write_bytes(b"")
+    with pytest.raises(
+        SpectrumReadError, match=r"none of 1 .*empty\.fits.*\(0 bytes\)"
+    ):
+        train(tmp_path)
+
+
 def test_labels_of_a_folder_are_matched_by_name_never_by_order(files, table):
     table["obs_id"] = table["star"]
     labels = table["obs_id", "teff"][::-1]
