@@ -264,7 +264,9 @@ class LatentIndex:
 
 def star_nodes(table: Table) -> list[int] | None:
     """Return the latents of the star, if the model of the table knows them."""
-    return table.meta.get("latent_groups", {}).get("star")
+    nodes = table.meta.get("latent_groups", {}).get("star")
+    # vstack joins the lists of all its tables
+    return None if nodes is None else list(dict.fromkeys(nodes))
 
 
 def _take_latents(

@@ -71,7 +71,7 @@ class Controls:
         self.reset = widgets.Button(description="Back to the star")
         self.note = widgets.HTML()
         self.sliders = {
-            name: _slider(f"{name} [{handle.unit}]")
+            name: _slider(_titled(name, handle.unit))
             for name, handle in session.handles.items()
         }
         self.node_sliders = {n: _slider(f"node {n}", (-2, 2)) for n in session.nodes}
@@ -97,10 +97,11 @@ class Controls:
         """
         for name, slider in self.sliders.items():
             low, high = session.range_of(name)
-            slider.value = 0.0
-            slider.min, slider.max = min(low, 0.0), max(high, 0.0)
-            slider.disabled = low == high
-            slider.step = float(f"{(high - low) / 200:.1g}") or 1.0
+            step = float(f"{(high - low) / 200:.1g}") or 1.0
+            slider.value, slider.step, slider.disabled = 0.0, step, low == high
+            # browsers count steps from the lower end: zero has to be one of them
+            slider.min = step * np.ceil(min(low, 0.0) / step)
+            slider.max = step * np.floor(max(high, 0.0) / step)
         for slider in self.node_sliders.values():
             slider.value = 0.0
         found = session.neighbours(_SHOWN)
@@ -149,6 +150,8 @@ def _canvas(panel: MapPanel | SpectrumPanel) -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         canvas = Canvas(panel.figure)
         FigureManager(canvas, 0)
+    # only a canvas that is displayed alone says its size to the browser in time
+    canvas._size = tuple(float(side) for side in panel.figure.bbox.size)
     canvas.header_visible = canvas.footer_visible = canvas.resizable = False
     canvas.toolbar_visible = False
     return canvas
@@ -161,6 +164,10 @@ def _slider(text: str, limits: tuple[float, float] = (-1, 1)) -> Any:
         value=0.0, min=limits[0], max=limits[1], step=0.02, description=text,
         style={"description_width": "12em"}, layout=widgets.Layout(width="44em"),
     )  # fmt: skip
+
+
+def _titled(label: str, unit: str) -> str:
+    return f"{label} [{unit}]" if unit else label
 
 
 def _names(session: Session) -> list[tuple[str, int]]:

@@ -114,6 +114,27 @@ def test_a_slider_in_kilometres_per_second_moves_the_line_by_them(explorer, tabl
         explorer.change(radial_velocty=5.0)
 
 
+def test_zero_is_a_step_of_every_slider_and_canvases_have_sizes(explorer):
+    for row in (3, 50, 120):
+        explorer.choose(row)
+        slider = explorer.controls.sliders["radial_velocity"]
+        steps = -slider.min / slider.step
+        assert slider.value == 0
+        assert steps == pytest.approx(round(steps), abs=1e-6)
+    for panel in (explorer.map_panel, explorer.spectrum_panel):
+        assert panel.figure.canvas._size == tuple(panel.figure.bbox.size)
+
+
+def test_tables_put_together_know_each_node_of_the_star_once(table):
+    from astropy.table import vstack
+
+    parts = [table[:100], table[100:]]
+    for part in parts:
+        part.meta["latent_groups"] = {"star": [0, 1]}
+    both = explore(OneLine(), vstack(parts), handles={}, window=WINDOW)
+    assert both.session.leading == (0, 1)
+
+
 def test_latents_that_scatter_and_have_no_label_have_sliders(explorer):
     assert list(explorer.controls.node_sliders) == [1]
     explorer.controls.node_sliders[1].value = 1.0
