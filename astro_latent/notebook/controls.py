@@ -146,9 +146,16 @@ def _canvas(panel: MapPanel | SpectrumPanel) -> Any:
     """Return a widget that shows a panel and hears clicks on it."""
     from ipympl.backend_nbagg import Canvas, FigureManager
 
+    class WholeFrames(Canvas):
+        """Sends whole pictures: of two changes in a row browsers may lose the first."""
+
+        def get_diff_image(self) -> bytes | None:
+            self._force_full = True
+            return super().get_diff_image()
+
     with warnings.catch_warnings():  # of ipympl's toolbar, which traitlets dislikes
         warnings.simplefilter("ignore", DeprecationWarning)
-        canvas = Canvas(panel.figure)
+        canvas = WholeFrames(panel.figure)
         FigureManager(canvas, 0)
     # only a canvas that is displayed alone says its size to the browser in time
     canvas._size = tuple(float(side) for side in panel.figure.bbox.size)
