@@ -132,14 +132,21 @@ class Controls:
             *self.nodes,
         )  # fmt: skip
         chosen = widgets.HBox(choices, layout=widgets.Layout(flex_flow="row wrap"))
-        left = widgets.VBox([_canvas(map_panel), self.neighbours, self.note])
+        # where a screen is too narrow the spectrum stands below the map, uncut
+        whole = {"flex": "0 0 auto", "overflow": "hidden"}
+        left = widgets.VBox(
+            [_canvas(map_panel), self.neighbours, self.note],
+            layout=widgets.Layout(**whole),
+        )
         nodes = widgets.Accordion(
             [widgets.VBox(list(self.node_sliders.values()))], titles=("Other nodes",)
         )
         right = widgets.VBox(
-            [_canvas(spectrum_panel), *self.sliders.values(), self.reset, nodes]
+            [_canvas(spectrum_panel), *self.sliders.values(), self.reset, nodes],
+            layout=widgets.Layout(**whole),
         )
-        return widgets.VBox([chosen, widgets.HBox([left, right])])
+        wrap = widgets.Layout(flex_flow="row wrap")
+        return widgets.VBox([chosen, widgets.HBox([left, right], layout=wrap)])
 
 
 def _canvas(panel: MapPanel | SpectrumPanel) -> Any:
@@ -169,7 +176,7 @@ def _slider(text: str, limits: tuple[float, float] = (-1, 1)) -> Any:
 
     return widgets.FloatSlider(
         value=0.0, min=limits[0], max=limits[1], step=0.02, description=text,
-        style={"description_width": "12em"}, layout=widgets.Layout(width="44em"),
+        style={"description_width": "12em"}, layout=widgets.Layout(width="42em"),
     )  # fmt: skip
 
 
@@ -220,8 +227,9 @@ def _note(session: Session) -> str:
         now = float(handle.read(session.start[None])[0])
         if np.isfinite(now):
             said.append(f"{name}: {now:.5g} {escape(handle.unit)} (node {handle.node})")
-    if "message" in session.table.colnames and str(row["message"]):
-        said.append(escape(str(row["message"])))
+    message = row["message"] if "message" in session.table.colnames else ""
+    if message is not np.ma.masked and str(message):
+        said.append(escape(str(message)))
     if session.flux is None:
         said.append("no spectrum is known: reconstruction alone")
     return "<br>".join(said)

@@ -250,13 +250,17 @@ class Explorer:
         """Draw the map anew, and the marks on it."""
         session, controls = self.session, self.controls
         if controls.method.value == "nodes":
-            places = session.latents[:, [part.value for part in controls.nodes]]
+            nodes = [part.value for part in controls.nodes]
+            places, axes = session.latents[:, nodes], [f"Node {n}" for n in nodes]
         else:
             places = self._mapped(controls.method.value)
+            axes = [f"{controls.method.label} {number}" for number in (1, 2)]
         colour = None
         if controls.colour.value != NONE:
             colour = session.table[controls.colour.value]
-        self.map_panel.show(places, colour, name=controls.colour.value)
+        self.map_panel.show(
+            places, colour, axes=(axes[0], axes[1]), name=controls.colour.value
+        )
         self._mark()
 
     def _mapped(self, method: str) -> np.ndarray:

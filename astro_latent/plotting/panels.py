@@ -32,12 +32,17 @@ class MapPanel:
     def __init__(self) -> None:
         from matplotlib.figure import Figure
 
-        self.figure = Figure(figsize=(5.2, 4.4), dpi=80, layout="constrained")
+        self.figure = Figure(figsize=(4.9, 4.4), dpi=80, layout="constrained")
         self.places = np.empty((0, 2))
         self._marks: list[Any] = []
 
     def show(
-        self, places: np.ndarray, colour: np.ndarray | None = None, **options: Any
+        self,
+        places: np.ndarray,
+        colour: np.ndarray | None = None,
+        *,
+        axes: tuple[str, str] = ("", ""),
+        **options: Any,
     ) -> None:
         """Draw another map.
 
@@ -47,12 +52,15 @@ class MapPanel:
             From `~astro_latent.latent.map_latents`, or two latents.
         colour : ndarray, shape (n_spectra,), optional
             As for `plot_map`.
+        axes : tuple of str, optional
+            What the axes are called.
         **options
             Of `plot_map`, such as ``name`` and ``flagged``.
         """
         self.figure.clear()
         self.places = np.asarray(places, dtype=float)
         ax = plot_map(self.places, colour, ax=self.figure.subplots(), **options)
+        ax.set(xlabel=axes[0], ylabel=axes[1])
         rings: dict[str, Any] = {"ls": "", "mfc": "none", "zorder": 5}
         self._marks = [
             ax.plot([], [], "o", ms=9, mew=1.2, mec=GREY, **rings)[0],
@@ -146,7 +154,7 @@ class SpectrumPanel:
     def __init__(self) -> None:
         from matplotlib.figure import Figure
 
-        self.figure = Figure(figsize=(8.6, 4.4), dpi=80)
+        self.figure = Figure(figsize=(8.2, 4.4), dpi=80)
         self._image: Any = None
         self._above, self._below = self.figure.subplots(
             2, 1, sharex=True, height_ratios=(2.4, 1)
