@@ -88,7 +88,7 @@ class ModelCard:
 
 def _html_lines(lines: list[str]) -> str:
     return "<br>".join(
-        escape(line.strip().lstrip("- ")) for line in lines if line.strip()
+        escape(line.strip().removeprefix("- ")) for line in lines if line.strip()
     )
 
 

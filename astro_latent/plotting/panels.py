@@ -159,7 +159,7 @@ class SpectrumPanel:
         self._above, self._below = self.figure.subplots(
             2, 1, sharex=True, height_ratios=(2.4, 1)
         )
-        self.figure.subplots_adjust(0.085, 0.12, 0.98, 0.92, hspace=0.06)
+        self.figure.subplots_adjust(0.1, 0.12, 0.98, 0.92, hspace=0.06)
         self._moving: list[Any] = []
         self._reference = np.empty(0)
         self.figure.canvas.mpl_connect("draw_event", self._keep)

@@ -110,6 +110,12 @@ def test_card_in_html_is_escaped(record):
     assert all(section in html for section in SECTIONS)
 
 
+def test_a_notebook_shows_the_sign_of_a_bin(record):
+    record["evaluation"] = {"by fe_h": {"-2 to -1.5": {"n": 28}}}
+    html = ModelCard(ModelConfig.from_dict(record))._repr_html_()
+    assert ">-2 to -1.5" in html
+
+
 def test_model_shows_its_card(label_model):
     assert repr(label_model) == (
         "<SpectralModel tiny_v1 1: starnet, 320 pixels, teff, logg>"
