@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=100)
     options = parser.parse_args()
-    for name in ("harps_dae_fast_v1", "harps_dae128_v1"):
+    for name in ("harps_dae_fast_v1", "harps_dae128_v1", "harps_dae128_v2"):
         spent = frames(name, options.frames)
         middle, late = np.percentile(spent, (50, 95))
         print(f"{name}: {middle:.1f} ms, 95 of 100 below {late:.1f} ms")
