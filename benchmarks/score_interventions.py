@@ -197,6 +197,19 @@ def velocity(
     }  # fmt: skip
 
 
+def with_scores(
+    handles: dict[str, LabelHandle], rows: list[dict[str, Any]]
+) -> dict[str, LabelHandle]:
+    """Note how well handles move; the first row of a label is its own way."""
+    ratios = {row["label"]: row["score"] / row["ignored"] for row in rows[::-1]}
+    return {
+        label: replace(handle, score=round(ratios[label], 3))
+        if label in ratios
+        else handle
+        for label, handle in handles.items()
+    }
+
+
 def main() -> None:
     """Fit, write and score the handles of every bundled autoencoder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -215,8 +228,9 @@ def main() -> None:
         found_handles = fit_handles(latents[name], labels, units=UNITS)
         handles = {label: found_handles[label] for label in KEPT}
         print(name, {label: handle.node for label, handle in handles.items()})
-        write_handles(handles, find_weights(name))
-        rows += list(score(name, handles, found[name]))
+        scored = list(score(name, handles, found[name]))
+        write_handles(with_scores(handles, scored), find_weights(name))
+        rows += scored
     table = Table(rows)
     table.meta = {
         "n_fit": len(labels["teff"]), "fit_seed": FIT_SEED,

@@ -46,6 +46,9 @@ class LabelHandle:
         Rank correlation of the label with the latent that follows it best.
     n_used : int
         Spectra that it was found from.
+    score : float or None, optional
+        What moving the label leaves over what moving nothing leaves, by RVIS or GIS
+        (`score_velocity_node`, `score_label_handle`); None if nobody has measured it.
 
     Raises
     ------
@@ -63,6 +66,7 @@ class LabelHandle:
     values: np.ndarray
     spearman: float
     n_used: int
+    score: float | None = None
 
     __repr__ = short_repr
 
@@ -74,6 +78,9 @@ class LabelHandle:
             if array.ndim != 1 or not np.isfinite(array).all():
                 msg = f"{name} of {self.label!r} must be a row of finite numbers"
                 raise ValueError(msg)
+        if self.score is not None and not self.score >= 0:
+            msg = f"the score of {self.label!r} must be 0 or more, not {self.score}"
+            raise ValueError(msg)
         if self.node is None:
             return
         steps = np.diff(self.values)

@@ -87,7 +87,8 @@ def intervene(
     -------
     ndarray, shape as ``latents``
         The latents moved; NaN for spectra whose label lies outside of the range of its
-        owner, before or after, of which a warning tells.
+        owner, before or after, of which a warning tells. Another warning names labels
+        that are known to be moved no better than not at all.
 
     Raises
     ------
@@ -121,6 +122,7 @@ def intervene(
         if len(handle.direction) != start.shape[1]:
             msg = f"handles for {len(handle.direction)} latents, not {start.shape[1]}"
             raise ValueError(msg)
+        _warn_if_poor(handle)
         step = handle.step(start, _in_unit(change, handle))
         lost = int(np.isnan(step).any(axis=1).sum() - np.isnan(start).any(axis=1).sum())
         if lost > 0:
@@ -131,6 +133,16 @@ def intervene(
             warnings.warn(msg, AstroLatentWarning, stacklevel=2)
         moved += step
     return moved[0] if np.ndim(latents) == 1 else moved
+
+
+def _warn_if_poor(handle: LabelHandle) -> None:
+    """Warn of a label that leads no nearer to true spectra than not to move it."""
+    if handle.score is not None and handle.score >= 1:
+        msg = (
+            f"{handle.label} moved leaves {handle.score:.2f} times the difference from "
+            "true spectra that not moving it leaves: take another label or model"
+        )
+        warnings.warn(msg, AstroLatentWarning, stacklevel=3)
 
 
 def _in_unit(

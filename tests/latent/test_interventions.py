@@ -1,6 +1,10 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Labels moved by latents, where it is known what moves them."""
 
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -23,6 +27,7 @@ from astro_latent.latent import (
 )
 
 C_KMS = 299_792.458
+SCORES = Path(__file__).parents[2] / "docs/models/interventions_harps.ecsv"
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +148,24 @@ def test_handles_survive_a_file_and_bad_files_are_named(handles, tmp_path):
             read_handles(tmp_path)
 
 
+def test_labels_that_move_no_better_than_not_at_all_are_warned_of(handles, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    scores = {"radial_velocity": 0.02, "teff": 1.3}
+    write_handles(
+        {name: replace(h, score=scores.get(name)) for name, h in handles.items()},
+        tmp_path,
+    )
+    scored = read_handles(tmp_path)
+    with warnings.catch_warnings(action="error"):
+        intervene(scored, np.zeros(4), radial_velocity=5, m_h=0.1)
+    with pytest.warns(AstroLatentWarning, match="teff moved leaves 1.30 times"):
+        moved = intervene(scored, np.zeros(4), teff=50)
+    unscored = intervene(handles, np.zeros(4), teff=50)
+    np.testing.assert_allclose(moved, unscored, rtol=1e-5, atol=1e-9)
+    with pytest.raises(ValueError, match="score of 'teff' must be 0 or more"):
+        replace(handles["teff"], score=-1.0)
+
+
 @pytest.mark.parametrize(
     "name", ["harps_dae_fast_v1", "harps_dae128_v1", "harps_dae128_v2"]
 )
@@ -151,6 +174,11 @@ def test_bundled_handles_are_of_the_bundled_latents(name):
     assert handles.keys() >= {"radial_velocity", "teff", "logg", "m_h"}
     size = 48 if name == "harps_dae_fast_v1" else 128
     assert {len(handle.direction) for handle in handles.values()} == {size}
+    table = Table.read(SCORES)
+    for label in ("radial_velocity", "teff", "logg", "m_h"):
+        row = table[(table["model"] == name) & (table["label"] == label)][0]
+        told = handles[label].score
+        assert told == pytest.approx(row["score"] / row["ignored"], abs=1e-3)
 
 
 @pytest.mark.parametrize(
