@@ -55,6 +55,23 @@ def uninterrupted(tmp_path_factory):
     return states(train(tmp_path_factory.mktemp("whole")))
 
 
+def ends_as_uninterrupted(folder, uninterrupted, monkeypatch):
+    """Go on with a stopped training: its weights and logs are those of one in peace."""
+    keep, logs = job.Job.keep, []
+    monkeypatch.setattr(
+        job.Job, "keep", lambda *given: (logs.append(given[-1]), keep(*given))
+    )
+    again = train(folder)
+    for log in logs:  # all epochs, those before the stop, too
+        lines = list(csv.DictReader(io.StringIO(log.decode())))
+        assert [int(line["epoch"]) for line in lines] == list(range(5))
+        assert all(float(line["training_loss"]) for line in lines)
+    assert len(logs) == 2
+    for one, other in zip(states(again), uninterrupted, strict=True):
+        for name, tensor in one.items():
+            assert torch.equal(tensor, other[name]), name
+
+
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_it_ends_as_if_it_had_not_been_stopped(
     epoch, tmp_path, monkeypatch, uninterrupted
@@ -70,19 +87,7 @@ def test_it_ends_as_if_it_had_not_been_stopped(
     monkeypatch.undo()
     (run,) = tmp_path.glob("run-*")
     assert (run / "member-0" / "last.ckpt").is_file() is (epoch > 0)
-    keep, logs = job.Job.keep, []
-    monkeypatch.setattr(
-        job.Job, "keep", lambda *given: (logs.append(given[-1]), keep(*given))
-    )
-    again = train(tmp_path)
-    for log in logs:  # all epochs, those before the stop, too
-        lines = list(csv.DictReader(io.StringIO(log.decode())))
-        assert [int(line["epoch"]) for line in lines] == list(range(5))
-        assert all(float(line["training_loss"]) for line in lines)
-    assert len(logs) == 2
-    for one, other in zip(states(again), uninterrupted, strict=True):
-        for name, tensor in one.items():
-            assert torch.equal(tensor, other[name]), name
+    ends_as_uninterrupted(tmp_path, uninterrupted, monkeypatch)
     assert not run.exists()  # checkpoints are gone when all is done
 
 
@@ -101,19 +106,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(
     with pytest.raises(OSError, match=r"last\.ckpt cannot be written: No space left"):
         train(tmp_path)
     monkeypatch.undo()
-    keep, logs = job.Job.keep, []
-    monkeypatch.setattr(
-        job.Job, "keep", lambda *given: (logs.append(given[-1]), keep(*given))
-    )
-    again = train(tmp_path)
-    for log in logs:  # all epochs, those before the stop, too
-        lines = list(csv.DictReader(io.StringIO(log.decode())))
-        assert [int(line["epoch"]) for line in lines] == list(range(5))
-        assert all(float(line["training_loss"]) for line in lines)
-    assert len(logs) == 2
-    for one, other in zip(states(again), uninterrupted, strict=True):
-        for name, tensor in one.items():
-            assert torch.equal(tensor, other[name]), name
+    ends_as_uninterrupted(tmp_path, uninterrupted, monkeypatch)
 
 
 def test_members_that_are_done_are_not_fitted_again(
