@@ -1,15 +1,16 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Runs of hours: finished rows are kept in a folder as they come.
 
-A run goes through its spectra in parts of `PART` files. The rows of each part are a
-VOTable in the folder, written under a temporary name and then moved, so that a kill at
-any time leaves whole parts only. A run that finds parts goes on behind them: the parts
-are the same whether it was stopped or not, and so are the numbers in them.
+A run goes through its spectra in parts of `PART` files, or of fewer where they are
+large, as tables of many spectra are. The rows of each part are a VOTable in the folder,
+written under a temporary name and then moved, so that a kill at any time leaves whole
+parts only. A run that finds parts goes on behind them: the parts are the same whether
+it was stopped or not, and so are the numbers in them.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
@@ -25,11 +26,49 @@ from ..tables.result_table import ResultTable, read_table, write_table
 from ..utils.writing import write_bytes
 from .rows import Rows
 
-__all__ = ["PART", "Checkpoint", "table_rows"]
+__all__ = ["PART", "Checkpoint", "begin_parts", "table_rows"]
 
 #: Files in a part: what a kill may cost, at most.
 PART = 64
+#: Bytes of its files; a larger file is a part by itself.
+_BYTES = 2**29
 _PLAN = "run.json"
+
+
+def begin_parts(items: Sequence[object]) -> list[int]:
+    """Find where the parts of a run begin.
+
+    Parameters
+    ----------
+    items : sequence
+        What the run reads, from `list_items`; what is no file has no size.
+
+    Returns
+    -------
+    list of int
+        The first item of each part.
+    """
+    starts, size = [0], 0
+    for number, item in enumerate(items):
+        own = _size(item)
+        full = number - starts[-1] == PART or size + own > _BYTES
+        if full and number > starts[-1]:
+            starts.append(number)
+            size = 0
+        size += own
+    return starts
+
+
+def _size(item: object) -> int:
+    """Return the size of a file; one that is not there fails later, as a row."""
+    if isinstance(item, Row):
+        name = find_path_column(item.colnames)
+        item = str(item[name]) if name in item.colnames else None
+    if not isinstance(item, str | PathLike):
+        return 0
+    with suppress(OSError, ValueError):
+        return Path(item).stat().st_size
+    return 0
 
 
 def _digest(items: list[Any]) -> str:
@@ -76,14 +115,19 @@ class Checkpoint:
         plan = json.loads(json.dumps(plan))
         note = self.folder / _PLAN
         if note.is_file():
-            self._compare(json.loads(note.read_text("utf-8")), plan)
+            old = json.loads(note.read_text("utf-8"))
+            # a file may have been lost since, and its size with it
+            plan["starts"] = old.get("starts", begin_parts(items))
+            self._compare(old, plan)
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             msg = f"{self.folder} holds other files; name a folder that is not there"
             raise ValueError(msg)
         else:
+            plan["starts"] = begin_parts(items)
             self.folder.mkdir(parents=True, exist_ok=True)
             write_bytes(note, json.dumps(plan, indent=1).encode())
-        self._n_items = len(items)
+        #: First item of each part, finished or not.
+        self.starts: list[int] = plan["starts"]
         self.n_parts = 0
         while self._path(self.n_parts).is_file():
             self.n_parts += 1
@@ -96,11 +140,6 @@ class Checkpoint:
                 "files and options to go on, or remove the folder to start anew"
             )
             raise ValueError(msg)
-
-    @property
-    def n_done(self) -> int:
-        """Files whose rows are kept."""
-        return min(self.n_parts * PART, self._n_items)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.vot"

@@ -3,7 +3,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ..preparation.chunks import as_velocities
 from ..spectra.reading import SpectraLike, list_items
 from ..spectra.sources import Numbered
 from ..tables.result_table import ResultTable
-from .checkpoint import PART, Checkpoint, table_rows
+from .checkpoint import Checkpoint, begin_parts, table_rows
 from .loop import Chooser, Task, as_spectra
 from .rows import Rows, stack_rows
 from .workers import Part, run_parts
@@ -75,7 +75,7 @@ def run_in_parts(
     try:
         for rows in _run(
             items,
-            kept.n_done,
+            kept.starts[kept.n_parts :],
             chooser,
             task,
             radial_velocity=radial_velocity,
@@ -114,12 +114,13 @@ def iter_parts(
     iterator of Rows
         Of each part, in order.
     """
-    return _run(list_items(as_spectra(spectra)), 0, chooser, task, **options)
+    items = list_items(as_spectra(spectra))
+    return _run(items, begin_parts(items), chooser, task, **options)
 
 
 def _run(
     items: list[Any],
-    done: int,
+    starts: list[int],
     chooser: Chooser,
     task: Task,
     *,
@@ -133,12 +134,10 @@ def _run(
     from tqdm.auto import tqdm
 
     show = _config.conf.show_progress if progress is None else progress
-    with tqdm(total=len(items), initial=done, unit=" files", disable=not show) as bar:
-        velocities = as_velocities(radial_velocity)
-        parts = (
-            _part(items, slice(first, first + PART), velocities)
-            for first in range(done, len(items) or 1, PART)
-        )
+    ends, velocities = [*starts, len(items)], as_velocities(radial_velocity)
+    parts = (_part(items, slice(*part), velocities) for part in pairwise(ends))
+    counts = {"total": len(items), "initial": ends[0], "unit": " files"}
+    with tqdm(disable=not show, **counts) as bar:
         how: dict[str, Any] = {"workers": workers, "client": client, "bar": bar}
         yield from run_parts(parts, chooser, task, **how, **options)
 

@@ -9,7 +9,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from astro_latent import read_table
-from astro_latent.pipeline import checkpoint, long_run
+from astro_latent.pipeline import checkpoint
 from astro_latent.surveys import get_survey
 
 
@@ -35,7 +35,6 @@ def archive(stub, say, apogee, monkeypatch):
 
     monkeypatch.setattr("astro_latent.surveys.query_object", query)
     monkeypatch.setattr("astro_latent.matching.star.query_object", query)
-    monkeypatch.setattr(long_run, "PART", 1)
     monkeypatch.setattr(checkpoint, "PART", 1)
     return stub
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from astro_latent import get_survey, predict_parameters
-from astro_latent.pipeline import iter_results, long_run
+from astro_latent.pipeline import checkpoint, iter_results
 from tests.fixtures.results import assert_same_rows
 
 MODEL = "apogee_starnet_v1"
@@ -27,7 +27,7 @@ def client():
 
 @pytest.fixture
 def paths(monkeypatch):
-    monkeypatch.setattr(long_run, "PART", 2)
+    monkeypatch.setattr(checkpoint, "PART", 2)
     found = [str(path) for path in get_survey("sample").table()["path"][:5]]
     return [*found, "nowhere.fits"] * 2
 

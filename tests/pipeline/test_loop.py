@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from astro_latent.pipeline import (
     checkpoint,
     iter_results,
-    long_run,
     predict_parameters,
     verbs,
 )
@@ -109,7 +109,6 @@ def test_a_chunk_that_fails_leaves_the_file_as_it_was(tmp_path, seven):
 
 def test_what_a_checkpoint_keeps_outlives_an_error(tmp_path, seven, monkeypatch):
     monkeypatch.setattr(checkpoint, "PART", 2)
-    monkeypatch.setattr(long_run, "PART", 2)
     path, kept = tmp_path / "labels.vot", tmp_path / "kept"
     with pytest.raises(RuntimeError, match="out of memory"):
         write_all(seven, Broken(5.0), path, checkpoint=kept)
@@ -121,9 +120,28 @@ def test_what_a_checkpoint_keeps_outlives_an_error(tmp_path, seven, monkeypatch)
     np.testing.assert_allclose(table["teff"].value, 1000.0 * np.arange(1, 8))
 
 
+def test_large_files_make_small_parts(tmp_path, monkeypatch):
+    """Tables of many spectra are large, and all rows of a part are in memory."""
+    monkeypatch.setattr(checkpoint, "PART", 3)
+    monkeypatch.setattr(checkpoint, "_BYTES", 100)
+    sizes = [10, 10, 10, 10, 95, 300, 60, 40, 1]
+    paths = [tmp_path / f"{number}.fits" for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        path.write_bytes(bytes(size))
+    starts = [0, 3, 4, 5, 6, 8]
+    table = Table({"path": [str(path) for path in paths]})
+    assert checkpoint.begin_parts(paths) == starts
+    assert checkpoint.begin_parts(list(table)) == starts
+    assert checkpoint.begin_parts([None] * 4) == [0, 3]
+    assert checkpoint.begin_parts([]) == [0]
+    kept = checkpoint.Checkpoint(tmp_path / "kept", paths, {})
+    paths[4].unlink()  # lost before the run goes on: its row says so, the parts stay
+    again = checkpoint.Checkpoint(tmp_path / "kept", paths, {})
+    assert checkpoint.begin_parts(paths) != starts == kept.starts == again.starts
+
+
 def test_pieces_of_several_models_have_the_columns_of_all(tmp_path, seven, monkeypatch):
     monkeypatch.setattr(checkpoint, "PART", 3)
-    monkeypatch.setattr(long_run, "PART", 3)
     other = MeanModel("predict")
     other.name = "other_v1"
     other.outputs = (make_output("teff", "K"), make_output("m_h"))

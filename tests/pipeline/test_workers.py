@@ -12,7 +12,7 @@ from astropy.table import Table
 from astro_latent import encode_spectra, get_survey, predict_parameters
 from astro_latent.cli.main import main
 from astro_latent.exceptions import WorkerError
-from astro_latent.pipeline import long_run
+from astro_latent.pipeline import checkpoint, long_run
 from astro_latent.pipeline.choose import ModelChooser
 from astro_latent.pipeline.loop import Task
 from astro_latent.spectra.reading import expand
@@ -22,7 +22,7 @@ from tests.fixtures.results import MeanModel, assert_same_rows
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    monkeypatch.setattr(long_run, "PART", 3)
+    monkeypatch.setattr(checkpoint, "PART", 3)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_part_brings_no_more_than_its_rows_of_a_table(monkeypatch):
     names = [f"star{i:05d}.fits" for i in range(5000)]
     table = Table({"path": names, "ra": np.linspace(0, 360, 5000) * u.deg})
     few, many = (parts_of(rows, monkeypatch) for rows in (table[:128], table))
-    assert len(many) == -(-5000 // long_run.PART)
+    assert len(many) == -(-5000 // checkpoint.PART)
     # the whole table is eighty times as large
     assert max(map(len, many)) == pytest.approx(len(few[0]), rel=0.05)
     items, _ = pickle.loads(many[2])

@@ -26,8 +26,8 @@ PART = 8
 PROGRAM = (
     "import signal, sys\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "from astro_latent.pipeline import checkpoint, long_run\n"
-    f"checkpoint.PART = long_run.PART = {PART}\n"
+    "from astro_latent.pipeline import checkpoint\n"
+    f"checkpoint.PART = {PART}\n"
     "from astro_latent.cli.main import main\n"
     "sys.exit(main())\n"
 )
@@ -35,7 +35,6 @@ PROGRAM = (
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(long_run, "PART", PART)
     monkeypatch.setattr(checkpoint, "PART", PART)
 
 
