@@ -45,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     show_table(Table(rows))
     for message in unread:
         complain(message)
-    return EXIT_FAILED if find_missing(inputs) else EXIT_OK
+    nothing = len(unread) == len(rows)
+    return EXIT_FAILED if nothing or find_missing(inputs) else EXIT_OK
 
 
 def _row(arrays: "SpectrumArrays") -> dict[str, object]:

@@ -102,6 +102,8 @@ class Checkpoint:
 
     Raises
     ------
+    TypeError
+        If the folder is no path.
     ValueError
         If the folder holds parts of a run on other spectra or with another plan, or
         is a folder of something else.
@@ -110,6 +112,9 @@ class Checkpoint:
     def __init__(
         self, folder: str | PathLike[str], items: list[Any], plan: dict[str, Any]
     ) -> None:
+        if not isinstance(folder, str | PathLike):
+            msg = f"checkpoint= is the path of a folder, not {folder!r}"
+            raise TypeError(msg)
         self.folder = Path(folder)
         plan = plan | {"spectra": len(items), "names": _digest(items), "part": PART}
         plan = json.loads(json.dumps(plan))

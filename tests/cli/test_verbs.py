@@ -154,6 +154,7 @@ def test_info_says_what_each_spectrum_is(run, apogee, harps, broken):
     assert bad.split()[0] == "empty"
     assert "UNREADABLE" in bad
     assert "the file is empty (0 bytes)" in err
+    assert run("info", broken[0])[0] == 1  # of nothing that was named is anything known
 
 
 def test_prepare_writes_the_arrays_that_the_model_sees(run, apogee, broken, tmp_path):

@@ -186,6 +186,8 @@ def test_another_run_does_not_go_on_with_it(tmp_path, many):
         )
     with pytest.raises(ValueError, match="holds other files"):
         predict_parameters(paths, checkpoint=many, progress=False)
+    with pytest.raises(TypeError, match="is the path of a folder, not 3"):
+        predict_parameters(paths, checkpoint=3, progress=False)
 
 
 def test_another_version_or_other_candidates_do_not_go_on(tmp_path, many, monkeypatch):
