@@ -2,13 +2,30 @@
 """Configuration items, kept in Astropy's configuration system."""
 
 from functools import partial
+from typing import Any
 
 from astropy import config as _config
 
 __all__ = ["conf"]
 
+
+class _Item(_config.ConfigItem):
+    """An item that judges what it holds once, not each time it is asked for.
+
+    Limits are asked for some ten times for each file.
+    """
+
+    _judged: tuple[Any, Any] = ((), None)  # what is held, and the value it stands for
+
+    def __call__(self) -> Any:
+        held = _config.get_config(self.module, rootname=self.rootname).get(self.name)
+        if held is None or held is not self._judged[0]:
+            self._judged = held, super().__call__()
+        return self._judged[1]
+
+
 # Without the module, the section of the file would be called [_config].
-_item = partial(_config.ConfigItem, module="astro_latent")
+_item = partial(_Item, module="astro_latent")
 
 
 class Conf(_config.ConfigNamespace):

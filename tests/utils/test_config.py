@@ -4,6 +4,10 @@
 import subprocess
 import sys
 
+from astropy.config import ConfigItem
+
+from astro_latent import conf
+
 SCRIPT = """
 import astro_latent as al
 from astro_latent.archives.config import conf as archives
@@ -24,3 +28,21 @@ def test_the_file_of_a_user_is_read(tmp_path):
         check=True,
     )
     assert done.stdout.split() == ["77", "cpu", "3"]
+
+
+def test_a_value_is_judged_once_and_a_new_one_is_seen(monkeypatch):
+    judged = []
+    judge = ConfigItem._validate_val
+
+    def note(self, value):
+        judged.append(value)
+        return judge(self, value)
+
+    before = conf.max_pixels
+    monkeypatch.setattr(ConfigItem, "_validate_val", note)
+    assert [conf.max_pixels for _ in range(5)] == [before] * 5
+    assert judged == []
+    with conf.set_temp("max_pixels", 17):
+        assert [conf.max_pixels for _ in range(5)] == [17] * 5
+    assert len(judged) <= 4  # set and asked for, set back
+    assert conf.max_pixels == before
