@@ -17,7 +17,6 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from .._config import conf
@@ -43,6 +42,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+]+:/")  # as a path it has lost a slash
 
 MB = 1_000_000
 _PIECE = 1 << 20
+_BEYOND = 4096  # bytes that are asked for beyond those that a file says it has
 _FREE = 16 * MB  # unpacked, whatever the ratio: a small file of zeros is no attack
 # of systems that have them: not to wait for a writer, not to change line ends
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -122,9 +122,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     ...
     astro_latent.exceptions.SpectrumReadError: /dev/null: cannot be opened, it is no ...
     """
-    _refuse_special(
-        path, Path(path).stat().st_mode
-    )  # before opening: tapes would rewind
+    _refuse_special(path, _stat(path).st_mode)  # before opening: tapes would rewind
     number = os.open(path, os.O_RDONLY | _FLAGS)
     stream = cast("BinaryIO", io.FileIO(number, "rb"))
     try:
@@ -133,6 +131,10 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         stream.close()
         raise
     return stream
+
+
+def _stat(path: str | os.PathLike[str]) -> os.stat_result:
+    return os.stat(path)  # noqa: PTH116  to make a Path takes as long again
 
 
 def _refuse_special(path: str | os.PathLike[str], mode: int) -> None:
@@ -221,7 +223,7 @@ def check_unpacked(name: object, size: int, packed: int) -> None:
     if size > conf.max_file_size * MB:
         text = f"holds more than {conf.max_file_size:g} MB"
         raise FileLimitError(name, text, "max_file_size")
-    if size > max(_FREE, conf.max_unpack_ratio * packed):
+    if size > _FREE and size > conf.max_unpack_ratio * packed:
         text = f"unpacks to more than {conf.max_unpack_ratio:g} times its size"
         raise FileLimitError(name, text, "max_unpack_ratio")
 
@@ -249,7 +251,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Iterator[bytes]]:
     """
     try:
         with open_regular(path) as stream:
-            yield _unpack(stream, path)
+            size = os.fstat(stream.fileno()).st_size + _BEYOND
+            yield _unpack(stream, path, min(size, _PIECE))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         msg = f"{path}: the gzip stream is damaged or truncated ({error})"
         raise SpectrumReadError(msg) from error
@@ -260,16 +263,18 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Iterator[bytes]]:
         raise SpectrumReadError(msg) from error
 
 
-def _unpack(stream: IO[bytes], name: object) -> Iterator[bytes]:
+def _unpack(
+    stream: IO[bytes], name: object, piece_size: int = _PIECE
+) -> Iterator[bytes]:
     """Yield the content in pieces; refuse what grows beyond the limits."""
     begin = stream.read(3)
     stream.seek(0)
     source: IO[bytes] = stream
     if is_packed(begin):
         opener = bz2.open if begin[:1] == b"B" else gzip.open
-        source = cast("IO[bytes]", opener(stream, "rb"))
+        source, piece_size = cast("IO[bytes]", opener(stream, "rb")), _PIECE
     size, start = 0, time.monotonic()
-    while piece := source.read(_PIECE):
+    while piece := source.read(piece_size):
         size += len(piece)
         check_unpacked(name, size, size if source is stream else stream.tell())
         check_time(name, start)
@@ -338,7 +343,7 @@ def read_whole(path: str | os.PathLike[str], *, text: bool = False) -> bytes:
 
 
 def _state(path: str | os.PathLike[str]) -> tuple[int, int, int]:
-    found = Path(path).stat()
+    found = _stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
