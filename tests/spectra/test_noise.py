@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astro_latent.spectra import estimate_noise
-from astro_latent.spectra.checks import find_zeros
+from astro_latent.spectra.corrupt import find_zeros
 
 
 @pytest.mark.parametrize("sigma", [1e-3, 1.0, 1e4])
@@ -58,6 +58,15 @@ def test_whole_numbers_may_be_zero_but_not_thrice_in_a_row(values):
     for first, last in runs:
         expected[first:last] = True
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("place", [0, 1, 64, 999])
+def test_a_single_fraction_tells_that_zeros_are_no_counts(place):
+    flux = np.full(1000, 3.0)
+    flux[500] = 0.0
+    assert not find_zeros(flux).any()
+    flux[place] = 2.5
+    np.testing.assert_array_equal(np.flatnonzero(find_zeros(flux)), [500])
 
 
 @given(st.lists(st.sampled_from([0.0, 1.5, -0.2]), min_size=1, max_size=40))

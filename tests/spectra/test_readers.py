@@ -228,6 +228,14 @@ def test_mask_from_bits_takes_any_integer():
     ]
 
 
+@pytest.mark.parametrize("bits", [[15], [16], [0, 20], []])
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "f4"])
+def test_bits_beyond_the_type_are_those_of_the_number(kind, bits):
+    values = [0, 1, 3, 200] + ([-1, -32768] if kind in ("i2", "i4") else [])
+    expected = [any(value >> bit & 1 for bit in bits) for value in values]
+    assert mask_from_bits(np.array(values, kind), bits).tolist() == expected
+
+
 def test_apvisit_is_sorted_and_keeps_its_frame(example, grid):
     flux = np.arange(12288, dtype=np.float32) + 1
     found = read_one(example("apvisit", flux=flux)[0])

@@ -307,7 +307,7 @@ def test_visits_of_a_real_star_agree(real_data):
 
 
 def test_blocks_that_are_copied_are_masked(rng):
-    from astro_latent.spectra.checks import find_frozen, find_repeated
+    from astro_latent.spectra.corrupt import find_frozen, find_repeated
 
     flux = rng.normal(100, 1, 20_000).astype(np.float32)
     valid = np.ones(flux.size, dtype=bool)
@@ -323,7 +323,7 @@ def test_blocks_that_are_copied_are_masked(rng):
 
 
 def test_frozen_pixels_are_masked(rng):
-    from astro_latent.spectra.checks import find_frozen
+    from astro_latent.spectra.corrupt import find_frozen
 
     flux = rng.normal(100, 1, 2_000)
     flux[500:900] = flux[500]
