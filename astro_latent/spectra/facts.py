@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """What a header says about a spectrum: who, where, when, at which wavelengths."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ _SUFFIXES = (
     ".txt", ".npz",
 )  # fmt: skip
 _SECONDS = 86400.0
+_NUMBERS = (int, float, np.number)
 _LOG_KEYS = ("CRVAL1", "CDELT1", "CD1_1", "PC1_1", "CRPIX1")
 _cached_axes: dict[tuple[Any, ...], np.ndarray] = {}  # files of one survey share one
 
@@ -77,11 +79,11 @@ def number(header: Mapping[str, Any], *keys: str) -> float:
     """
     for key in keys:
         value = header.get(key)
-        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        if isinstance(value, _NUMBERS) and not isinstance(value, bool):
             value = float(value)
-            if np.isfinite(value) and value > -9990.0:  # SDSS writes -9999 for unknown
+            if math.isfinite(value) and value > -9990.0:  # SDSS's unknown is -9999
                 return value
-    return np.nan
+    return math.nan
 
 
 def _read_angles(ra: object, dec: object) -> tuple[float, float]:
@@ -124,7 +126,7 @@ def read_position(header: Mapping[str, Any]) -> tuple[float, float]:
     """
     for names in _POSITIONS:
         ra, dec = (number(header, name) for name in names)
-        if np.isnan(ra) and np.isnan(dec):
+        if math.isnan(ra) and math.isnan(dec):
             ra, dec = _read_angles(*(header.get(name) for name in names))
         if 0 <= ra <= 360 and -90 <= dec <= 90:
             break
@@ -164,13 +166,14 @@ def identifier_from_path(path: Path | str) -> str:
     str
         Identifier for `Observation.obs_id`.
     """
-    name = Path(path).name
-    stripped = True
-    while stripped:
-        stripped = False
+    name = (path if isinstance(path, Path) else Path(path)).name
+    while name.lower().endswith(_SUFFIXES):
+        before = name
         for suffix in _SUFFIXES:
             if name.lower().endswith(suffix) and len(name) > len(suffix):
-                name, stripped = name[: -len(suffix)], True
+                name = name[: -len(suffix)]
+        if name == before:  # nothing would be left
+            break
     return name
 
 

@@ -41,6 +41,8 @@ _STRUCTURE = re.compile(
     rb"(?:PCOUNT  = {1,20}(\d+) .{49}GCOUNT  = {1,20}(\d+) .{49})?"
 )
 _NAXIS = b"NAXIS   ="
+_IMAGE_CARD, _TABLE_CARD = b"XTENSION= 'IMAGE   '", b"XTENSION= 'BINTABLE'"
+_SCALING = re.compile(b"BSCALE|BZERO|BLANK")  # what makes pixels mean other numbers
 
 
 class NotFitsError(SpectrumReadError):
@@ -84,7 +86,7 @@ class Hdu:
 
     def _find_packed(self) -> bool:
         buffer, (start, stop) = self.file.buffer, (self._cards.start, self._cards.stop)
-        table = buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
+        table = buffer.startswith(_TABLE_CARD, start)
         return table and buffer.find(b"ZIMAGE  =", start, stop) >= 0
 
     def _structure(self) -> tuple[int, list[int], int, int]:
@@ -122,8 +124,7 @@ class Hdu:
     @property
     def is_table(self) -> bool:
         """Whether this is a plain binary table, not an image compressed into one."""
-        start = self._cards.start
-        table = self.file.buffer[start : start + 20] == b"XTENSION= 'BINTABLE'"
+        table = self.file.buffer.startswith(_TABLE_CARD, self._cards.start)
         return table and not self.is_packed
 
     @property
@@ -131,8 +132,7 @@ class Hdu:
         """Whether this holds an image with at least one pixel."""
         if self.is_packed or not self.index:
             return bool(self.shape) and 0 not in self.shape
-        start = self._cards.start
-        image = self.file.buffer[start : start + 20] == b"XTENSION= 'IMAGE   '"
+        image = self.file.buffer.startswith(_IMAGE_CARD, self._cards.start)
         return image and bool(self.shape) and 0 not in self.shape
 
     @property
@@ -158,12 +158,8 @@ class Hdu:
         SpectrumReadError
             If there is no image here.
         """
-        head = self.header
         self._check_size(self.shape)
-        unusual = self.index and head.get("XTENSION") != "IMAGE"
-        scaled = head.get("BSCALE", 1) != 1 or head.get("BZERO", 0) != 0
-        scaled = scaled or (self.bitpix > 0 and "BLANK" in head)
-        if unusual or scaled or self.bitpix not in _IMAGE:
+        if self.bitpix not in _IMAGE or not self._is_plain():
             data = self._astropy()
             return data if row is None or data.ndim < 2 else data[row]
         if not self.shape or 0 in self.shape:
@@ -176,6 +172,18 @@ class Hdu:
             shape = shape[1:]
             start += row * int(np.prod(shape)) * dtype.itemsize
         return _copy_native(np.ndarray(shape, dtype, self.file.buffer, start))
+
+    def _is_plain(self) -> bool:
+        """Tell whether an image is stored as it is, mostly without a full parse."""
+        buffer, (start, stop) = self.file.buffer, (self._cards.start, self._cards.stop)
+        usual = not self.index or buffer.startswith(_IMAGE_CARD, start)
+        if usual and not _SCALING.search(buffer, start, stop):
+            return True
+        head = self.header
+        if self.index and head.get("XTENSION") != "IMAGE":
+            return False
+        blank = self.bitpix > 0 and "BLANK" in head
+        return head.get("BSCALE", 1) == 1 and head.get("BZERO", 0) == 0 and not blank
 
     @property
     def columns(self) -> dict[str, tuple[int, int, str]]:
@@ -296,7 +304,7 @@ class FitsFile:
     container = "fits"
 
     def __init__(self, path: str | os.PathLike, content: bytes | None = None) -> None:
-        self.path = Path(path)
+        self.path = path if isinstance(path, Path) else Path(path)
         self.buffer = self._read() if content is None else content
         self.hdus: list[Hdu] = []
         if self.buffer[:6] != b"SIMPLE":
@@ -341,10 +349,11 @@ class FitsFile:
 
     def _walk(self) -> None:
         start, found = 0, len(self.buffer)
+        longest = int(conf.max_header_size * 1e6)
         while start < found and len(self.hdus) < _MAX_HDUS:
             if start and self.buffer[start : start + 8] != b"XTENSION":
                 break  # what follows the last unit may be anything
-            cards = slice(start, self._header_end(start))
+            cards = slice(start, self._header_end(start, longest))
             try:
                 hdu = Hdu(self, len(self.hdus), cards)
             except (KeyError, TypeError, ValueError) as error:
@@ -357,9 +366,9 @@ class FitsFile:
             self.hdus.append(hdu)
             start = hdu.start + -(-hdu.size // _BLOCK) * _BLOCK
 
-    def _header_end(self, start: int) -> int:
+    def _header_end(self, start: int, longest: int) -> int:
         found = len(self.buffer)
-        limit = min(found, start + int(conf.max_header_size * 1e6))
+        limit = min(found, start + longest)
         end = self.buffer.find(_END, start, limit)
         while end >= 0 and (end - start) % 80:
             end = self.buffer.find(_END, end + 1, limit)

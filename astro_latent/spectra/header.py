@@ -8,6 +8,7 @@ indexed once and values parsed when asked for.
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 __all__ = ["Header", "chain_headers"]
@@ -31,26 +32,25 @@ class Header(Mapping):
 
     def __init__(self, raw: bytes) -> None:
         self._text = raw.decode("latin-1")
-        self._index: dict[str, int] | None = None
 
+    @cached_property
     def _positions(self) -> dict[str, int]:
-        if self._index is None:
-            index: dict[str, int] = {}
-            text = self._text
-            for start in range(0, len(text), _CARD):
-                key = text[start : start + 8].rstrip()
-                if key == "HIERARCH":
-                    equals = text.find("=", start, start + _CARD)
-                    if equals > 0:
-                        name = text[start + 9 : equals].strip().upper()
-                        index.setdefault(name, start)
-                elif text[start + 8 : start + 9] == "=" and key not in _COMMENTARY:
-                    index.setdefault(key, start)
-            self._index = index
-        return self._index
+        """Where the card of each keyword begins."""
+        index: dict[str, int] = {}
+        text = self._text
+        for start in range(0, len(text), _CARD):
+            key = text[start : start + 8].rstrip()
+            if key == "HIERARCH":
+                equals = text.find("=", start, start + _CARD)
+                if equals > 0:
+                    name = text[start + 9 : equals].strip().upper()
+                    index.setdefault(name, start)
+            elif text[start + 8 : start + 9] == "=" and key not in _COMMENTARY:
+                index.setdefault(key, start)
+        return index
 
     def __getitem__(self, key: str) -> Any:
-        return self._at(self._positions()[key])
+        return self._at(self._positions[key])
 
     def _at(self, start: int) -> Any:
         equals = self._text.find("=", start, start + _CARD)
@@ -71,14 +71,14 @@ class Header(Mapping):
         object
             The value.
         """
-        start = self._positions().get(key)
+        start = self._positions.get(key)
         return default if start is None else self._at(start)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._positions())
+        return iter(self._positions)
 
     def __len__(self) -> int:
-        return len(self._positions())
+        return len(self._positions)
 
     def _value(self, text: str, start: int) -> Any:
         """Parse the value of one card; an undefined one is None."""
@@ -88,7 +88,7 @@ class Header(Mapping):
         token = text.split("/", 1)[0].strip()
         if token in ("T", "F", ""):
             return {"T": True, "F": False, "": None}[token]
-        for convert in (int, float):
+        for convert in (float,) if "." in token else (int, float):
             try:
                 return convert(token)
             except ValueError:

@@ -94,6 +94,24 @@ def test_odd_headers_and_tables(tmp_path):
     assert FitsFile(path).primary.commentary() == "done by hand"
 
 
+@pytest.mark.parametrize(("key", "value"), [("BSCALE", 2), ("BZERO", 7), ("BLANK", -1)])
+def test_cards_that_change_pixels_are_seen(key, value, tmp_path):
+    path = tmp_path / "a.fits"
+    image = fits.ImageHDU(np.arange(-3, 3, dtype=np.int16))
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+    with fits.open(path, "update", do_not_scale_image_data=True) as hdus:
+        hdus[1].header[key] = value
+    assert_same(path)
+    assert FitsFile(path)[1].array()[0] != -3 or key == "BLANK"
+
+
+def test_headers_of_plain_images_are_not_parsed(samples):
+    file = FitsFile(samples["apstar"])
+    for number in (1, 2, 3):
+        file[number].array(row=0)
+        assert file[number]._header is None
+
+
 def test_mandatory_cards_in_free_format():
     cards = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "END"]
     header = Header("".join(card.ljust(80) for card in cards).encode())

@@ -75,6 +75,7 @@ def _read_row(
         normalisation="none",
         resolving_power=APOGEE_RESOLVING_POWER,
         radial_velocity=0.0,
+        noise="file",
         **_read_facts(file, visit),
     )
     flux = file[1].array(row=row)
