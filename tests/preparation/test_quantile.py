@@ -8,7 +8,7 @@ from astro_latent.preparation.prepared import quantile
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8", "i4"])
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 57, 100, 2001])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 57, 100, 299, 300, 2001])
 def test_it_is_that_of_numpy(size, kind):
     values = (100 * np.random.default_rng(size).normal(size=size)).astype(kind)
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
