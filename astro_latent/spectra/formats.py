@@ -344,6 +344,9 @@ def read_file(
         return _read_file(path, format, options)
     except Exception as error:
         where = path if isinstance(path, Path) else path.path
+        if isinstance(path, Path) and path.is_dir():
+            msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
+            raise SpectrumReadError(msg) from error
         raise_as(error, SpectrumReadError, where, remedy=_REMEDY)
 
 
@@ -355,7 +358,6 @@ def _read_file(
         found = _read_known(path, format, options)
         return path.refuse(_NO_TABLE) if found is None else found
     if format is not None and format not in FORMATS:
-        _refuse_folder(path)
         return read_foreign(path, format)
     try:
         file = open_file(path)
@@ -363,18 +365,9 @@ def _read_file(
         if format is not None:
             raise
         return read_foreign(path, None, own=FORMATS)
-    except SpectrumReadError:
-        _refuse_folder(path)
-        raise
     with file:
         found = _read_known(file, format, options)
     return read_foreign(path, None, own=FORMATS) if found is None else found
-
-
-def _refuse_folder(path: Path) -> None:
-    if path.is_dir():
-        msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
-        raise SpectrumReadError(msg)
 
 
 def _read_known(
