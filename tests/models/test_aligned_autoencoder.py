@@ -11,6 +11,7 @@ from astro_latent.models.architectures.aligned_autoencoder import AlignedAutoenc
 from astro_latent.models.layers.alignment import best_shift, small_shift
 from astro_latent.models.layers.components import masked_projection
 from astro_latent.models.layers.interpolate import (
+    _Filter,
     running_mean,
     shift_mask,
     shift_rows,
@@ -172,6 +173,27 @@ def test_rows_are_moved_each_by_its_own_distance():
         alone = shift_rows(rows[[row]], pixels[[row]])
         torch.testing.assert_close(together[[row]], alone)
     torch.testing.assert_close(together[1], rows[1])
+
+
+def test_derivatives_of_a_moved_row_are_those_of_the_sum_to_the_bit():
+    generator = torch.Generator().manual_seed(5)
+    window, by_result = (torch.randn(2, n, generator=generator) for n in (48, 40))
+    taps = torch.randn(2, 9, generator=generator)
+    found = []
+    for own in (True, False):
+        inputs = window.clone().requires_grad_(), taps.clone().requires_grad_()
+        result = _Filter.apply(*inputs) if own else _add_up(*inputs)
+        by_inputs = torch.autograd.grad((result * by_result).sum(), inputs)
+        found.append((result.detach(), *by_inputs))
+    for ours, plain in zip(*found, strict=True):
+        assert torch.equal(ours, plain)
+
+
+def _add_up(window, taps):
+    result = taps[:, :1] * window[:, :40]
+    for k in range(1, 9):
+        result.addcmul_(taps[:, k, None], window[:, k : k + 40])
+    return result
 
 
 def test_points_are_joined_by_straight_lines():

@@ -131,7 +131,8 @@ class AlignedParameters(nn.Module):
         """
         encoder = self.encoder
         valid = encoder.usable(flux, valid)
-        joined, log_valid = encoder.grid.join(torch.where(valid, flux, 0.0), valid)
+        log_valid, to_mean = encoder.grid.weigh(valid)
+        joined = encoder.grid.integrate(torch.where(valid, flux, 0.0)) * to_mean
         joined.requires_grad_()
         flat = flatten_joined(joined, log_valid)
         lines = _leaf(flat.lines)
@@ -148,7 +149,7 @@ class AlignedParameters(nn.Module):
             by_lines, by_at = _pull(rest, by_rest, lines, at)
             rows.append(by_lines + by_at * by_velocity)
         by_joined = torch.cat([_pull(flat.lines, row, joined)[0] for row in rows])
-        by_joined *= encoder.grid.weigh(valid)[1]
+        by_joined *= to_mean
         return JoinedSlope(features.detach()[0], by_joined, valid[0], encoder.grid)
 
     def forward(

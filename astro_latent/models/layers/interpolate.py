@@ -1,8 +1,11 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Rows between, around and beside their pixels, differentiable and on any device."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn import functional
 
 __all__ = ["cubic_at", "running_mean", "sharpen", "shift_mask", "shift_rows"]
@@ -96,6 +99,33 @@ def _windows(
     )
 
 
+class _Filter(Function):
+    """Sums of neighbours by weights of each row.
+
+    Backwards it adds up in one row what autograd would spread over a new one for each
+    of the neighbours, in the same order: the same numbers, in fewer passes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, window: Tensor, taps: Tensor) -> Tensor:
+        ctx.save_for_backward(window, taps)
+        length = window.shape[1] - taps.shape[1] + 1
+        result = taps[:, :1] * window[:, :length]
+        for k in range(1, taps.shape[1]):
+            result.addcmul_(taps[:, k, None], window[:, k : k + length])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, by_result: Tensor) -> tuple[Tensor, Tensor]:
+        window, taps = ctx.saved_tensors
+        length = by_result.shape[1]
+        by_window, by_taps = torch.zeros_like(window), torch.empty_like(taps)
+        for k in reversed(range(taps.shape[1])):
+            by_window[:, k : k + length] += taps[:, k, None] * by_result
+            by_taps[:, k] = (by_result * window[:, k : k + length]).sum(1)
+        return by_window, by_taps
+
+
 def shift_rows(
     rows: Tensor, pixels: Tensor, part: slice = slice(None), *, fine: bool = False
 ) -> Tensor:
@@ -128,10 +158,7 @@ def shift_rows(
         taper = torch.cos(distance * (torch.pi / 2 / _HALF)) ** 2
         taps = torch.sinc(distance) * taper * (distance.abs() < _HALF)
         taps = (taps / taps.sum(1, keepdim=True)).to(rows.dtype)
-        result = taps[:, :1] * window[:, :length]
-        for k in range(1, len(tap)):
-            result.addcmul_(taps[:, k, None], window[:, k : k + length])
-        return result
+        return _Filter.apply(window, taps)
 
     fraction = pixels - whole
     if not fine:

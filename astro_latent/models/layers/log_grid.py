@@ -101,8 +101,19 @@ class LogGrid(nn.Module):
         self.register_buffer("_log_valid", log_valid, persistent=False)
         self.register_buffer("_factor", factor, persistent=False)
 
-    def _integrate(self, rows: Tensor) -> Tensor:
-        """Integrate rows over pixels of equal velocity."""
+    def integrate(self, rows: Tensor) -> Tensor:
+        """Integrate rows over pixels of equal velocity.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (n, n_pixels)
+            Zero where not valid.
+
+        Returns
+        -------
+        Tensor, shape (n, n_log)
+            As far as the pixels lie inside.
+        """
         total = rows.new_zeros(len(rows), self.n)
         for tap, overlap in zip(self._tap, self._overlap, strict=True):
             total.addcmul_(rows.index_select(1, tap), overlap)
@@ -110,7 +121,7 @@ class LogGrid(nn.Module):
 
     def _measure_coverage(self, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Say which pixels are valid, and the factor from sum to mean, else zero."""
-        covered = self._integrate(valid.to(self._width.dtype)) / self._width
+        covered = self.integrate(valid.to(self._width.dtype)) / self._width
         log_valid = covered > 0.5
         return log_valid, log_valid / (self._width * covered.clamp(min=0.5))
 
@@ -132,7 +143,7 @@ class LogGrid(nn.Module):
             Where more than half is valid.
         """
         log_valid, factor = self.weigh(valid)
-        return self._integrate(flux) * factor, log_valid.expand(len(flux), -1)
+        return self.integrate(flux) * factor, log_valid.expand(len(flux), -1)
 
     def weigh(self, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Say what `join` multiplies integrals by.
