@@ -222,7 +222,9 @@ class Resampler:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         valid = np.ones(len(flux), dtype=bool) if valid is None else valid
         out, fraction = np.zeros(self.n_out), np.zeros(self.n_out)
-        spread = np.full(self.n_out, np.nan)
+        spread = np.broadcast_to(np.nan, self.n_out)
+        if variance is not None:
+            spread = spread.copy()
         for there, here in self.copies:
             out[there] = flux[here]
             fraction[there] = valid[here]
@@ -285,7 +287,9 @@ def resample(
             ]
         least = settings["min_good"] - _ALIGNED
         flux, variance, share = resamplers[-1](row.flux, row.variance, row.valid)
-        batch.flux[i], batch.variance[i] = flux, variance
+        batch.flux[i] = flux
+        if row.variance is not None:  # what is not known is NaN already
+            batch.variance[i] = variance
         batch.valid[i] = (share >= least) & (share > 0) & grid.valid
         batch.covered[i] = resamplers[-1].coverage >= max(least, _ALIGNED)
     batch.covered &= grid.valid

@@ -85,8 +85,7 @@ def axis_to_angstrom(
     """
     stated: Any = unit.strip() or context.unit_hint
     stated = stated if context.wavelength_unit is None else context.wavelength_unit
-    usable = values[np.isfinite(values) & (values != 0)]
-    low, high = (usable.min(), usable.max()) if usable.size else (np.nan, np.nan)
+    low, high = _find_range(values)
     known = parse_unit(stated) if isinstance(stated, str) else u.Unit(stated)
     silent = stated == "" or known == u.dimensionless_unscaled
     if silent and _SURE[0] <= low <= high <= _SURE[1]:
@@ -111,6 +110,16 @@ def axis_to_angstrom(
             "are something else, give wavelength_unit="
         )
     return wavelength, ""
+
+
+def _find_range(values: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest value that is finite and not zero, or NaN."""
+    if values.size:
+        low, high = values.min(), values.max()  # NaN where there is one
+        if low > 0 and high < np.inf:
+            return low, high  # the usual case
+    usable = values[np.isfinite(values) & (values != 0)]
+    return (usable.min(), usable.max()) if usable.size else (np.nan, np.nan)
 
 
 def assemble_spectra(
