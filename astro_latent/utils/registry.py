@@ -2,8 +2,9 @@
 """Lazy tables of named things: surveys, file formats, architectures."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from ..exceptions import UnknownNameError
@@ -40,7 +41,8 @@ class LazyRegistry:
         if self._table is None:
             source = self._source
             self._table = dict(source() if callable(source) else source)
-            for point in entry_points(group=self._group) if self._group else ():
+            points = _find_points().select(group=self._group) if self._group else ()
+            for point in points:
                 self.register(point.name, point.value)
         return self._table
 
@@ -84,3 +86,9 @@ class LazyRegistry:
 
     def __contains__(self, name: object) -> bool:
         return name in self._targets()
+
+
+@cache
+def _find_points() -> EntryPoints:
+    """Look once through all distributions that are installed, for all registries."""
+    return entry_points()

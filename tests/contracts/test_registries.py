@@ -21,6 +21,7 @@ from astro_latent.spectra import (
 )
 from astro_latent.spectra.formats import open_file
 from astro_latent.surveys import SURVEYS
+from astro_latent.utils import registry
 from astro_latent.utils.registry import LazyRegistry
 
 
@@ -120,3 +121,12 @@ def test_a_taken_name_is_not_replaced():
     table.register("join", "os.path:join")
     assert sorted(table) == ["join", "path"]
     assert table["path"].__name__ == "Path"
+
+
+def test_distributions_are_looked_through_once_for_all_tables(monkeypatch):
+    looked, seen = [], registry.entry_points
+    monkeypatch.setattr(registry, "entry_points", lambda: looked.append(1) or seen())
+    registry._find_points.cache_clear()
+    for group in ("astro_latent.surveys", "astro_latent.models"):
+        assert len(LazyRegistry("thing", {"path": "pathlib:Path"}, group=group)) >= 1
+    assert looked == [1]
