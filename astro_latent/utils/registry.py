@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 from ..exceptions import UnknownNameError
@@ -89,6 +89,6 @@ class LazyRegistry:
 
 
 @cache
-def _find_points() -> EntryPoints:
+def _find_points() -> Any:
     """Look once through all distributions that are installed, for all registries."""
     return entry_points()

@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Rows between, around and beside their pixels, differentiable and on any device."""
 
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 from torch.nn import functional
 
 __all__ = ["cubic_at", "running_mean", "sharpen", "shift_mask", "shift_rows"]
@@ -107,7 +108,7 @@ class _Filter(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, window: Tensor, taps: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, window: Tensor, taps: Tensor) -> Tensor:
         ctx.save_for_backward(window, taps)
         length = window.shape[1] - taps.shape[1] + 1
         result = taps[:, :1] * window[:, :length]
@@ -116,8 +117,8 @@ class _Filter(Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, by_result: Tensor) -> tuple[Tensor, Tensor]:
-        window, taps = ctx.saved_tensors
+    def backward(ctx: BackwardCFunction, by_result: Tensor) -> tuple[Tensor, Tensor]:
+        window, taps = cast("tuple[Tensor, Tensor]", ctx.saved_tensors)
         length = by_result.shape[1]
         by_window, by_taps = torch.zeros_like(window), torch.empty_like(taps)
         for k in reversed(range(taps.shape[1])):

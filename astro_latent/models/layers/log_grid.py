@@ -81,19 +81,17 @@ class LogGrid(nn.Module):
         self.red, self.blue = slice(first_red, None), slice(0, first_red)
         self.red_points = slice(red_point, None)
         self.n_red, self.n_blue = self.n - first_red, first_red
-
         edges = np.exp(start + (np.arange(self.n + 1) - 0.5) * log_step)
         edges = (edges - grid.start) / grid.step + 0.5  # in pixels, from the left edge
         edges = edges.clip(0.0, grid.n_pixels)
         back = (np.log(grid.wavelength) - start) / log_step * 2.0
-        point = np.arange(self.n_points)
-        knot = (point - 0.5 * (POINTS_PER_KNOT - 1)) / POINTS_PER_KNOT
+        knot = np.arange(self.n_points) - 0.5 * (POINTS_PER_KNOT - 1)
         constants = {
             "valid": torch.from_numpy(grid.valid.copy()),
             **_split(edges, grid.n_pixels),
             "_width": torch.from_numpy(np.diff(edges).clip(1e-3).astype(np.float32)),
             "half_pixels": torch.from_numpy(back)[None],
-            "_knot": torch.from_numpy(knot)[None],
+            "_knot": torch.from_numpy(knot / POINTS_PER_KNOT)[None],
         }
         for name, tensor in constants.items():
             self.register_buffer(name, tensor, persistent=False)
@@ -271,9 +269,8 @@ class LogGrid(nn.Module):
         Tensor, shape (n, n_wanted)
             Zero outside of the valid pixels.
         """
-        flux = cubic_at(
-            fine, (self.half_pixels[:, part] - 2 * start).expand(len(fine), -1)
-        )
+        at = (self.half_pixels[:, part] - 2 * start).expand(len(fine), -1)
+        flux = cubic_at(fine, at)
         return torch.where(self.valid[part], flux, torch.zeros_like(flux))
 
 
@@ -377,11 +374,9 @@ def flatten_joined(joined: Tensor, log_valid: Tensor) -> FlatSpectra:
     FlatSpectra
         As of `flatten`.
     """
-    smooth, fraction = running_mean(
-        joined.unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
-        log_valid.to(joined.dtype).unflatten(1, (-1, PIXELS_PER_POINT)).mean(2),
-        _WINDOW,
-    )
+    both = joined, log_valid.to(joined.dtype)
+    mean, share = (each.unflatten(1, (-1, PIXELS_PER_POINT)).mean(2) for each in both)
+    smooth, fraction = running_mean(mean, share, _WINDOW)
     smooth = smooth.clamp(min=_LEAST)
     lines = (joined / interpolate_points(smooth) - 1.0).clamp(-1.5, 3.0) * log_valid
     return FlatSpectra(lines, log_valid, smooth.log(), fraction > 0.5)
