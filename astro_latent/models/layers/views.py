@@ -7,14 +7,14 @@ towards unit variance. Pixels that were not measured have no weight.
 """
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from ...utils.physics import SIGMA_PER_MAD
+from .gaps import GapEquations, Solved
 
 __all__ = ["KINDS", "View", "smooth_continuum"]
 
@@ -73,48 +73,9 @@ def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, T
     return total / count.clamp_min(1e-6), (count > 1e-3).expand_as(valid)
 
 
-def _fit_kept(lost: Tensor, own: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what solves ``(diag(own) - lost.T @ lost) x = right``, factorised once."""
-    lost = lost.double()
-    if len(lost) >= len(own):
-        matrix = lost.T @ -lost
-        matrix.diagonal().add_(own)
-        factors = torch.linalg.lu_factor(matrix)
-        return lambda right: torch.linalg.lu_solve(*factors, right[:, None])[:, 0]
-    part = lost / -own  # Woodbury's identity: as many unknowns as pixels
-    matrix = part @ lost.T
-    matrix.diagonal().add_(1.0)
-    factors = torch.linalg.lu_factor(matrix)
-
-    def solve(right: Tensor) -> Tensor:
-        right = right / own
-        solved = torch.linalg.lu_solve(*factors, (lost @ right)[:, None])[:, 0]
-        return right - solved @ part
-
-    return solve
-
-
-class _Context(FunctionCtx):
-    solvers: list[Callable[[Tensor], Tensor]]
-
-
-class _Solved(torch.autograd.Function):
-    """Rows of coefficients, each solved by its own symmetric equations.
-
-    Their gradient solves the same equations, of which the factors are there already.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: _Context, right: Tensor, solvers: list[Callable[[Tensor], Tensor]]
-    ) -> Tensor:
-        ctx.solvers = solvers
-        pairs = zip(solvers, right.double(), strict=True)
-        return torch.stack([solve(row) for solve, row in pairs]).to(right.dtype)
-
-    @staticmethod
-    def backward(ctx: _Context, *gradient: Tensor) -> tuple[Tensor, None]:
-        return _Solved.apply(*gradient, ctx.solvers), None
+def _count_changes(tensor: Tensor) -> int:
+    """How often a tensor was written; those of inference mode do not tell."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 class View(nn.Module):
@@ -175,6 +136,7 @@ class View(nn.Module):
         self.register_buffer("sigma", torch.ones(n_points))
         self.register_buffer("basis", torch.ones(n_points, self.n_components))
         self.register_buffer("scale", torch.ones(self.n_components))
+        self._kept: tuple[list[tuple[int, int]], GapEquations] | None = None
 
     def look(
         self, flux: Tensor, sigma: Tensor, valid: Tensor
@@ -254,18 +216,33 @@ class View(nn.Module):
     def _solve(self, values: Tensor, valid: Tensor) -> Tensor:
         """Coefficients of the valid pixels alone, row by row."""
         found = self._scale(values, valid) @ self.basis
-        live = self.scale > 0
-        # adapt made the scale of the spreads: this is the way back
-        largest = 1.0 / self.scale[live].min()
-        spread = (self.scale[live] * largest**self.shrink) ** (1 / (self.shrink - 1.0))
-        own = torch.ones_like(self.scale, dtype=torch.float64)
-        own[live] += spread.double() ** -2
         # of nothing at all the coefficients are zero already
         rows = torch.nonzero(~valid.all(1) & valid.any(1))[:, 0]
         if not len(rows):
             return found
-        solvers = [_fit_kept(self.basis[~valid[k]], own) for k in rows]
-        return found.index_put((rows,), _Solved.apply(found[rows], solvers))
+        equations = self._equations()
+        lost = (torch.nonzero(~valid[k])[:, 0] for k in rows)
+        solvers = [equations.factorise(pixels) for pixels in lost]
+        return found.index_put((rows,), Solved.apply(found[rows], solvers))
+
+    def _equations(self) -> GapEquations:
+        """Return the equations of the components, kept until these are changed."""
+        buffers = self.basis, self.scale
+        stamp = [(each.data_ptr(), _count_changes(each)) for each in buffers]
+        if self._kept is None or self._kept[0] != stamp:
+            live = self.scale > 0
+            # adapt made the scale of the spreads: this is the way back
+            largest = 1.0 / self.scale[live].min()
+            power = 1 / (self.shrink - 1.0)
+            spread = (self.scale[live] * largest**self.shrink) ** power
+            own = torch.ones_like(self.scale, dtype=torch.float64)
+            own[live] += spread.double() ** -2
+            self._kept = stamp, GapEquations(self.basis, own)
+        return self._kept[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be computed anew: it is large."""
+        return {**self.__dict__, "_kept": None}
 
     def forward(self, flux: Tensor, sigma: Tensor, valid: Tensor) -> Tensor:
         """Return scaled coefficients, shape (n, n_components)."""
