@@ -31,9 +31,8 @@ _SOFT = 0.02  # flux below which the logarithm turns linear
 def _running_mean(values: Tensor, width: int) -> Tensor:
     """Mean over ``width`` (odd) pixels; beyond the ends there are zeros."""
     half = width // 2
-    total = functional.pad(torch.cumsum(values.double(), 1), (half + 1, 0))
-    total = torch.cat([total, total[:, -1:].expand(-1, half)], dim=1)
-    return ((total[:, width:] - total[:, :-width]) / width).to(values.dtype)
+    total = functional.pad(values, (half + 1, half)).cumsum(1, dtype=torch.float64)
+    return (total[:, width:] - total[:, :-width]).div_(width).to(values.dtype)
 
 
 def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, Tensor]:
