@@ -135,7 +135,8 @@ class StarNet(nn.Module):
         # more of them would make the matrices of `convolve_slopes` too large to pay
         below = filter_length * max(channels[:-1], default=0)
         small = len(channels) > 1 and below <= _LARGEST_WINDOW
-        self.slopes_pay = small and activation == "relu"
+        self._rectifies = activation == "relu"
+        self.slopes_pay = small and self._rectifies
         units = [channels[-1] * (n_pixels // pool_length), *n_hidden]
         self.dense = nn.ModuleList(
             nn.Linear(n_in, n_out) for n_in, n_out in pairwise(units)
@@ -195,8 +196,13 @@ class StarNet(nn.Module):
             Input of the first dense layer.
         """
         signal = self._standardise(flux, valid).unsqueeze(-2)
-        for layer in self.convolutions:
-            signal = self.activate(layer(functional.pad(signal, self._padding)))
+        last = len(self.convolutions) - 1
+        for i, layer in enumerate(self.convolutions):
+            signal = layer(functional.pad(signal, self._padding))
+            if i == last and self._rectifies:  # the same after pooling, and less work
+                pooled = functional.max_pool1d(signal, self.pool_length)
+                return self.activate(pooled).flatten(-2)
+            signal = self.activate(signal)
         return functional.max_pool1d(signal, self.pool_length).flatten(-2)
 
     def _standardise(self, flux: Tensor, valid: Tensor | None) -> Tensor:
