@@ -351,28 +351,14 @@ def iter_jacobians(
 def _chain(
     network: SlopedNetwork, slopes: Sequence[PooledSlope], valid: Tensor
 ) -> Tensor:
-    """Multiply the derivatives of a network's two parts.
-
-    The dense layers are differentiated only by those of their inputs that change at
-    all in one of the spectra.
-    """
+    """Multiply the derivatives of a network's two parts."""
     with torch.inference_mode(False), torch.enable_grad():
         outer, weight = network.project_slope(_stack_hidden(slopes).clone())
     n_labels, n_pixels = outer.shape[1], valid.shape[1]
-    used = np.zeros(weight.shape[1], dtype=bool)
-    for slope in slopes:
-        used[slope.active] = True
-    rows = outer[: len(slopes)].flatten(0, 1)
-    rows = pad_rows(rows, max(2 * ROW_MULTIPLE, _round_up(len(rows))))
-    columns = weight.index_select(1, torch.from_numpy(np.flatnonzero(used)))
-    by_pooled = (rows @ columns).numpy()
-    position = np.cumsum(used) - 1
     result = torch.empty(len(slopes), n_labels, n_pixels)
     for row, slope in enumerate(slopes):
-        mine = by_pooled[row * n_labels : (row + 1) * n_labels]
-        active = mine.take(position[slope.active], axis=1).T.copy()
-        product = slope.times(active, n_pixels)
-        result[row] = torch.from_numpy(product).T
+        by_pixel = slope.chain(outer[row], weight, n_pixels)
+        result[row] = torch.from_numpy(by_pixel).T
     return result.mul_(network.flux_slope(valid)[:, None])
 
 

@@ -290,8 +290,10 @@ def _flux_covariance(model: LoadedModel, inputs: Inputs, begun: _Begun) -> np.nd
     else:
         sigma, blocks = known.sqrt(), []
         for rows, jacobian in _jacobians(model, inputs, begun):
-            weighted = jacobian.mul_(sigma[rows, None])
-            blocks.append(torch.bmm(weighted, weighted.mT))
+            for slope, each in zip(jacobian, sigma[rows], strict=True):
+                # an array of its own: sums depend on where in memory it begins
+                weighted = slope * each
+                blocks.append((weighted @ weighted.mT)[None])
     covariance = torch.cat(blocks).cpu().numpy().astype(float)
     covariance[unknown.cpu().numpy()] = np.nan
     scales = model.scales * _calibration(model, "flux_scale", 1.0)

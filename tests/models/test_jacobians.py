@@ -96,6 +96,27 @@ def test_a_spectrum_has_the_same_jacobian_alone(network, inputs):
         torch.testing.assert_close(alone[0], together[row], rtol=1e-6, atol=1e-7)
 
 
+def test_a_spectrum_has_the_same_covariance_alone_to_the_bit(
+    label_model, make_prepared
+):
+    prepared = make_prepared(label_model, 9)
+    together = label_model.predict(prepared).covariance
+    for row in range(9):
+        alone = label_model.predict(prepared[row : row + 1]).covariance
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_activations_before_and_after_pooling_are_the_same(activation, inputs):
+    network = StarNet(n_pixels=323, activation=activation).eval()
+    flux = torch.where(inputs[1], inputs[0], 0.0)
+    signal = flux[:, None]
+    for layer in network.convolutions:
+        signal = network.activate(layer(torch.nn.functional.pad(signal, (3, 4))))
+    expected = torch.nn.functional.max_pool1d(signal, 4).flatten(1)
+    assert torch.equal(network.convolve(flux), expected)
+
+
 def test_backward_passes_end_at_the_first_hidden_layer(
     label_model, make_prepared, monkeypatch
 ):
