@@ -3,6 +3,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -84,6 +85,14 @@ def test_each_tile_is_computed_once_and_only_where_pixels_are_lost(basis, monkey
     assert len(products) == 6
     overlaps.below(torch.arange(0, 150))  # of tiles 0, 1, 2
     assert len(products) == 6 + 3
+
+
+def test_threads_may_share_what_is_kept(basis):
+    overlaps, chosen = Overlaps(basis), [choose(200, seed) for seed in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        for lost, found in zip(chosen, pool.map(overlaps.below, chosen), strict=True):
+            expected = Overlaps(basis).below(lost)
+            torch.testing.assert_close(found.tril(), expected.tril(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("limit", [("_LONG", 100), ("_FEW", 1000)])

@@ -13,6 +13,7 @@ components are solved in double precision.
 
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 
 import torch
 from torch import Tensor
@@ -57,6 +58,7 @@ class Overlaps:
         self._begin = tile * (tile + 1) // 2 * _TILE**2 + place * _TILE
         self._along = tile * _TILE**2 + place
         self._tiles: Tensor | None = None
+        self._lock = Lock()  # threads of a Dask worker may share a network
 
     def below(self, pixels: Tensor) -> Tensor:
         """Return the products of some rows.
@@ -74,7 +76,8 @@ class Overlaps:
         if len(pixels) < _FEW or len(self.rows) > _LONG:
             rows = self.rows.index_select(0, pixels)
             return rows @ rows.T
-        tiles = self._fill(torch.unique_consecutive(pixels // _TILE))
+        with self._lock:
+            tiles = self._fill(torch.unique_consecutive(pixels // _TILE))
         at = self._begin[pixels, None] + self._along[pixels]
         return tiles.view(-1).index_select(0, at.view(-1)).view_as(at)
 
