@@ -202,7 +202,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-size", type=positive, metavar="N", help="spectra in memory at a time"
     )
-    share = "processes that share the spectra, 64 files at a time, each with a model"
+    share = "processes that share the spectra, part by part, each with a model"
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help=share)
     parser.add_argument(
         "--strict",

@@ -1,11 +1,12 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """Runs of hours: finished rows are kept in a folder as they come.
 
-A run goes through its spectra in parts of `PART` files, or of fewer where they are
-large, as tables of many spectra are. The rows of each part are a VOTable in the folder,
-written under a temporary name and then moved, so that a kill at any time leaves whole
-parts only. A run that finds parts goes on behind them: the parts are the same whether
-it was stopped or not, and so are the numbers in them.
+A run goes through its spectra in parts of `PART` files, of more where there are
+thousands, or of fewer where they are large, as tables of many spectra are. The rows of
+each part are a VOTable in the folder, written under a temporary name and then moved, so
+that a kill at any time leaves whole parts only. A run that finds parts goes on behind
+them: the parts are the same whether it was stopped or not, and so are the numbers in
+them.
 """
 
 import hashlib
@@ -28,8 +29,10 @@ from .rows import Rows
 
 __all__ = ["PART", "Checkpoint", "begin_parts", "table_rows"]
 
-#: Files in a part: what a kill may cost, at most.
+#: Files in a part: what a kill may cost. A table of few rows costs as much as the
+#: spectra in it, so that a long run has up to four times as many in a part.
 PART = 64
+_FEWEST = 16  # parts of a long run, for processes to share
 #: Bytes of its files; a larger file is a part by itself.
 _BYTES = 2**29
 _PLAN = "run.json"
@@ -48,10 +51,11 @@ def begin_parts(items: Sequence[object]) -> list[int]:
     list of int
         The first item of each part.
     """
+    longest = min(max(PART, len(items) // _FEWEST), 4 * PART)
     starts, size = [0], 0
     for number, item in enumerate(items):
         own = _size(item)
-        full = number - starts[-1] == PART or size + own > _BYTES
+        full = number - starts[-1] == longest or size + own > _BYTES
         if full and number > starts[-1]:
             starts.append(number)
             size = 0

@@ -130,12 +130,12 @@ def encode_spectra(
         Decode as well, and tell how well the spectrum is reproduced; False saves half
         of the time.
     checkpoint : path-like, optional
-        Folder in which finished rows are kept as they come, as VOTables of 64 files
-        each. If the run is stopped, the same call goes on behind them.
+        Folder in which finished rows are kept as they come, as VOTables of 64 to
+        256 files each. If the run is stopped, the same call goes on behind them.
     workers : int, optional
-        Processes that share the spectra, 64 files at a time, each with a model of its
-        own. Rows are in the same order and numbers those of a run with a checkpoint.
-        A script needs ``if __name__ == "__main__":`` around the call.
+        Processes that share the spectra, 64 to 256 files at a time, each with a model
+        of its own. Rows are in order and numbers those of a run with a checkpoint. A
+        script needs ``if __name__ == "__main__":`` around the call.
         Formats, surveys and architectures of your own they know by entry points only.
     client : distributed.Client, optional
         Of Dask: its workers share the spectra instead, as processes do, and what a lost
@@ -282,7 +282,7 @@ def iter_results(
         As for `predict_parameters`.
     checkpoint : path-like, optional
         Folder in which finished rows are kept, as for `encode_spectra`. The first
-        table comes when the last spectrum is done; no more than the rows of 64 files
+        table comes when the last spectrum is done; no more than the rows of 256 files
         are in memory at a time.
     workers, client
         As for `encode_spectra`.
@@ -290,7 +290,7 @@ def iter_results(
     Yields
     ------
     ResultTable
-        Up to ``batch_size`` rows, or those of 64 files, in order; feed them to a
+        Up to ``batch_size`` rows, or those of 256 files, in order; feed them to a
         `TableWriter`.
 
     Raises

@@ -133,6 +133,8 @@ def test_large_files_make_small_parts(tmp_path, monkeypatch):
     assert checkpoint.begin_parts(paths) == starts
     assert checkpoint.begin_parts(list(table)) == starts
     assert checkpoint.begin_parts([None] * 4) == [0, 3]
+    for count, size in ((48, 3), (160, 10), (192, 12), (1000, 12)):
+        assert checkpoint.begin_parts([None] * count) == list(range(0, count, size))
     assert checkpoint.begin_parts([]) == [0]
     kept = checkpoint.Checkpoint(tmp_path / "kept", paths, {})
     paths[4].unlink()  # lost before the run goes on: its row says so, the parts stay
