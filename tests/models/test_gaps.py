@@ -139,6 +139,29 @@ def test_equations_are_made_once_and_anew_when_components_change(view, spectra):
     torch.testing.assert_close(view(*spectra), first, rtol=0, atol=0)
 
 
+def test_components_of_inference_mode_may_change_as_well(view, spectra):
+    """Whether a tensor of that mode was written is not counted by PyTorch."""
+    with torch.inference_mode():
+        made = View(N_PIXELS, n_components=N_COMPONENTS, fill="solve").eval()
+        made.load_state_dict(view.state_dict())
+        first = made(*spectra)
+        made.basis.copy_(made.basis.flip(1))
+        changed = made(*spectra)
+    torch.testing.assert_close(first, view(*spectra), rtol=0, atol=0)
+    torch.testing.assert_close(changed, copy.deepcopy(made)(*spectra), rtol=0, atol=0)
+    assert not torch.equal(changed, first)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
+def test_equations_are_solved_in_any_precision(kind, view, spectra):
+    expected = view(*spectra)
+    flux, sigma, kept = spectra
+    found = copy.deepcopy(view).to(kind)(flux.to(kind), sigma.to(kind), kept)
+    assert found.dtype == kind
+    away = (found.double() - expected).abs().max() / expected.abs().max()
+    assert away < (0.1 if kind == torch.bfloat16 else 1e-4)
+
+
 def test_what_can_be_computed_anew_is_not_stored(view, spectra):
     names = set(view.state_dict())
     size = len(pickle.dumps(view))

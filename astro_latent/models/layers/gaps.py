@@ -117,7 +117,9 @@ class GapEquations:
 
     def __init__(self, basis: Tensor, own: Tensor) -> None:
         self.basis, self.own = basis, own
-        self.root = own.rsqrt().to(basis.dtype)
+        # nothing solves equations in half precision
+        precision = torch.promote_types(basis.dtype, torch.float32)
+        self.root = own.rsqrt().to(precision)
         self.rows = basis * self.root
         self.overlaps = Overlaps(self.rows)
 

@@ -72,11 +72,6 @@ def smooth_continuum(flux: Tensor, valid: Tensor, width: int) -> tuple[Tensor, T
     return total / count.clamp_min(1e-6), (count > 1e-3).expand_as(valid)
 
 
-def _count_changes(tensor: Tensor) -> int:
-    """How often a tensor was written; those of inference mode do not tell."""
-    return 0 if tensor.is_inference() else tensor._version
-
-
 class View(nn.Module):
     """One way to look at spectra: pixels in, scaled coefficients out.
 
@@ -227,17 +222,23 @@ class View(nn.Module):
     def _equations(self) -> GapEquations:
         """Return the equations of the components, kept until these are changed."""
         buffers = self.basis, self.scale
-        stamp = [(each.data_ptr(), _count_changes(each)) for each in buffers]
+        if any(each.is_inference() for each in buffers):
+            return self._make_equations()  # whether they were changed is not counted
+        stamp = [(each.data_ptr(), each._version) for each in buffers]
         if self._kept is None or self._kept[0] != stamp:
-            live = self.scale > 0
-            # adapt made the scale of the spreads: this is the way back
-            largest = 1.0 / self.scale[live].min()
-            power = 1 / (self.shrink - 1.0)
-            spread = (self.scale[live] * largest**self.shrink) ** power
-            own = torch.ones_like(self.scale, dtype=torch.float64)
-            own[live] += spread.double() ** -2
-            self._kept = stamp, GapEquations(self.basis, own)
+            self._kept = stamp, self._make_equations()
         return self._kept[1]
+
+    def _make_equations(self) -> GapEquations:
+        """Make the equations of the components as they are."""
+        live = self.scale > 0
+        # adapt made the scale of the spreads: this is the way back
+        largest = 1.0 / self.scale[live].min()
+        power = 1 / (self.shrink - 1.0)
+        spread = (self.scale[live] * largest**self.shrink) ** power
+        own = torch.ones_like(self.scale, dtype=torch.float64)
+        own[live] += spread.double() ** -2
+        return GapEquations(self.basis, own)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be computed anew: it is large."""
