@@ -344,7 +344,8 @@ def read_file(
         return _read_file(path, format, options)
     except Exception as error:
         where = path if isinstance(path, Path) else path.path
-        if isinstance(path, Path) and path.is_dir():
+        # of any name: that of Path raises where one is too long
+        if isinstance(path, Path) and os.path.isdir(path):  # noqa: PTH112
             msg = f"{path}: is a folder, not a file; iter_arrays takes folders"
             raise SpectrumReadError(msg) from error
         raise_as(error, SpectrumReadError, where, remedy=_REMEDY)

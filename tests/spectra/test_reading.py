@@ -16,6 +16,7 @@ from astro_latent.spectra import (
     read_spectra,
     to_spectrum,
 )
+from astro_latent.spectra.formats import read_file
 
 
 def flags(arrays):
@@ -48,6 +49,11 @@ def test_folder_without_spectra(tmp_path):
 def test_folder_is_no_file(tmp_path):
     with pytest.raises(SpectrumReadError, match="is a folder, not a file"):
         read_arrays(tmp_path)
+
+
+def test_a_name_that_none_can_have(tmp_path):
+    with pytest.raises(SpectrumReadError, match="aaa"):
+        read_file(tmp_path / ("a" * 300 + ".fits"), None, {})
 
 
 def test_pattern_without_match(tmp_path):
