@@ -390,8 +390,8 @@ def assemble(
     `~astropy.table.QTable`
         The table, with UCDs in ``column.info.meta["ucd"]``.
     """
-    columns = map(_column, fields, arrays)  # not one by one, which is slower
-    table = kind(dict(zip((spec.name for spec in fields), columns, strict=True)))
+    pairs = zip(fields, arrays, strict=True)  # at once: one by one is slower
+    table = kind({spec.name: _column(spec, values) for spec, values in pairs})
     for spec in fields:
         info = table[spec.name].info
         info.description = spec.description or None
