@@ -70,7 +70,7 @@ def _size(item: object) -> int:
         item = str(item[name]) if name in item.colnames else None
     if not isinstance(item, str | PathLike):
         return 0
-    with suppress(OSError, ValueError):
+    with suppress(OSError, TypeError, ValueError):
         return Path(item).stat().st_size
     return 0
 
@@ -125,8 +125,10 @@ class Checkpoint:
         note = self.folder / _PLAN
         if note.is_file():
             old = json.loads(note.read_text("utf-8"))
+            # an older run had equal parts
+            old.setdefault("starts", list(range(0, len(items), PART)) or [0])
             # a file may have been lost since, and its size with it
-            plan["starts"] = old.get("starts", begin_parts(items))
+            plan["starts"] = old["starts"]
             self._compare(old, plan)
         elif self.folder.is_dir() and any(self.folder.iterdir()):
             msg = f"{self.folder} holds other files; name a folder that is not there"

@@ -1,6 +1,7 @@
 # Licensed under a 3-clause BSD style licence - see licenses/LICENSE.rst
 """The loop keeps the order, chunks change nothing, and what was handed on stays."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -140,6 +141,11 @@ def test_large_files_make_small_parts(tmp_path, monkeypatch):
     paths[4].unlink()  # lost before the run goes on: its row says so, the parts stay
     again = checkpoint.Checkpoint(tmp_path / "kept", paths, {})
     assert checkpoint.begin_parts(paths) != starts == kept.starts == again.starts
+    note = tmp_path / "kept" / "run.json"
+    plan = json.loads(note.read_text())
+    note.write_text(json.dumps({k: v for k, v in plan.items() if k != "starts"}))
+    older = checkpoint.Checkpoint(tmp_path / "kept", paths, {})
+    assert older.starts == [0, 3, 6]  # as they were before sizes counted
 
 
 def test_pieces_of_several_models_have_the_columns_of_all(tmp_path, seven, monkeypatch):
