@@ -9,7 +9,7 @@ import numpy as np
 from ..utils.quality import QualityFlag
 from .observation import Observation
 
-__all__ = ["find_frozen", "find_repeated", "find_zeros", "mask_corrupt"]
+__all__ = ["find_zeros", "mask_corrupt"]
 
 _ABSURD = 1e6  # times the typical flux: no star, no cosmic ray does that
 _BESIDE_ABSURD = 50.0  # what else is garbage once a spectrum is known to hold some
@@ -77,8 +77,8 @@ def mask_corrupt(
         before, valid = mask, finite & ~mask
         for find, what in (
             (_find_absurd, "of absurd flux"),
-            (find_frozen, "that repeat their neighbours"),
-            (find_repeated, "that repeat others"),
+            (_find_frozen, "that repeat their neighbours"),
+            (_find_repeated, "that repeat others"),
         ):
             found = find(flux, valid)
             if found is not None:
@@ -109,23 +109,11 @@ def _find_absurd(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
     return np.convolve(mask, window, mode="same") > 0.5
 
 
-def find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
-    """Find pixels that repeat their neighbours.
+def _find_frozen(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
+    """Find pixels that repeat their neighbours, or return None if they are few.
 
     Integers may, and a continuum of exactly one; a spectrum that is constant
     throughout has nothing that it could contradict.
-
-    Parameters
-    ----------
-    flux : ndarray, shape (n_pixels,)
-        Flux.
-    valid : ndarray of bool, shape (n_pixels,)
-        Which pixels count.
-
-    Returns
-    -------
-    ndarray of bool, or None
-        True for those pixels; None if they are few.
     """
     same = (flux[1:] == flux[:-1]) & valid[1:] & valid[:-1]
     count, total = np.count_nonzero(same), np.count_nonzero(valid)
@@ -150,21 +138,8 @@ def _is_whole(flux: np.ndarray, valid: np.ndarray) -> bool:
     return True
 
 
-def find_repeated(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
-    """Find blocks of pixels that are exact copies of others.
-
-    Parameters
-    ----------
-    flux : ndarray of float, shape (n_pixels,)
-        Flux.
-    valid : ndarray of bool, shape (n_pixels,)
-        Which pixels count.
-
-    Returns
-    -------
-    ndarray of bool, or None
-        True for both copies; None if there are none.
-    """
+def _find_repeated(flux: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
+    """Find blocks of pixels that are exact copies, both of them, or return None."""
     distance = _find_distance(flux, valid)
     if not distance:
         return None

@@ -313,25 +313,25 @@ def test_visits_of_a_real_star_agree(real_data):
 
 
 def test_blocks_that_are_copied_are_masked(rng):
-    from astro_latent.spectra.corrupt import find_frozen, find_repeated
+    from astro_latent.spectra.corrupt import _find_frozen, _find_repeated
 
     flux = rng.normal(100, 1, 20_000).astype(np.float32)
     valid = np.ones(flux.size, dtype=bool)
-    assert find_repeated(flux, valid) is None
-    assert find_frozen(flux, valid) is None
+    assert _find_repeated(flux, valid) is None
+    assert _find_frozen(flux, valid) is None
     flux[12_000:13_000] = flux[3_000:4_000]
     truth = np.zeros(flux.size, dtype=bool)
     truth[3_000:4_000] = truth[12_000:13_000] = True
-    np.testing.assert_array_equal(find_repeated(flux, valid), truth)
+    np.testing.assert_array_equal(_find_repeated(flux, valid), truth)
     counts = np.round(flux)  # whole numbers coincide by chance
-    assert find_repeated(counts, valid) is None
-    assert find_frozen(counts, valid) is None
+    assert _find_repeated(counts, valid) is None
+    assert _find_frozen(counts, valid) is None
 
 
 def test_frozen_pixels_are_masked(rng):
-    from astro_latent.spectra.corrupt import find_frozen
+    from astro_latent.spectra.corrupt import _find_frozen
 
     flux = rng.normal(100, 1, 2_000)
     flux[500:900] = flux[500]
-    found = find_frozen(flux, np.ones(flux.size, dtype=bool))
+    found = _find_frozen(flux, np.ones(flux.size, dtype=bool))
     assert np.flatnonzero(found).tolist() == list(range(500, 900))
